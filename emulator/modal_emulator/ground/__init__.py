@@ -1,0 +1,1 @@
+"""Floor 0: errors, ids, time and the journal. It knows nothing of Modal."""

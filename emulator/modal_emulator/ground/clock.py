@@ -1,0 +1,35 @@
+"""
+The emulator's time.
+
+Everything that waits or stamps asks a `Clock`; only this room touches the system's.
+"""
+
+import asyncio
+import time
+from typing import Protocol
+
+__all__ = ["Clock", "SystemClock"]
+
+
+class Clock(Protocol):
+    """Tells the time in seconds since 1970 and waits for spans of it."""
+
+    def now(self) -> float:
+        """Return the present instant, seconds since 1970, UTC."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Return after that many seconds of this clock."""
+        ...
+
+
+class SystemClock:
+    """The machine's own clock."""
+
+    def now(self) -> float:
+        """Return the present instant, seconds since 1970, UTC."""
+        return time.time()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait on asyncio's loop."""
+        await asyncio.sleep(seconds)

@@ -1,0 +1,51 @@
+"""
+What happened, in order: the one record that reports and findings read.
+
+An event is a word, an instant and plain values. The journal never holds secret values,
+and forgets the oldest events beyond its bound.
+"""
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from modal_emulator.ground.clock import Clock
+
+__all__ = ["Event", "Journal"]
+
+Value = str | int | float | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened at one instant."""
+
+    at: float
+    kind: str
+    values: Mapping[str, Value] = field(default_factory=lambda: MappingProxyType({}))
+
+
+class Journal:
+    """Keeps the newest events and tells each to whoever listens."""
+
+    def __init__(self, clock: Clock, bound: int = 100_000) -> None:
+        self._clock = clock
+        self._events: deque[Event] = deque(maxlen=bound)
+        self._listeners: list[Callable[[Event], None]] = []
+
+    def add(self, kind: str, **values: Value) -> None:
+        """Record that `kind` happened now."""
+        event = Event(self._clock.now(), kind, MappingProxyType(values))
+        self._events.append(event)
+        for listener in tuple(self._listeners):
+            listener(event)
+
+    def events(self, kind: str = "") -> tuple[Event, ...]:
+        """Return the events of this kind, or all, oldest first."""
+        return tuple(e for e in self._events if not kind or e.kind == kind)
+
+    def listen(self, listener: Callable[[Event], None]) -> Callable[[], None]:
+        """Call `listener` for each later event; the answer ends that."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)

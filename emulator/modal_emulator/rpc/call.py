@@ -1,0 +1,22 @@
+"""One call as a handler sees it: the request and who asks, without a stream."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from google.protobuf.message import Message
+
+__all__ = ["Call", "Req"]
+
+Req = TypeVar("Req", bound=Message)
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[Req]):
+    """A request together with what its envelope says."""
+
+    request: Req
+    container_id: str | None = None
+    """The container that calls, known from the socket it came in by; None for clients outside."""
+    metadata: Mapping[str, str] | None = None
+    """Request headers by lower-cased name."""

@@ -1,0 +1,1 @@
+"""One room per family of RPCs; each ends with its table `RPCS`."""

@@ -1,0 +1,159 @@
+"""
+The seam between what a container is and how one is made.
+
+The floors above plan a container (`Plan`), ask a `Backend` to start it, and hold a `Container`.
+Backends do not know one another, nor RPCs, nor what a commit means: they show a `View` of a
+volume at a path and can take it away again, and that is all the storage they know.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Protocol
+
+from modal_emulator.ground.errors import Conflict
+
+__all__ = [
+    "Backend",
+    "Capability",
+    "Container",
+    "Exit",
+    "Mount",
+    "OpenFiles",
+    "Plan",
+    "View",
+]
+
+
+class Capability(Enum):
+    """What a backend can offer; callers ask for these, never for its class."""
+
+    EPHEMERAL_DISK = "what user code writes outside a volume is gone with the container"
+    REAL_MOUNTS = "every program sees the volume at its path, also C libraries"
+    OPEN_FILE_REFUSAL = "detach refuses while anything in the container holds the volume"
+    KILL = "a container can be killed without a word"
+    OWN_PROCESSES = "a container sees its own processes only"
+
+
+class OpenFiles(Conflict):
+    """Something in the container has a file or its working directory inside the volume."""
+
+    def __init__(self) -> None:
+        # The exact words of Modal's server; the SDK looks for them and adds who holds what.
+        # modal-semantics 1.4 [sdk], [observed].
+        super().__init__("there are open files preventing the operation")
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """
+    What a container is to see of a volume.
+
+    `layers` are directories with the newest first, in the format of overlayfs: a character
+    device 0:0 removes the name below it. `changes` takes what the container writes and may hold
+    changes already; `scratch` is an empty directory on the same file system for the kernel's use.
+    With no layers the volume is empty.
+    """
+
+    layers: tuple[Path, ...]
+    changes: Path
+    scratch: Path
+    read_only: bool = False
+    sub_path: str = ""
+    """Show only this directory of the volume (relative, no `..`); it is made when missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A volume, the path where the user wants it, and what is first seen there."""
+
+    volume_id: str
+    path: str
+    view: View
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a container ended: an exit code, or the signal that killed it."""
+
+    code: int | None
+    signal: int | None = None
+
+    @property
+    def clean(self) -> bool:
+        """True when the entrypoint returned by itself, without an error."""
+        return self.code == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that a backend needs to start one container."""
+
+    container_id: str
+    arguments: bytes
+    """The SDK's own ContainerArguments, serialised; opaque to backends."""
+    environment: Mapping[str, str] = field(repr=False)
+    """The whole environment of the container; nothing of the host's is added."""
+    mounts: tuple[Mount, ...]
+    files: tuple[Path, ...]
+    """Read-only trees laid over `/`, the first on top: local code and image files."""
+    working_directory: str
+    socket: Path
+    """The unix socket on which the server answers this container."""
+    on_output: Callable[[int, bytes], None]
+    """Called on the event loop with 1 or 2 and what was written there."""
+    on_exit: Callable[[Exit], None]
+    """Called once on the event loop, after all output, when no process of the container is left."""
+
+
+class Container(Protocol):
+    """One running container."""
+
+    @property
+    def container_id(self) -> str:
+        """The id from the plan."""
+        ...
+
+    async def detach(self, volume_id: str) -> None:
+        """
+        Take the volume away; its path then shows an empty directory.
+
+        Raises:
+            OpenFiles: something in the container holds it; nothing was changed.
+        """
+        ...
+
+    async def attach(self, volume_id: str, view: View) -> None:
+        """Show the volume again, as this view, at the path where it was."""
+        ...
+
+    async def terminate(self) -> None:
+        """Send SIGINT to the entrypoint, which ends it in order (exit handlers, exit commit)."""
+        ...
+
+    async def kill(self) -> None:
+        """End every process of the container at once with SIGKILL; returns when they are gone."""
+        ...
+
+
+class Backend(Protocol):
+    """Makes containers."""
+
+    @property
+    def offers(self) -> frozenset[Capability]:
+        """What containers of this backend can do on this machine."""
+        ...
+
+    @property
+    def notice(self) -> str:
+        """One line for the user saying what this backend cannot do here, or an empty string."""
+        ...
+
+    async def start(self, plan: Plan) -> Container:
+        """Start a container; returns once it has been made, before user code ran."""
+        ...
+
+    async def close(self) -> None:
+        """End every container and leave no process, mount, socket or file behind."""
+        ...
