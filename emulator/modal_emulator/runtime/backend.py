@@ -128,6 +128,14 @@ class Container(Protocol):
         """Show the volume again, as this view, at the path where it was."""
         ...
 
+    async def collect(self, volume_id: str) -> None:
+        """
+        Bring what the container wrote into the view's `changes` directory, in overlay format.
+
+        Nothing to do where the kernel writes there by itself; may be called at any time.
+        """
+        ...
+
     async def terminate(self) -> None:
         """Send SIGINT to the entrypoint, which ends it in order (exit handlers, exit commit)."""
         ...
