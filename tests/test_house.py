@@ -1,0 +1,269 @@
+"""
+The house rules that no other tool checks: floors, door-plates, sizes, names, time and chance.
+
+The rules are read off the source, so a rule broken anywhere fails here with file and line.
+"""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+REPOSITORY = Path(__file__).parent.parent
+PACKAGES = {
+    "modal_emulator": REPOSITORY / "emulator" / "modal_emulator",
+    "modal_contracts": REPOSITORY / "contracts" / "modal_contracts",
+}
+
+FLOORS = {
+    "ground": 0,
+    "store": 1,
+    "findings": 2,
+    "runtime": 3,
+    "schedule": 4,
+    "world": 5,
+    "rpc": 6,
+    "web": 6,
+    "emulator": 7,
+    "explore": 7,
+    "pytest_plugin": 8,
+    "dashboard": 8,
+    "cli": 9,
+}
+
+LONGEST_ROOM = 400
+LONGEST_FUNCTION = 60
+FORBIDDEN_NAMES = {
+    "base",
+    "common",
+    "core",
+    "helpers",
+    "manager",
+    "models",
+    "types",
+    "util",
+    "utils",
+}
+
+# Where a foreign package may be imported; a word is a floor's room or a whole module path.
+ONLY_IN = {
+    "google": ("rpc", "runtime"),
+    "grpclib": ("rpc", "emulator"),
+    "modal_proto": ("rpc", "runtime"),
+    "aiohttp": ("web", "emulator"),
+    "click": ("cli",),
+    "pytest": ("pytest_plugin",),
+}
+NOT_BELOW_RUNTIME = {"asyncio", "modal", "threading"}
+
+TIME_AND_CHANCE = {"time", "random", "uuid", "secrets"}
+CALLS_OF_TIME = {
+    "asyncio.sleep",
+    "datetime.now",
+    "datetime.today",
+    "datetime.utcnow",
+    "datetime.datetime.now",
+    "datetime.datetime.today",
+    "datetime.datetime.utcnow",
+    "date.today",
+    "os.urandom",
+}
+
+
+class Room(NamedTuple):
+    """One module, read."""
+
+    package: str
+    words: tuple[str, ...]
+    path: Path
+    tree: ast.Module
+
+    @property
+    def name(self) -> str:
+        return ".".join((self.package, *self.words))
+
+    @property
+    def floor(self) -> str:
+        return self.words[0] if self.words else ""
+
+
+def rooms(package: str) -> Iterator[Room]:
+    top = PACKAGES[package]
+    for path in sorted(top.rglob("*.py")):
+        words = path.relative_to(top).with_suffix("").parts
+        if words[-1] == "__init__":
+            words = words[:-1]
+        yield Room(package, words, path, ast.parse(path.read_text(), str(path)))
+
+
+ROOMS = [room for package in PACKAGES for room in rooms(package)]
+EMULATOR = [room for room in ROOMS if room.package == "modal_emulator"]
+
+every_room = pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.name)
+every_emulator_room = pytest.mark.parametrize("room", EMULATOR, ids=lambda room: room.name)
+
+
+def imports(room: Room) -> Iterator[tuple[int, str]]:
+    """Yield line and full name of each imported module, wherever the import stands."""
+    for node in ast.walk(room.tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield node.lineno, alias.name
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{room.path}:{node.lineno}: imports are absolute"
+            assert node.module is not None
+            yield node.lineno, node.module
+            for alias in node.names:
+                yield node.lineno, f"{node.module}.{alias.name}"
+
+
+def dotted(node: ast.expr) -> str:
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute):
+        return f"{dotted(node.value)}.{node.attr}"
+    return ""
+
+
+def definitions(
+    tree: ast.AST, private: bool = False
+) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]:
+    """Yield public functions and classes, and what is public in those classes."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and (
+            private or not node.name.startswith("_")
+        ):
+            yield node
+            if isinstance(node, ast.ClassDef):
+                yield from definitions(node, private)
+
+
+def test_the_house_has_rooms() -> None:
+    assert len(EMULATOR) > 10
+    assert {room.floor for room in EMULATOR} <= {"", "__main__", *FLOORS}
+
+
+@every_emulator_room
+def test_imports_run_down_only(room: Room) -> None:
+    if not room.floor:
+        return  # the package's own face may show any floor
+    here = FLOORS[room.floor]
+    wrong = []
+    for line, module in imports(room):
+        words = module.split(".")
+        if words[0] != "modal_emulator" or len(words) < 2 or words[1] not in FLOORS:
+            continue
+        if words[1] != room.floor and FLOORS[words[1]] >= here:
+            wrong.append(f"{room.path}:{line}: {room.floor} imports {module}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_contracts_know_no_emulator() -> None:
+    wrong = [
+        f"{room.path}:{line}: {module}"
+        for room in ROOMS
+        if room.package == "modal_contracts"
+        for line, module in imports(room)
+        if module.split(".")[0] == "modal_emulator"
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+@every_emulator_room
+def test_foreign_packages_stay_on_their_floors(room: Room) -> None:
+    wrong = []
+    for line, module in imports(room):
+        top = module.split(".")[0]
+        allowed = ONLY_IN.get(top)
+        if allowed is not None and room.floor not in allowed:
+            wrong.append(f"{room.path}:{line}: {module} belongs to {', '.join(allowed)}")
+        if top in NOT_BELOW_RUNTIME and room.floor in {"ground", "store", "findings"}:
+            if room.words == ("ground", "clock"):
+                continue  # the one room that touches the system's time
+            wrong.append(f"{room.path}:{line}: {room.floor} is ordinary synchronous Python")
+    assert not wrong, "\n".join(wrong)
+
+
+@every_emulator_room
+def test_time_and_chance_are_handed_in(room: Room) -> None:
+    if room.floor == "ground":
+        return
+    wrong = [
+        f"{room.path}:{line}: imports {module}"
+        for line, module in imports(room)
+        if module.split(".")[0] in TIME_AND_CHANCE
+    ]
+    wrong += [
+        f"{room.path}:{node.lineno}: calls {dotted(node.func)}"
+        for node in ast.walk(room.tree)
+        if isinstance(node, ast.Call) and dotted(node.func) in CALLS_OF_TIME
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+@every_room
+def test_a_room_has_a_door_plate(room: Room) -> None:
+    plate = ast.get_docstring(room.tree)
+    assert plate, f"{room.path}: no docstring"
+    assert plate.splitlines()[0].rstrip(), f"{room.path}: the docstring opens with an empty line"
+
+
+@every_room
+def test_a_room_says_what_it_offers(room: Room) -> None:
+    public = [
+        node
+        for node in room.tree.body
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Assign)
+    ]
+    if room.path.name in {"__init__.py", "__main__.py"} and not public:
+        return
+    offered = [
+        node
+        for node in room.tree.body
+        if isinstance(node, ast.Assign) and [dotted(t) for t in node.targets] == ["__all__"]
+    ]
+    assert offered, f"{room.path}: no __all__"
+    names = ast.literal_eval(offered[0].value)
+    assert len(set(names)) == len(names), f"{room.path}: a name stands in __all__ twice"
+
+
+@every_room
+def test_what_is_public_is_described(room: Room) -> None:
+    wrong = [
+        f"{room.path}:{node.lineno}: {node.name}"
+        for node in definitions(room.tree)
+        if not ast.get_docstring(node)
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+@every_room
+def test_rooms_and_functions_stay_small(room: Room) -> None:
+    lines = len(room.path.read_text().splitlines())
+    assert lines <= LONGEST_ROOM, f"{room.path}: {lines} lines"
+    wrong = [
+        f"{room.path}:{node.lineno}: {node.name} has {(node.end_lineno or 0) - node.lineno + 1} lines"
+        for node in definitions(room.tree, private=True)
+        if not isinstance(node, ast.ClassDef)
+        and (node.end_lineno or 0) - node.lineno + 1 > LONGEST_FUNCTION
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+@every_room
+def test_a_room_has_a_subject(room: Room) -> None:
+    assert not FORBIDDEN_NAMES & set(room.words), f"{room.path}: a name without a subject"
+
+
+def test_versions_agree() -> None:
+    """The changelog opens with the version that the package carries."""
+    from modal_emulator import __version__
+
+    entries = [
+        line.split()[1].strip("[]")
+        for line in (REPOSITORY / "CHANGELOG.md").read_text().splitlines()
+        if line.startswith("## ")
+    ]
+    assert entries[0] == __version__
