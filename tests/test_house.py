@@ -27,6 +27,7 @@ FLOORS = {
     "rpc": 6,
     "web": 6,
     "emulator": 7,
+    "guard": 7,
     "explore": 7,
     "pytest_plugin": 8,
     "dashboard": 8,

@@ -1,0 +1,90 @@
+"""
+One server for a whole test session, and what surrounds each test that uses it.
+
+It owns the order of things: the environment, the guard, the SDK's client and the containers'
+output are in place before the test runs, and everything is taken back and the World thrown away
+after it, also when the test failed.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+
+from modal_emulator.emulator import Running, running
+from modal_emulator.guard import closed_to_modal, pointed
+from modal_emulator.pytest_plugin.client import LentClient
+from modal_emulator.schedule.logs import LogLine
+from modal_emulator.world import Settings
+
+__all__ = ["Session", "open_session"]
+
+STDERR = 2
+
+
+class Session:
+    """A running emulator, lent to one test after another."""
+
+    def __init__(self, emulator: Running) -> None:
+        self._emulator = emulator
+        self._client = LentClient()
+
+    @contextmanager
+    def test(self) -> Iterator[Running]:
+        """Surround one test."""
+        with ExitStack() as stack:
+            # Pushed first, so it comes last: the test's containers end while all else still stands.
+            environment = pointed(self._emulator.environment, os.environ, os.devnull)
+            stack.enter_context(_environment(environment))
+            stack.enter_context(closed_to_modal())
+            stack.enter_context(self._client.lent())
+            stack.callback(self._emulator.listen(_show))
+            stack.callback(self._emulator.reset)
+            yield self._emulator
+
+    def close(self) -> None:
+        """Let go of the server's side of the client before the server goes."""
+        self._client.close()
+
+
+@contextmanager
+def open_session(background_commit_seconds: float | None) -> Iterator[Session]:
+    """Run an emulator for the length of the block."""
+    settings = Settings()
+    if background_commit_seconds is not None:
+        settings = replace(settings, background_commit_seconds=background_commit_seconds)
+    with running(settings=settings) as emulator:
+        session = Session(emulator)
+        try:
+            yield session
+        finally:
+            session.close()
+
+
+@contextmanager
+def _environment(changes: Mapping[str, str | None]) -> Iterator[None]:
+    """Change `os.environ` for the length of the block; what the test sets itself, it takes back."""
+    before = {name: os.environ.get(name) for name in changes}
+    _set(changes)
+    try:
+        yield
+    finally:
+        _set(before)
+
+
+def _set(changes: Mapping[str, str | None]) -> None:
+    for name, value in changes.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+
+
+def _show(line: LogLine) -> None:
+    """Write what a container printed where the test's own prints go at this moment."""
+    stream = sys.stderr if line.descriptor == STDERR else sys.stdout
+    stream.write(line.text)
+    stream.flush()
