@@ -1,0 +1,32 @@
+"""What a test pays for a server of its own, before and after it."""
+
+import pytest
+from constant import constant_server
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from modal_emulator.emulator import running
+
+GROUP = "a server of one's own"
+pytestmark = pytest.mark.benchmark(group=GROUP)
+
+
+def bench_reset(benchmark: BenchmarkFixture) -> None:
+    """The fixture's way: the server stays, the World is new."""
+    with running() as emulator:
+        benchmark.pedantic(emulator.reset, rounds=50)
+
+
+def bench_start_and_stop(benchmark: BenchmarkFixture) -> None:
+    def start_and_stop() -> None:
+        with running():
+            pass
+
+    benchmark.pedantic(start_and_stop, rounds=10)
+
+
+def bench_peer_start_and_stop_of_a_bare_grpclib_server(benchmark: BenchmarkFixture) -> None:
+    def start_and_stop() -> None:
+        with constant_server(0):
+            pass
+
+    benchmark.pedantic(start_and_stop, rounds=50)

@@ -1,0 +1,78 @@
+"""
+Write the figures of a run into docs/reference/benchmarks.md.
+
+    pytest tests/bench --benchmark-json=figures.json
+    python tests/bench/table.py figures.json
+
+What is quoted is the median, and the ratio to the peers of the same group in the same run: single
+figures wander by a third from run to run, ratios much less.
+"""
+
+import json
+import platform
+import re
+import sys
+from collections import defaultdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "benchmarks.md"
+BEGIN, END = "<!-- figures -->", "<!-- end of figures -->"
+PEER = "bench_peer_"
+
+
+def readable(seconds: float) -> str:
+    """Return the time with three figures and a fitting unit."""
+    for unit, scale in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
+        if seconds >= scale:
+            return f"{seconds / scale:.3g} {unit}"
+    return f"{seconds / 1e-9:.3g} ns"
+
+
+def title(name: str) -> str:
+    """Return what a benchmark's function name says."""
+    words = name.removeprefix(PEER).removeprefix("bench_").replace("_", " ")
+    return re.sub(r"\s*\[(.*)\]$", r" (\1)", words)
+
+
+def group_table(name: str, benchmarks: list[dict[str, Any]]) -> list[str]:
+    """Return the lines for one group, peers first."""
+    medians = {b["name"]: b["stats"]["median"] for b in benchmarks}
+    peers = {n: m for n, m in medians.items() if n.startswith(PEER)}
+    lines = [
+        f"### {name[0].upper()}{name[1:]}",
+        "",
+        "| | median | " + "".join(f"ratio to {title(p)} | " for p in peers).rstrip(),
+        "| --- | --- |" + " --- |" * len(peers),
+    ]
+    for each, median in sorted(medians.items(), key=lambda item: (item[0] not in peers, item[1])):
+        label = f"peer: {title(each)}" if each in peers else title(each)
+        ratios = "".join(f" {median / peer:.2g} |" for peer in peers.values())
+        lines.append(f"| {label} | {readable(median)} |{ratios}")
+    return [*lines, ""]
+
+
+def main(path: str) -> None:
+    """Replace what stands between the marks by the figures in the file."""
+    figures = json.loads(Path(path).read_text())
+    groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for benchmark in figures["benchmarks"]:
+        groups[benchmark["group"]].append(benchmark)
+    machine = figures["machine_info"]
+    lines = [
+        f"Measured on {figures['datetime'][:10]}: {machine['cpu'].get('brand_raw', 'a CPU')}, "
+        f"{machine['cpu'].get('count', '?')} CPUs, {platform.system()} {machine['release']}, "
+        f"Python {machine['python_version']}, modal {version('modal')}.",
+        "",
+    ]
+    for name, benchmarks in groups.items():
+        lines += group_table(name, benchmarks)
+    page = PAGE.read_text()
+    before, _, rest = page.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    PAGE.write_text("\n".join([before + BEGIN, "", *lines]) + END + after)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
