@@ -1,0 +1,317 @@
+"""
+The emulator: one World behind its servers, started and stopped as one thing.
+
+`Emulator` is for code on an event loop. `running` runs one on a thread of its own and gives a
+`Running`, whose methods may be called from any thread: this is what the pytest plugin uses.
+"""
+
+import asyncio
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+from modal_emulator.ground.clock import SystemClock
+from modal_emulator.ground.errors import Invalid
+from modal_emulator.ground.ids import Ids
+from modal_emulator.ground.journal import Event
+from modal_emulator.rpc.credentials import DEMO_TOKEN_ID, Credentials
+from modal_emulator.rpc.results import terminated
+from modal_emulator.rpc.server import Wire
+from modal_emulator.rpc.translator import Messages
+from modal_emulator.runtime.pick import pick
+from modal_emulator.sdk import newest_builder_version
+from modal_emulator.schedule.background import commit_in_background
+from modal_emulator.schedule.logs import LogLine
+from modal_emulator.store.births import Births
+from modal_emulator.store.names import Creation
+from modal_emulator.web.site import Site
+from modal_emulator.world import Settings, Surroundings, World
+
+__all__ = ["Emulator", "Running", "Settings", "running"]
+
+T = TypeVar("T")
+FAST = Path("/dev/shm")  # noqa: S108 (a private directory is made in it)
+
+
+class Emulator:
+    """
+    A Modal server on loopback.
+
+    With a directory, what is kept there survives (deployed apps, volumes, secrets); without one
+    everything is gone at the end. `port` 0 takes a free one.
+    """
+
+    def __init__(
+        self,
+        directory: Path | None = None,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        settings: Settings = Settings(),
+    ) -> None:
+        self._directory = directory
+        self._host = host
+        self._port = port
+        self._settings = replace(
+            settings,
+            image_builder_version=settings.image_builder_version or newest_builder_version(),
+        )
+        self._world: World | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._count = 0
+        self._listeners: list[Callable[[LogLine], None]] = []
+        self._url = ""
+
+    @property
+    def world(self) -> World:
+        """The World of the moment."""
+        if self._world is None:
+            raise Invalid("the emulator is not running")
+        return self._world
+
+    @property
+    def server_url(self) -> str:
+        """Where SDKs find it, for MODAL_SERVER_URL."""
+        return self._url
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The three variables that send an SDK here."""
+        return {
+            "MODAL_SERVER_URL": self._url,
+            "MODAL_TOKEN_ID": self._credentials.token_id,
+            "MODAL_TOKEN_SECRET": self._credentials.token_secret,
+        }
+
+    @property
+    def notice(self) -> str:
+        """What containers cannot do on this machine, or an empty string."""
+        return self._around.backend.notice
+
+    async def start(self) -> None:
+        """
+        Listen.
+
+        Raises:
+            Invalid: the port is taken, or the directory cannot be used.
+        """
+        if self._directory is None:
+            where = FAST if FAST.is_dir() else None
+            self._base = Path(tempfile.mkdtemp(prefix="modal-emulator-", dir=where))
+        else:
+            self._base = self._directory.absolute()
+            self._base.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Unix sockets have short names by nature (108 bytes), so they get a short place.
+        self._sockets = Path(tempfile.mkdtemp(prefix="me-"))
+        ids = Ids()
+        self._site = Site(lambda: self.world)
+        try:
+            self._credentials = Credentials(DEMO_TOKEN_ID, _token_secret(self._directory, ids))
+            self._wire = Wire(lambda: self.world, self._credentials, self._sockets)
+            self._around = Surroundings(
+                clock=SystemClock(),
+                ids=Ids(salt=self._credentials.token_secret),
+                births=Births(),
+                backend=pick(self._settings, self._base / "containers"),
+                door=self._wire,
+                translator=Messages,
+                site_url=lambda: self._site.url,
+            )
+            self._open_world()
+            await self._site.start(self._host)
+            port = await self._wire.listen(self._host, self._port)
+        except BaseException:
+            await self.stop()
+            raise
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        self._url = f"http://{host}:{port}"
+
+    async def stop(self) -> None:
+        """End containers and servers; leave nothing behind but a given directory's contents."""
+        await self._close_world()
+        if hasattr(self, "_around"):
+            await self._around.backend.close()
+        if hasattr(self, "_wire"):
+            await self._wire.stop()
+        await self._site.stop()
+        shutil.rmtree(self._sockets, ignore_errors=True)
+        if self._directory is None:
+            shutil.rmtree(self._base, ignore_errors=True)
+
+    async def reset(self) -> None:
+        """
+        Begin a fresh World behind the same servers.
+
+        Ids of named objects stay what they were, so handles that an SDK process keeps work on.
+        """
+        if self._directory is not None:
+            raise Invalid("an emulator with a state directory cannot be reset")
+        old = self._root
+        await self._close_world()
+        self._open_world()
+        await asyncio.to_thread(shutil.rmtree, old, ignore_errors=True)
+
+    async def warm(self) -> None:
+        """Make ready what the first container needs."""
+        warm = getattr(self._around.backend, "warm", None)
+        if warm is not None:
+            await warm()
+
+    def on_log(self, listener: Callable[[LogLine], None]) -> None:
+        """Call `listener` on the event loop for each piece that a container prints."""
+        self._listeners.append(listener)
+        self.world.logs.listen(listener)
+
+    async def __aenter__(self) -> "Emulator":
+        """Start."""
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop."""
+        await self.stop()
+
+    def _open_world(self) -> None:
+        self._count += 1
+        durable = self._directory is not None
+        self._root = self._base if durable else self._base / str(self._count)
+        self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        world = World.open(self._root, self._settings, self._around, durable=durable)
+        for listener in self._listeners:
+            world.logs.listen(listener)
+        self._world = world
+        interval = self._settings.background_commit_interval
+        self._tasks = [
+            asyncio.ensure_future(world.dispatcher.reap(lambda: terminated(world))),
+            asyncio.ensure_future(
+                commit_in_background(
+                    world.dispatcher, world.commits, world.clock, world.journal, interval
+                )
+            ),
+        ]
+
+    async def _close_world(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+        if self._world is not None:
+            await self._world.close()
+            self._world = None
+
+
+class Running:
+    """A running emulator, for callers on other threads."""
+
+    def __init__(self, emulator: Emulator, loop: asyncio.AbstractEventLoop) -> None:
+        self._emulator = emulator
+        self._loop = loop
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The three variables that send an SDK here."""
+        return self._emulator.environment
+
+    @property
+    def server_url(self) -> str:
+        """Where SDKs find it."""
+        return self._emulator.server_url
+
+    @property
+    def notice(self) -> str:
+        """What containers cannot do on this machine, or an empty string."""
+        return self._emulator.notice
+
+    def reset(self) -> None:
+        """Begin a fresh World behind the same servers."""
+        self._run(self._emulator.reset())
+
+    def warm(self) -> None:
+        """Make ready what the first container needs."""
+        self._run(self._emulator.warm())
+
+    def on_log(self, listener: Callable[[LogLine], None]) -> None:
+        """Call `listener` on the emulator's thread for each piece that a container prints."""
+        self._loop.call_soon_threadsafe(self._emulator.on_log, listener)
+
+    def secret(self, name: str, *, environment: str = "", **values: str) -> None:
+        """Make or replace a named Secret."""
+
+        async def make() -> None:
+            self._emulator.world.secrets.get_or_create(
+                name=name,
+                environment=environment,
+                creation=Creation.CREATE_OVERWRITE_IF_EXISTS,
+                values=values,
+                required_keys=(),
+                app_id="",
+            )
+
+        self._run(make())
+
+    def journal(self, kind: str = "") -> tuple[Event, ...]:
+        """Return what happened so far, oldest first."""
+
+        async def read() -> tuple[Event, ...]:
+            return self._emulator.world.journal.events(kind)
+
+        return self._run(read())
+
+    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+
+@contextmanager
+def running(
+    directory: Path | None = None, *, port: int = 0, settings: Settings = Settings()
+) -> Iterator[Running]:
+    """Run an emulator on a thread of its own for the length of a `with` block."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="modal-emulator", daemon=True)
+    thread.start()
+    emulator = Emulator(directory, port=port, settings=settings)
+    try:
+        asyncio.run_coroutine_threadsafe(emulator.start(), loop).result()
+        try:
+            yield Running(emulator, loop)
+        finally:
+            asyncio.run_coroutine_threadsafe(emulator.stop(), loop).result()
+    finally:
+        asyncio.run_coroutine_threadsafe(_settle(), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+async def _settle() -> None:
+    """Let cancelled tasks end before their loop does."""
+    tasks = [t for t in asyncio.all_tasks() if t is not asyncio.current_task()]
+    for task in tasks:
+        task.cancel()
+    with suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 5)
+    await asyncio.get_running_loop().shutdown_asyncgens()
+    await asyncio.get_running_loop().shutdown_default_executor()
+
+
+def _token_secret(directory: Path | None, ids: Ids) -> str:
+    """Return the demo token's secret: new for each server, the same for one state directory."""
+    fresh = f"as-{ids.secret(22)}"
+    if directory is None:
+        return fresh
+    path = directory / "token"
+    if not path.exists():
+        path.touch(mode=0o600)
+        path.write_text(fresh)
+    return path.read_text().strip()

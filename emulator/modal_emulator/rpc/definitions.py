@@ -1,0 +1,176 @@
+"""
+Function definitions as the SDK sends them, and what the emulator reads in them.
+
+What a definition asks for and the emulator would have to ignore is refused here, by name: an app
+that believes its network is blocked must not run with the network open.
+"""
+
+from collections.abc import Callable
+
+from google.protobuf.message import Message
+from modal_proto import api_pb2
+
+from modal_emulator.ground.errors import NotBuilt
+from modal_emulator.rpc.compat import known
+from modal_emulator.store.apps import Function, FunctionSpec, VolumeUse
+
+__all__ = ["data_of", "definition_of", "handle_of", "refuse", "requested", "spec_of", "warnings_of"]
+
+PAGE = "docs/guide/differences.md"
+Definition = api_pb2.Function
+WEB = api_pb2.WEBHOOK_TYPE_UNSPECIFIED
+
+
+def _has_web(d: Definition) -> bool:
+    return d.webhook_config.type != WEB or any(
+        m.webhook_config.type != WEB for m in d.method_definitions.values()
+    )
+
+
+REFUSED: tuple[tuple[str, Callable[[Definition], object]], ...] = (
+    ("web endpoints (asgi_app, wsgi_app, fastapi_endpoint, web_server)", _has_web),
+    ("block_network=True", lambda d: d.block_network),
+    ("restrict_modal_access=True", lambda d: d.untrusted),
+    ("outbound network rules", lambda d: _set(d, "network_access")),
+    ("proxy=", lambda d: d.proxy_id),
+    ("CloudBucketMount", lambda d: d.cloud_bucket_mounts or d.s3_mounts),
+    ("NetworkFileSystem", lambda d: d.shared_volume_mounts),
+    ("@app.server", lambda d: getattr(d, "is_server", False)),
+    ("clustered functions", lambda d: d._experimental_group_size),
+    ("interactive functions (modal run -i, modal shell)", lambda d: d.pty_info.pty_type),
+)
+
+
+def requested(request: api_pb2.FunctionCreateRequest) -> Definition:
+    """Return the definition in a request; of several ranked by GPU the first one."""
+    if request.HasField("function"):
+        return request.function
+    ranked = request.function_data.ranked_functions
+    definition = Definition()
+    definition.CopyFrom(ranked[0].function if ranked else Definition())
+    definition.schedule.CopyFrom(request.function_data.schedule)
+    return definition
+
+
+def refuse(definition: Definition) -> None:
+    """
+    Refuse what would silently mean something else here.
+
+    Raises:
+        NotBuilt: names what was asked for, and the page.
+    """
+    for name, asked in REFUSED:
+        if asked(definition):
+            raise NotBuilt(
+                f"modal-emulator does not offer {name} yet (function "
+                f"'{definition.function_name}'); see {PAGE}"
+            )
+
+
+def warnings_of(definition: Definition) -> list[api_pb2.Warning]:
+    """Return what the user should know about this definition here."""
+    if not definition.schedule.WhichOneof("schedule_oneof"):
+        return []
+    text = (
+        f"modal-emulator does not fire schedules yet: '{definition.function_name}' runs when it "
+        "is called, not on its schedule."
+    )
+    return [
+        api_pb2.Warning(type=api_pb2.Warning.WARNING_TYPE_FUNCTION_CONFIGURATION, message=text)
+    ]
+
+
+def definition_of(function: Function) -> Definition:
+    """Return the definition that was kept."""
+    return Definition.FromString(function.definition)
+
+
+def spec_of(definition: Definition) -> FunctionSpec:
+    """Return what the emulator acts on."""
+    scaling = definition.autoscaler_settings
+    retry = definition.retry_policy
+    return FunctionSpec(
+        image_id=definition.image_id,
+        mount_ids=tuple(definition.mount_ids),
+        secret_ids=tuple(definition.secret_ids),
+        volumes=tuple(
+            VolumeUse(m.volume_id, m.mount_path, m.read_only, getattr(m, "sub_path", ""))
+            for m in definition.volume_mounts
+        ),
+        min_containers=scaling.min_containers or definition.warm_pool_size,
+        max_containers=scaling.max_containers or definition.concurrency_limit,
+        buffer_containers=scaling.buffer_containers
+        or definition._experimental_buffer_containers,
+        scaledown_window=scaling.scaledown_window or definition.task_idle_timeout_secs,
+        timeout=definition.timeout_secs,
+        startup_timeout=getattr(definition, "startup_timeout_secs", 0) or definition.timeout_secs,
+        max_inputs_at_once=definition.max_concurrent_inputs or 1,
+        batch_size=definition.batch_max_size,
+        single_use=getattr(definition, "single_use_containers", False)
+        or definition.max_inputs == 1,
+        retries=retry.retries,
+        retry_delay=retry.initial_delay_ms / 1000,
+        retry_backoff=retry.backoff_coefficient or 1.0,
+        retry_delay_limit=retry.max_delay_ms / 1000 or 60.0,
+        scheduled=bool(definition.schedule.WhichOneof("schedule_oneof")),
+    )
+
+
+def handle_of(function: Function) -> api_pb2.FunctionHandleMetadata:
+    """Return what an SDK needs to call the function."""
+    definition = definition_of(function)
+    methods = {
+        name: known(
+            api_pb2.FunctionHandleMetadata,
+            function_name=method.function_name,
+            function_type=method.function_type,
+            web_url=method.web_url,
+            is_method=True,
+            use_method_name=name,
+            function_schema=method.function_schema,
+            supported_input_formats=_formats(method, "supported_input_formats"),
+            supported_output_formats=_formats(method, "supported_output_formats"),
+            app_id=function.app_id,
+        )
+        for name, method in definition.method_definitions.items()
+    }
+    return known(
+        api_pb2.FunctionHandleMetadata,
+        function_name=definition.function_name,
+        function_type=definition.function_type,
+        is_method=definition.is_method,
+        definition_id=f"de-{function.function_id[3:]}",
+        class_parameter_info=definition.class_parameter_info,
+        method_handle_metadata=methods,
+        function_schema=definition.function_schema,
+        supported_input_formats=_formats(definition, "supported_input_formats"),
+        supported_output_formats=_formats(definition, "supported_output_formats"),
+        app_id=function.app_id,
+        base_function_id=function.base_id,
+    )
+
+
+def data_of(definition: Definition) -> api_pb2.FunctionData:
+    """Return the definition in the other form that newer SDKs read."""
+    shared = api_pb2.FunctionData.DESCRIPTOR.fields_by_name
+    data = api_pb2.FunctionData()
+    for field, value in definition.ListFields():
+        other = shared.get(field.name)
+        if other is None or other.message_type != field.message_type:
+            continue
+        if isinstance(value, Message):
+            getattr(data, field.name).CopyFrom(value)
+        elif isinstance(value, str | bytes | int | float | bool):
+            setattr(data, field.name, value)
+        else:
+            getattr(data, field.name).MergeFrom(value)
+    data.ranked_functions.add(rank=0, function=definition)
+    return data
+
+
+def _formats(message: Message, name: str) -> list[int]:
+    return list(getattr(message, name, ()))
+
+
+def _set(message: Message, name: str) -> bool:
+    return name in message.DESCRIPTOR.fields_by_name and message.HasField(name)

@@ -1,0 +1,205 @@
+"""Function calls as a caller sees them: inputs in, outputs out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from google.protobuf.empty_pb2 import Empty
+from modal_proto import api_pb2
+
+from modal_emulator.rpc.call import Call
+from modal_emulator.rpc.compat import known
+from modal_emulator.rpc.results import terminated
+from modal_emulator.rpc.tables import Rpc, accepted, full, partly, stream
+from modal_emulator.schedule.calls import FunctionCall, Input
+from modal_emulator.world import World
+
+__all__ = ["RPCS"]
+
+STREAM_SECONDS = 55.0  # as long as the SDK's own polls
+Asked = api_pb2.FunctionPutInputsItem
+
+
+async def function_map(
+    world: World, call: Call[api_pb2.FunctionMapRequest]
+) -> api_pb2.FunctionMapResponse:
+    """Open a call; the inputs that come with it are queued at once."""
+    request = call.request
+    opened = world.calls.open(
+        request.function_id, request.function_call_invocation_type, request.parent_input_id
+    )
+    world.dispatcher.pool(request.function_id)
+    return known(
+        api_pb2.FunctionMapResponse,
+        function_call_id=opened.call_id,
+        function_call_jwt=opened.call_id,
+        pipelined_inputs=_put(world, opened, request.pipelined_inputs),
+        # Attempts after a failure are made here, so the SDK must not make its own as well.
+        sync_client_retries_enabled=False,
+        max_inputs_outstanding=1000,
+    )
+
+
+async def function_put_inputs(
+    world: World, call: Call[api_pb2.FunctionPutInputsRequest]
+) -> api_pb2.FunctionPutInputsResponse:
+    """Queue more inputs of a call."""
+    opened = world.calls.call(call.request.function_call_id)
+    return api_pb2.FunctionPutInputsResponse(inputs=_put(world, opened, call.request.inputs))
+
+
+async def function_get_outputs(
+    world: World, call: Call[api_pb2.FunctionGetOutputsRequest]
+) -> api_pb2.FunctionGetOutputsResponse:
+    """Return outputs after an entry, waiting for the first one as long as the caller says."""
+    request = call.request
+    opened = world.calls.call(request.function_call_id)
+    found = await _wait(world, opened, request)
+    last = f"{found[-1].entry}-0" if found else request.last_entry_id
+    return known(
+        api_pb2.FunctionGetOutputsResponse,
+        outputs=[_output(i) for i in found],
+        last_entry_id=last,
+        num_unfinished_inputs=opened.unfinished,
+    )
+
+
+async def function_call_cancel(
+    world: World, call: Call[api_pb2.FunctionCallCancelRequest]
+) -> Empty:
+    """Cancel what is left of a call."""
+    opened = world.calls.call(call.request.function_call_id)
+    world.dispatcher.cancel(opened, terminated(world))
+    if call.request.terminate_containers:
+        for worker in world.dispatcher.workers():
+            if worker.container and worker.inputs & {i.input_id for i in opened.inputs}:
+                await worker.container.kill()
+    return Empty()
+
+
+async def function_call_from_id(
+    world: World, call: Call[api_pb2.FunctionCallFromIdRequest]
+) -> api_pb2.FunctionCallFromIdResponse:
+    """Find a call again."""
+    opened = world.calls.call(call.request.function_call_id)
+    function = world.apps.function(opened.function_id)
+    metadata = None
+    if hasattr(api_pb2, "FunctionCallHandleMetadata"):
+        metadata = api_pb2.FunctionCallHandleMetadata(
+            app_id=function.app_id, function_id=function.function_id
+        )
+    return known(
+        api_pb2.FunctionCallFromIdResponse,
+        function_call_id=opened.call_id,
+        num_inputs=len(opened.inputs),
+        metadata=metadata,
+    )
+
+
+async def function_get_call_graph(
+    world: World, call: Call[api_pb2.FunctionGetCallGraphRequest]
+) -> api_pb2.FunctionGetCallGraphResponse:
+    """Return the inputs of one call."""
+    opened = world.calls.call(call.request.function_call_id)
+    function = world.apps.function(opened.function_id)
+    return api_pb2.FunctionGetCallGraphResponse(
+        inputs=[
+            known(
+                api_pb2.InputCallGraphInfo,
+                input_id=i.input_id,
+                function_call_id=i.call_id,
+                task_id=i.container_id,
+                status=i.outcome.status.value if i.outcome else 0,
+            )
+            for i in opened.inputs
+        ],
+        function_calls=[
+            known(
+                api_pb2.FunctionCallCallGraphInfo,
+                function_call_id=opened.call_id,
+                parent_input_id=opened.parent_input_id,
+                function_name=function.tag,
+                module_name="",
+            )
+        ],
+    )
+
+
+async def function_call_get_data_out(
+    world: World, call: Call[api_pb2.FunctionCallGetDataRequest]
+) -> AsyncIterator[api_pb2.DataChunk]:
+    """Stream what a generator gives, from an index on."""
+    opened = world.calls.call(call.request.function_call_id)
+    given = call.request.last_index
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + STREAM_SECONDS
+    while True:
+        for chunk in opened.produced[given:]:
+            given += 1
+            yield api_pb2.DataChunk.FromString(chunk)
+        if not opened.unfinished or loop.time() >= deadline:
+            return
+        await opened.pulse.wait(deadline - loop.time())
+
+
+def _put(
+    world: World, opened: FunctionCall, asked: "object"
+) -> list[api_pb2.FunctionPutInputsResponseItem]:
+    replies = []
+    for item in asked:  # type: ignore[attr-defined]
+        new = world.dispatcher.submit(opened, item.idx, item.input.SerializeToString())
+        replies.append(
+            api_pb2.FunctionPutInputsResponseItem(
+                idx=item.idx, input_id=new.input_id, input_jwt=new.input_id
+            )
+        )
+    return replies
+
+
+async def _wait(
+    world: World, opened: FunctionCall, request: api_pb2.FunctionGetOutputsRequest
+) -> list[Input]:
+    after = int(request.last_entry_id.partition("-")[0] or 0)
+    first = request.start_idx if _has(request, "start_idx") else None
+    last = request.end_idx if _has(request, "end_idx") else None
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + request.timeout
+    while True:
+        found = world.calls.outcomes(opened, after, first, last)
+        left = deadline - loop.time()
+        if found or left <= 0:
+            return found[: request.max_values] if request.max_values else found
+        await opened.pulse.wait(left)
+
+
+def _has(request: api_pb2.FunctionGetOutputsRequest, name: str) -> bool:
+    return name in request.DESCRIPTOR.fields_by_name and request.HasField(name)
+
+
+def _output(done: Input) -> api_pb2.FunctionGetOutputsItem:
+    outcome = done.outcome
+    assert outcome is not None  # noqa: S101 (`outcomes` gives finished inputs only)
+    return known(
+        api_pb2.FunctionGetOutputsItem,
+        result=api_pb2.GenericResult.FromString(outcome.result),
+        idx=done.index,
+        input_id=done.input_id,
+        data_format=outcome.data_format,
+        task_id=outcome.container_id,
+        input_started_at=outcome.started_at,
+        output_created_at=outcome.created_at,
+        retry_count=done.attempt,
+    )
+
+
+RPCS: dict[str, Rpc] = {
+    "FunctionMap": full(function_map),
+    "FunctionPutInputs": full(function_put_inputs),
+    "FunctionGetOutputs": full(function_get_outputs),
+    "FunctionFinishInputs": accepted(Empty, "the number of inputs is known from the inputs"),
+    "FunctionCallCancel": full(function_call_cancel),
+    "FunctionCallFromId": full(function_call_from_id),
+    "FunctionGetCallGraph": partly(function_get_call_graph, "the call itself, not its children"),
+    "FunctionCallGetDataOut": stream(function_call_get_data_out),
+}

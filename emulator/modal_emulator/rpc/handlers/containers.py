@@ -1,0 +1,173 @@
+"""What the SDK's entrypoint asks from inside a container, and what outsiders ask about one."""
+
+from __future__ import annotations
+
+from google.protobuf.empty_pb2 import Empty
+from modal_proto import api_pb2
+
+from modal_emulator.ground.errors import Conflict
+from modal_emulator.rpc.call import Call
+from modal_emulator.rpc.compat import known
+from modal_emulator.rpc.tables import Rpc, accepted, full
+from modal_emulator.schedule.calls import Input, Outcome, Status
+from modal_emulator.schedule.pool import Worker
+from modal_emulator.world import World
+
+__all__ = ["RPCS"]
+
+# The SDK waits 15.1 s for the answer to a heartbeat and sends the next one 15 s after the last;
+# an answer held back until then carries a cancellation at once.
+HEARTBEAT_SECONDS = 14.0
+
+
+async def container_heartbeat(
+    world: World, call: Call[api_pb2.ContainerHeartbeatRequest]
+) -> api_pb2.ContainerHeartbeatResponse:
+    """Answer when inputs were cancelled, or when it is time for the next heartbeat."""
+    worker = _caller(world, call.container_id)
+    if not worker.cancelled:
+        await worker.pulse.wait(HEARTBEAT_SECONDS)
+    if not worker.cancelled:
+        return api_pb2.ContainerHeartbeatResponse()
+    cancelled, worker.cancelled = worker.cancelled, []
+    return api_pb2.ContainerHeartbeatResponse(
+        cancel_input_event=api_pb2.CancelInputEvent(input_ids=cancelled)
+    )
+
+
+async def function_get_inputs(
+    world: World, call: Call[api_pb2.FunctionGetInputsRequest]
+) -> api_pb2.FunctionGetInputsResponse:
+    """Give the container its next input, or tell it to leave."""
+    worker = _caller(world, call.container_id)
+    request = call.request
+    most = max(1, request.batch_max_size)
+    taken = await worker.pool.take(worker, most, request.batch_linger_ms / 1000)
+    if taken is None:
+        items = [api_pb2.FunctionGetInputsItem(kill_switch=True)]
+    else:
+        items = [_item(world, i) for i in taken]
+    return api_pb2.FunctionGetInputsResponse(inputs=items)
+
+
+async def function_put_outputs(
+    world: World, call: Call[api_pb2.FunctionPutOutputsRequest]
+) -> Empty:
+    """Bring the outputs of a container home."""
+    worker = _caller(world, call.container_id)
+    for item in call.request.outputs:
+        status = item.result.status
+        outcome = Outcome(
+            Status(status) if status in Status._value2member_map_ else Status.FAILURE,
+            item.result.SerializeToString(),
+            item.data_format,
+            worker.container_id,
+            item.input_started_at,
+            item.output_created_at,
+        )
+        world.dispatcher.finish(item.input_id, outcome)
+    return Empty()
+
+
+async def function_call_put_data_out(
+    world: World, call: Call[api_pb2.FunctionCallPutDataRequest]
+) -> Empty:
+    """Keep what a generator gave."""
+    _caller(world, call.container_id)
+    chunks = [chunk.SerializeToString() for chunk in call.request.data_chunks]
+    world.calls.produce(world.calls.call(call.request.function_call_id), chunks)
+    return Empty()
+
+
+async def function_get_dynamic_concurrency(
+    world: World, call: Call[api_pb2.FunctionGetDynamicConcurrencyRequest]
+) -> api_pb2.FunctionGetDynamicConcurrencyResponse:
+    """Let a container take as many inputs at once as its function allows."""
+    return api_pb2.FunctionGetDynamicConcurrencyResponse(concurrency=call.request.max_concurrency)
+
+
+async def task_result(world: World, call: Call[api_pb2.TaskResultRequest]) -> Empty:
+    """Keep why a container could not begin; its inputs fail with it."""
+    worker = _caller(world, call.container_id)
+    worker.failure = call.request.result.SerializeToString()
+    return Empty()
+
+
+async def container_stop(
+    world: World, call: Call[api_pb2.ContainerStopRequest]
+) -> api_pb2.ContainerStopResponse:
+    """Let a container go: after what it works on, or interrupting that."""
+    worker = world.dispatcher.worker(call.request.task_id)
+    if getattr(call.request, "graceful", False):
+        worker.leaving = True
+    else:
+        await worker.pool.dismiss(worker)
+    return api_pb2.ContainerStopResponse()
+
+
+async def task_list(world: World, call: Call[api_pb2.TaskListRequest]) -> api_pb2.TaskListResponse:
+    """List the running containers."""
+    workers = world.dispatcher.workers(getattr(call.request, "app_id", ""))
+    return api_pb2.TaskListResponse(tasks=[_stats(world, w) for w in workers])
+
+
+async def task_get_info(
+    world: World, call: Call[api_pb2.TaskGetInfoRequest]
+) -> api_pb2.TaskGetInfoResponse:
+    """Describe a running container."""
+    worker = world.dispatcher.worker(call.request.task_id)
+    return known(
+        api_pb2.TaskGetInfoResponse,
+        app_id=worker.pool.function.app_id,
+        info=known(
+            api_pb2.TaskInfo,
+            id=worker.container_id,
+            started_at=worker.started_at,
+            enqueued_at=worker.enqueued_at,
+        ),
+    )
+
+
+def _caller(world: World, container_id: str | None) -> Worker:
+    if container_id is None:
+        raise Conflict("this call is answered to containers only")
+    return world.dispatcher.worker(container_id)
+
+
+def _item(world: World, taken: Input) -> api_pb2.FunctionGetInputsItem:
+    call = world.calls.call(taken.call_id)
+    return known(
+        api_pb2.FunctionGetInputsItem,
+        input_id=taken.input_id,
+        function_call_id=taken.call_id,
+        input=api_pb2.FunctionInput.FromString(taken.payload),
+        function_call_invocation_type=call.invocation,
+        retry_count=taken.attempt,
+        function_map_idx=taken.index,
+    )
+
+
+def _stats(world: World, worker: Worker) -> api_pb2.TaskStats:
+    app = world.apps.get(worker.pool.function.app_id)
+    return known(
+        api_pb2.TaskStats,
+        task_id=worker.container_id,
+        app_id=app.app_id,
+        app_description=app.name or app.description,
+        started_at=worker.started_at,
+        enqueued_at=worker.enqueued_at,
+    )
+
+
+RPCS: dict[str, Rpc] = {
+    "ContainerHello": accepted(Empty, "the socket says which container it is"),
+    "ContainerHeartbeat": full(container_heartbeat),
+    "FunctionGetInputs": full(function_get_inputs),
+    "FunctionPutOutputs": full(function_put_outputs),
+    "FunctionCallPutDataOut": full(function_call_put_data_out),
+    "FunctionGetDynamicConcurrency": full(function_get_dynamic_concurrency),
+    "TaskResult": full(task_result),
+    "ContainerStop": full(container_stop),
+    "TaskList": full(task_list),
+    "TaskGetInfo": full(task_get_info),
+}

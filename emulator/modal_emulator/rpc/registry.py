@@ -1,0 +1,46 @@
+"""All tables in one: which RPC is answered by whom."""
+
+from collections.abc import Mapping
+from functools import cache
+
+from modal_emulator.rpc.handlers import (
+    apps,
+    auth,
+    blobs,
+    calls,
+    containers,
+    environments,
+    functions,
+    images,
+    logs,
+    mounts,
+    secrets,
+    volumes,
+)
+from modal_emulator.rpc.tables import Rpc
+
+__all__ = ["FAMILIES", "rpcs"]
+
+FAMILIES: Mapping[str, Mapping[str, Rpc]] = {
+    "Authentication": auth.RPCS,
+    "Environments": environments.RPCS,
+    "Volumes": volumes.RPCS,
+    "Secrets": secrets.RPCS,
+    "Apps": apps.RPCS,
+    "Functions and classes": functions.RPCS,
+    "Function calls": calls.RPCS,
+    "Containers": containers.RPCS,
+    "Logs": logs.RPCS,
+    "Images": images.RPCS,
+    "Mounts": mounts.RPCS,
+    "Blobs": blobs.RPCS,
+}
+
+
+@cache
+def rpcs() -> Mapping[str, Rpc]:
+    """Return every RPC that is answered, by name."""
+    merged: dict[str, Rpc] = {}
+    for family in FAMILIES.values():
+        merged.update(family)
+    return merged

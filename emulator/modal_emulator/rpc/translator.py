@@ -1,0 +1,74 @@
+"""The messages that pass through the scheduler without being understood there."""
+
+import signal
+
+from modal_proto import api_pb2
+
+from modal_emulator.rpc.compat import known
+from modal_emulator.rpc.definitions import definition_of, handle_of
+from modal_emulator.runtime.backend import Exit
+from modal_emulator.store.apps import App, Apps, Function
+
+__all__ = ["Messages", "layout_of"]
+
+
+class Messages:
+    """Makes them; the results it makes say how an input ended without user code saying so."""
+
+    def __init__(self, apps: Apps) -> None:
+        self._apps = apps
+
+    def arguments(self, function: Function, container_id: str, environment: str) -> bytes:
+        """Return what the SDK's entrypoint reads at its start."""
+        app = self._apps.get(function.app_id)
+        return known(
+            api_pb2.ContainerArguments,
+            task_id=container_id,
+            function_id=function.function_id,
+            app_id=function.app_id,
+            function_def=definition_of(function),
+            serialized_params=function.parameters,
+            environment_name=environment,
+            app_layout=layout_of(self._apps, app),
+        ).SerializeToString()
+
+    def died(self, ended: Exit) -> bytes:
+        """Say that the container died; Modal's own words are not known [guess]."""
+        if ended.signal is not None:
+            how = f"was killed by {signal.Signals(ended.signal).name}"
+        else:
+            how = f"exited with code {ended.code}"
+        return api_pb2.GenericResult(
+            status=api_pb2.GenericResult.GENERIC_STATUS_FAILURE,
+            exception=f"The container {how} before the input was done.",
+            exitcode=ended.code or 0,
+        ).SerializeToString()
+
+    def timed_out(self, input_id: str, timeout: float) -> bytes:
+        """Say that the input took too long, in Modal's words (modal-semantics 5 [observed])."""
+        return api_pb2.GenericResult(
+            status=api_pb2.GenericResult.GENERIC_STATUS_TIMEOUT,
+            exception=f"Task's current input {input_id} hit its timeout of {timeout:g}s",
+        ).SerializeToString()
+
+    def terminated(self) -> bytes:
+        """Say that the input was cancelled."""
+        return api_pb2.GenericResult(
+            status=api_pb2.GenericResult.GENERIC_STATUS_TERMINATED,
+            exception="Input was cancelled",
+        ).SerializeToString()
+
+
+def layout_of(apps: Apps, app: App) -> api_pb2.AppLayout:
+    """Return the functions and classes of an app with their handles."""
+    objects = [
+        api_pb2.Object(object_id=i, function_handle_metadata=handle_of(apps.function(i)))
+        for i in app.function_ids.values()
+    ]
+    objects += [
+        api_pb2.Object(object_id=i, class_handle_metadata=api_pb2.ClassHandleMetadata())
+        for i in app.class_ids.values()
+    ]
+    return api_pb2.AppLayout(
+        objects=objects, function_ids=app.function_ids, class_ids=app.class_ids
+    )

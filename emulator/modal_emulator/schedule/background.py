@@ -1,0 +1,31 @@
+"""
+Background commits: what a running container wrote becomes visible without its asking.
+
+Modal commits "every few seconds" while a function runs; the interval is not published
+(modal-semantics 1.5). Here it is a setting; 0 turns background commits off.
+"""
+
+from modal_emulator.ground.clock import Clock
+from modal_emulator.ground.errors import EmulatorError
+from modal_emulator.ground.journal import Journal
+from modal_emulator.schedule.commits import Commits
+from modal_emulator.schedule.dispatcher import Dispatcher
+
+__all__ = ["commit_in_background"]
+
+
+async def commit_in_background(
+    dispatcher: Dispatcher, commits: Commits, clock: Clock, journal: Journal, interval: float
+) -> None:
+    """Commit every volume of every container each `interval` seconds; runs until cancelled."""
+    while interval > 0:
+        await clock.sleep(interval)
+        for worker in dispatcher.workers():
+            for volume_id in commits.volumes_of(worker.container_id):
+                try:
+                    await commits.commit(worker.container_id, volume_id, "background")
+                except (EmulatorError, OSError, KeyError) as error:
+                    # It is tried again after the next interval; the exit commit comes in any case.
+                    journal.add(
+                        "volume.background-commit-failed", volume_id=volume_id, error=repr(error)
+                    )

@@ -1,0 +1,208 @@
+"""
+Function calls: inputs on their way in, outcomes on their way out.
+
+An input is queued, taken by a container, and finished once; the table `NEXT` is all there is to
+its life. Payloads and results are opaque bytes here: what they mean is agreed between the SDK on
+both ends. Who takes an input is decided in `pool`.
+"""
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from modal_emulator.ground.clock import Clock
+from modal_emulator.ground.errors import Conflict, NotFound
+from modal_emulator.ground.ids import Ids
+from modal_emulator.schedule.pulse import Pulse
+
+__all__ = ["Calls", "FunctionCall", "Input", "Outcome", "State", "Status"]
+
+
+class State(Enum):
+    """Where an input is in its life."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    WAITING = "waiting"  # for its next attempt
+    FINISHED = "finished"
+
+
+class Event(Enum):
+    """What can happen to an input."""
+
+    TAKEN = "taken"
+    LOST = "lost"  # its container died; another attempt is due
+    DUE = "due"
+    DONE = "done"
+
+
+NEXT: dict[tuple[State, Event], State] = {
+    (State.QUEUED, Event.TAKEN): State.RUNNING,
+    (State.QUEUED, Event.DONE): State.FINISHED,  # cancelled, or its function cannot start
+    (State.RUNNING, Event.DONE): State.FINISHED,
+    (State.RUNNING, Event.LOST): State.WAITING,
+    (State.WAITING, Event.DUE): State.QUEUED,
+    (State.WAITING, Event.DONE): State.FINISHED,
+}
+
+
+class Status(Enum):
+    """How an attempt ended; the numbers are those of Modal's GenericStatus."""
+
+    SUCCESS = 1
+    FAILURE = 2
+    TERMINATED = 3
+    TIMEOUT = 4
+    INIT_FAILURE = 5
+    INTERNAL_FAILURE = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an attempt gave back."""
+
+    status: Status
+    result: bytes
+    """A serialised GenericResult."""
+    data_format: int = 0
+    container_id: str = ""
+    started_at: float = 0.0
+    created_at: float = 0.0
+
+
+@dataclass(slots=True)
+class Input:
+    """One set of arguments of a call."""
+
+    input_id: str
+    call_id: str
+    function_id: str
+    index: int
+    payload: bytes
+    """A serialised FunctionInput."""
+    state: State = State.QUEUED
+    attempt: int = 0
+    container_id: str = ""
+    taken_at: float = 0.0
+    entry: int = 0
+    outcome: Outcome | None = None
+
+    def step(self, event: Event) -> None:
+        """Move on in the table, or refuse."""
+        following = NEXT.get((self.state, event))
+        if following is None:
+            raise Conflict(f"input {self.input_id} is {self.state.value} and cannot be {event.value}")
+        self.state = following
+
+
+@dataclass(slots=True)
+class FunctionCall:
+    """A call of a function, with one input or many."""
+
+    call_id: str
+    function_id: str
+    invocation: int
+    created_at: float
+    parent_input_id: str = ""
+    inputs: list[Input] = field(default_factory=list)
+    produced: list[bytes] = field(default_factory=list)
+    """What a generator gave so far, as serialised DataChunks in order."""
+    pulse: Pulse = field(default_factory=Pulse)
+    cancelled: bool = False
+
+    @property
+    def unfinished(self) -> int:
+        """How many inputs have no outcome yet."""
+        return sum(1 for i in self.inputs if i.state is not State.FINISHED)
+
+
+class Calls:
+    """Keeps the calls and tells who waits for them."""
+
+    def __init__(self, clock: Clock, ids: Ids) -> None:
+        self._clock = clock
+        self._ids = ids
+        self._calls: dict[str, FunctionCall] = {}
+        self._inputs: dict[str, Input] = {}
+        self._entry = 0
+
+    def open(self, function_id: str, invocation: int, parent_input_id: str = "") -> FunctionCall:
+        """Begin a call without inputs."""
+        now = self._clock.now()
+        call = FunctionCall(
+            self._ids.ordered("fc", now), function_id, invocation, now, parent_input_id
+        )
+        self._calls[call.call_id] = call
+        return call
+
+    def call(self, call_id: str) -> FunctionCall:
+        """
+        Return the call.
+
+        Raises:
+            NotFound: with the text seen on Modal (modal-semantics 8.1 [observed]).
+        """
+        call = self._calls.get(call_id)
+        if call is None:
+            raise NotFound(f"No Function Call with ID '{call_id}' found.")
+        return call
+
+    def input(self, input_id: str) -> Input:
+        """Return the input, or say that there is none."""
+        found = self._inputs.get(input_id)
+        if found is None:
+            raise NotFound(f"No Input with ID '{input_id}' found.")
+        return found
+
+    def of_function(self, function_id: str) -> tuple[FunctionCall, ...]:
+        """Return the calls of a function, newest first."""
+        return tuple(c for c in reversed(self._calls.values()) if c.function_id == function_id)
+
+    def add_input(self, call: FunctionCall, index: int, payload: bytes) -> Input:
+        """Add a set of arguments to a call."""
+        input_id = f"{self._ids.ordered('in', self._clock.now())}:{index}"
+        new = Input(input_id, call.call_id, call.function_id, index, payload)
+        call.inputs.append(new)
+        self._inputs[input_id] = new
+        return new
+
+    def take(self, taken: Input, container_id: str) -> None:
+        """A container begins an attempt."""
+        taken.step(Event.TAKEN)
+        taken.container_id = container_id
+        taken.taken_at = self._clock.now()
+
+    def lose(self, lost: Input) -> None:
+        """The attempt came to nothing and another one is due."""
+        lost.step(Event.LOST)
+        lost.attempt += 1
+
+    def requeue(self, waiting: Input) -> None:
+        """The time of the next attempt has come."""
+        waiting.step(Event.DUE)
+
+    def finish(self, done: Input, outcome: Outcome) -> None:
+        """Keep the outcome and wake who waits for it."""
+        done.step(Event.DONE)
+        self._entry += 1
+        done.entry = self._entry
+        done.outcome = outcome
+        self._calls[done.call_id].pulse.beat()
+
+    def produce(self, call: FunctionCall, chunks: list[bytes]) -> None:
+        """A generator gave more."""
+        call.produced.extend(chunks)
+        call.pulse.beat()
+
+    def outcomes(
+        self, call: FunctionCall, after: int, first: int | None, last: int | None
+    ) -> list[Input]:
+        """Return the finished inputs after this entry, within these indexes, in order of entry."""
+        found = [
+            i
+            for i in call.inputs
+            if i.outcome is not None
+            and i.entry > after
+            and (first is None or i.index >= first)
+            and (last is None or i.index <= last)
+        ]
+        return sorted(found, key=lambda i: i.entry)

@@ -1,0 +1,146 @@
+"""
+Commits and reloads of running containers, in the order that keeps them safe.
+
+A commit reads what the container wrote without stopping it, and publishes it as a version. A
+reload first takes the volume away, which the backend refuses while anything holds it open, so that
+nothing can be written between reading the changes and showing the new version. One lock per
+volume of one container keeps its commits and reloads in a row; publishing itself is a single
+step on the event loop, so versions of a volume are in one line whoever commits.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from modal_emulator.ground.errors import Conflict
+from modal_emulator.ground.journal import Journal
+from modal_emulator.runtime.backend import Container, Mount, View
+from modal_emulator.store.checkout import Checkout
+from modal_emulator.store.history import Committer
+from modal_emulator.store.volumes import Volumes
+
+__all__ = ["Commits", "MountPoint"]
+
+
+@dataclass(frozen=True, slots=True)
+class MountPoint:
+    """Where and how a function wants a volume."""
+
+    volume_id: str
+    path: str
+    read_only: bool = False
+    sub_path: str = ""
+
+
+@dataclass(slots=True)
+class _Mounted:
+    point: MountPoint
+    checkout: Checkout
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class Commits:
+    """Knows which container has which checkout, and moves them."""
+
+    def __init__(self, volumes: Volumes, journal: Journal) -> None:
+        self._volumes = volumes
+        self._journal = journal
+        self._mounted: dict[tuple[str, str], _Mounted] = {}
+        self._containers: dict[str, Container] = {}
+        self._who: dict[str, Callable[[str], Committer]] = {}
+
+    def prepare(self, container_id: str, points: tuple[MountPoint, ...]) -> tuple[Mount, ...]:
+        """Check out the newest version of each volume for a container that is to start."""
+        mounts = []
+        for point in points:
+            checkout = self._volumes.checkout(point.volume_id, container_id)
+            self._mounted[container_id, point.volume_id] = _Mounted(point, checkout)
+            mounts.append(Mount(point.volume_id, point.path, _view(point, checkout)))
+        return tuple(mounts)
+
+    def started(self, container: Container, who: Callable[[str], Committer]) -> None:
+        """The container runs; `who` tells for the history who commits, given the occasion."""
+        self._containers[container.container_id] = container
+        self._who[container.container_id] = who
+
+    def ended(self, container_id: str) -> None:
+        """The container is gone; what it did not commit goes with it."""
+        self._containers.pop(container_id, None)
+        self._who.pop(container_id, None)
+        for key in [k for k in self._mounted if k[0] == container_id]:
+            self._volumes.release(self._mounted.pop(key).checkout)
+
+    def volumes_of(self, container_id: str) -> tuple[str, ...]:
+        """Return the ids of the volumes that the container mounts and may write."""
+        return tuple(
+            volume_id
+            for (holder, volume_id), mounted in self._mounted.items()
+            if holder == container_id and not mounted.point.read_only
+        )
+
+    async def commit(self, container_id: str | None, volume_id: str, via: str) -> None:
+        """
+        Publish what the container changed.
+
+        Raises:
+            Conflict: not called from a container that mounts the volume; the exact text is
+                Modal's (modal-semantics 1.3 [observed]).
+        """
+        mounted = self._find(container_id, volume_id)
+        if mounted is None or container_id is None:
+            raise Conflict("commit() can only be called on a mounted volume inside a container")
+        async with mounted.lock:
+            await self._containers[container_id].collect(volume_id)
+            await self._publish(container_id, mounted, via)
+
+    async def reload(self, container_id: str | None, volume_id: str) -> None:
+        """
+        Publish what is pending and show the newest version.
+
+        Raises:
+            OpenFiles: something in the container holds the volume; nothing was changed.
+            Conflict: not called from a container that mounts the volume; the exact text is
+                Modal's (modal-semantics 1.4 [observed]).
+        """
+        mounted = self._find(container_id, volume_id)
+        if mounted is None or container_id is None:
+            raise Conflict("reload() can only be called from within a running function")
+        async with mounted.lock:
+            container = self._containers[container_id]
+            await container.detach(volume_id)
+            try:
+                await container.collect(volume_id)
+                await self._publish(container_id, mounted, "reload")
+                mounted.checkout = self._volumes.advance(mounted.checkout)
+            finally:
+                await container.attach(volume_id, _view(mounted.point, mounted.checkout))
+            self._journal.add(
+                "volume.reload",
+                volume_id=volume_id,
+                container_id=container_id,
+                version=mounted.checkout.base.number,
+            )
+
+    async def _publish(self, container_id: str, mounted: _Mounted, via: str) -> None:
+        if mounted.point.read_only:
+            return
+        staged = await asyncio.to_thread(self._volumes.stage, mounted.checkout)
+        if staged is not None:
+            self._volumes.publish(mounted.checkout, staged, self._who[container_id](via))
+
+    def _find(self, container_id: str | None, volume_id: str) -> _Mounted | None:
+        # An unknown volume is told as such, also to a caller that has mounted nothing.
+        self._volumes.get(volume_id)
+        if container_id is None or container_id not in self._containers:
+            return None
+        return self._mounted.get((container_id, volume_id))
+
+
+def _view(point: MountPoint, checkout: Checkout) -> View:
+    return View(
+        layers=checkout.layers,
+        changes=checkout.changes,
+        scratch=checkout.scratch,
+        read_only=point.read_only,
+        sub_path=point.sub_path,
+    )

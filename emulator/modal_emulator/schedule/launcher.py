@@ -1,0 +1,197 @@
+"""
+From a function to a running container.
+
+Gathers what a container is made of (image, local files, secrets, volumes, the SDK's arguments, a
+socket of its own), hands the plan to the backend, and brings what it prints and how it ends to
+where that is kept.
+"""
+
+import codecs
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from modal_emulator.ground.journal import Journal
+from modal_emulator.runtime.backend import Backend, Container, Exit, Plan
+from modal_emulator.runtime.environ import container_environment
+from modal_emulator.schedule.calls import Calls, Input
+from modal_emulator.schedule.commits import Commits, MountPoint
+from modal_emulator.schedule.logs import Logs
+from modal_emulator.schedule.pool import Worker
+from modal_emulator.store.apps import Apps, Function
+from modal_emulator.store.history import Committer
+from modal_emulator.store.images import Images
+from modal_emulator.store.mounts import Mounts
+from modal_emulator.store.secrets import Secrets
+
+__all__ = ["ContainerLauncher", "Door", "Translator"]
+
+
+class Door(Protocol):
+    """Where the server listens for one container."""
+
+    async def open(self, container_id: str) -> Path:
+        """Listen on a unix socket for this container only."""
+        ...
+
+    def close(self, container_id: str) -> None:
+        """Stop listening for it."""
+        ...
+
+
+class Translator(Protocol):
+    """Makes the messages that pass through here without being understood."""
+
+    def arguments(self, function: Function, container_id: str, environment: str) -> bytes:
+        """Return the ContainerArguments of the SDK's entrypoint, serialised."""
+        ...
+
+    def died(self, ended: Exit) -> bytes:
+        """Return a GenericResult for the inputs of a container that died, serialised."""
+        ...
+
+    def timed_out(self, input_id: str, timeout: float) -> bytes:
+        """Return a GenericResult for an input that took too long, serialised."""
+        ...
+
+    def terminated(self) -> bytes:
+        """Return a GenericResult for an input that was cancelled, serialised."""
+        ...
+
+
+class ContainerLauncher:
+    """Makes containers out of functions."""
+
+    def __init__(
+        self,
+        *,
+        apps: Apps,
+        calls: Calls,
+        images: Images,
+        mounts: Mounts,
+        secrets: Secrets,
+        commits: Commits,
+        logs: Logs,
+        journal: Journal,
+        backend: Backend,
+        door: Door,
+        translator: Translator,
+    ) -> None:
+        self._apps = apps
+        self._calls = calls
+        self._images = images
+        self._mounts = mounts
+        self._secrets = secrets
+        self._commits = commits
+        self._logs = logs
+        self._journal = journal
+        self._backend = backend
+        self._door = door
+        self._translator = translator
+
+    async def launch(self, worker: Worker) -> Container:
+        """Start a container for this worker."""
+        function = worker.pool.function
+        socket = await self._door.open(worker.container_id)
+        try:
+            plan = self._plan(worker, function, socket)
+            container = await self._backend.start(plan)
+        except BaseException as error:
+            self._commits.ended(worker.container_id)
+            self._door.close(worker.container_id)
+            self._logs.add(
+                function.app_id,
+                f"The container could not be started: {error}\n",
+                container_id=worker.container_id,
+                function_id=function.function_id,
+            )
+            raise
+        self._commits.started(container, self._who(worker))
+        self._journal.add(
+            "container.start",
+            container_id=worker.container_id,
+            function_id=function.function_id,
+        )
+        return container
+
+    def failure(self, worker: Worker, ended: Exit) -> bytes:
+        """Say that the container died."""
+        return self._translator.died(ended)
+
+    def timed_out(self, lost: Input, timeout: float) -> bytes:
+        """Say that the input took too long."""
+        return self._translator.timed_out(lost.input_id, timeout)
+
+    def _plan(self, worker: Worker, function: Function, socket: Path) -> Plan:
+        spec = function.spec
+        app = self._apps.get(function.app_id)
+        image = self._images.get(spec.image_id) if spec.image_id else None
+        copied = image.copied if image else ()
+        points = tuple(
+            MountPoint(use.volume_id, use.path, use.read_only, use.sub_path)
+            for use in spec.volumes
+        )
+        return Plan(
+            container_id=worker.container_id,
+            arguments=self._translator.arguments(function, worker.container_id, app.environment),
+            environment=container_environment(
+                image=image.environment if image else {},
+                secrets=self._secrets.environment(spec.secret_ids),
+                container_id=worker.container_id,
+                image_id=spec.image_id,
+                environment_name=app.environment,
+            ),
+            mounts=self._commits.prepare(worker.container_id, points),
+            files=tuple(self._mounts.tree(i) for i in (*spec.mount_ids, *copied)),
+            working_directory=(image.working_directory if image else "") or "/root",
+            socket=socket,
+            on_output=self._output(worker),
+            on_exit=self._exit(worker),
+        )
+
+    def _output(self, worker: Worker) -> Callable[[int, bytes], None]:
+        """Decode what comes in pieces, so that a character split between two stays whole."""
+        decoders = {
+            number: codecs.getincrementaldecoder("utf-8")(errors="replace") for number in (1, 2)
+        }
+        function = worker.pool.function
+
+        def heard(descriptor: int, data: bytes) -> None:
+            text = decoders[descriptor].decode(data)
+            running = self._current(worker)
+            if text:
+                self._logs.add(
+                    function.app_id,
+                    text,
+                    descriptor,
+                    container_id=worker.container_id,
+                    function_id=function.function_id,
+                    input_id=running.input_id if running else "",
+                    call_id=running.call_id if running else "",
+                )
+
+        return heard
+
+    def _exit(self, worker: Worker) -> Callable[[Exit], None]:
+        def left(ended: Exit) -> None:
+            self._commits.ended(worker.container_id)
+            worker.pool.exited(worker, ended)
+            self._door.close(worker.container_id)
+
+        return left
+
+    def _who(self, worker: Worker) -> Callable[[str], Committer]:
+        def who(via: str) -> Committer:
+            running = self._current(worker)
+            return Committer(
+                container_id=worker.container_id,
+                function=worker.pool.function.tag,
+                call=running.call_id if running else "",
+                via=via,
+            )
+
+        return who
+
+    def _current(self, worker: Worker) -> Input | None:
+        """Return what the container works on; with several at once nobody can tell which one."""
+        return self._calls.input(next(iter(worker.inputs))) if len(worker.inputs) == 1 else None

@@ -1,0 +1,353 @@
+"""
+Containers of one function: how many there are, which input goes where, when one ends.
+
+A `Pool` starts containers while inputs wait and none is free, hands inputs to those that ask,
+keeps idle ones warm for the scale-down window, and answers for the inputs of a container that
+died. It never looks into an input. What a container is made of comes from `Launcher`.
+"""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from modal_emulator.ground.clock import Clock
+from modal_emulator.ground.journal import Journal
+from modal_emulator.runtime.backend import Container, Exit
+from modal_emulator.schedule.calls import Calls, Input, Outcome, State, Status
+from modal_emulator.schedule.pulse import Pulse
+from modal_emulator.store.apps import Function
+
+__all__ = ["Launcher", "Pool", "PoolLimits", "Worker"]
+
+# After so many starts in a row that came to nothing, `min_containers` alone starts no other one.
+FAILED_STARTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class PoolLimits:
+    """Bounds that hold where a function says nothing; times in seconds."""
+
+    max_containers: int = 16
+    """Modal's own bound is 4,000 per function; one machine has fewer cores."""
+    scaledown_window: float = 60.0  # modal-semantics 5 [doc]
+    timeout: float = 300.0  # modal-semantics 5 [doc]
+    exit_grace: float = 30.0  # modal-semantics 1.5 [doc]
+
+
+class Launcher(Protocol):
+    """Makes the containers of a pool."""
+
+    async def launch(self, worker: "Worker") -> Container:
+        """Start a container for this worker; its exit is told to `worker.pool.exited`."""
+        ...
+
+    def failure(self, worker: "Worker", ended: Exit) -> bytes:
+        """Return a serialised GenericResult saying that the container died."""
+        ...
+
+    def timed_out(self, lost: Input, timeout: float) -> bytes:
+        """Return a serialised GenericResult saying that the input took too long."""
+        ...
+
+
+@dataclass(slots=True)
+class Worker:
+    """One container as its pool sees it."""
+
+    container_id: str
+    pool: "Pool"
+    enqueued_at: float
+    started_at: float = 0.0
+    container: Container | None = None
+    inputs: set[str] = field(default_factory=set)
+    asking: bool = False
+    ready: bool = False
+    """It has asked for an input once: user code was imported and entered."""
+    leaving: bool = False
+    """It takes no further input."""
+    failure: bytes = b""
+    """What it reported when user code could not be imported or entered."""
+    cancelled: list[str] = field(default_factory=list)
+    gone: asyncio.Event = field(default_factory=asyncio.Event)
+    pulse: Pulse = field(default_factory=Pulse)
+
+
+class Pool:
+    """The containers and the waiting inputs of one function."""
+
+    def __init__(
+        self,
+        function: Function,
+        calls: Calls,
+        launcher: Launcher,
+        clock: Clock,
+        journal: Journal,
+        limits: PoolLimits,
+        new_id: Callable[[], str],
+    ) -> None:
+        self.function = function
+        self._calls = calls
+        self._launcher = launcher
+        self._clock = clock
+        self._journal = journal
+        self._limits = limits
+        self._new_id = new_id
+        self._waiting: deque[Input] = deque()
+        self._pulse = Pulse()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timers: dict[str, asyncio.Task[None]] = {}
+        self._failed_starts = 0
+        self.workers: dict[str, Worker] = {}
+        self.closed = False
+
+    @property
+    def backlog(self) -> int:
+        """How many inputs wait."""
+        return len(self._waiting)
+
+    def submit(self, new: Input) -> None:
+        """Queue an input and see that somebody will take it."""
+        self._waiting.append(new)
+        self._pulse.beat()
+        self.scale()
+
+    def scale(self) -> None:
+        """Start containers for what waits and for `min_containers`."""
+        if self.closed:
+            return
+        spec = self.function.spec
+        able = [w for w in self.workers.values() if not w.leaving]
+        room = sum(max(0, spec.max_inputs_at_once - len(w.inputs)) for w in able)
+        if spec.batch_size:
+            room *= spec.batch_size
+        short = len(self._waiting) - room
+        per = max(1, spec.max_inputs_at_once) * max(1, spec.batch_size)
+        wanted = max(0, -(-short // per)) + (spec.buffer_containers if self._waiting else 0)
+        if self._failed_starts < FAILED_STARTS:
+            wanted = max(wanted, spec.min_containers - len(able))
+        most = spec.max_containers or self._limits.max_containers
+        # One that leaves still counts: with max_containers=1 the next begins after the exit commit.
+        for _ in range(min(wanted, most - len(self.workers))):
+            self._start()
+
+    async def take(self, worker: Worker, most: int, linger: float) -> list[Input] | None:
+        """
+        Give the worker up to `most` inputs, waiting until there are some.
+
+        None tells the worker to leave: it was idle for the scale-down window, or its app ended.
+        """
+        worker.ready = worker.asking = True
+        self._failed_starts = 0
+        deadline = self._clock.now() + self._window
+        try:
+            while not worker.leaving:
+                if taken := self._pop(worker, most):
+                    if len(taken) < most and linger > 0:
+                        await self._clock.sleep(linger)
+                        taken += self._pop(worker, most - len(taken))
+                    return taken
+                left = deadline - self._clock.now()
+                if left <= 0 and not worker.inputs and self._may_shrink():
+                    worker.leaving = True
+                    return None
+                await self._pulse.wait(max(left, 1.0))
+            return None
+        finally:
+            worker.asking = False
+
+    def finish(self, done: Input, outcome: Outcome) -> None:
+        """Keep an outcome, or begin the next attempt if the function wants one."""
+        if timer := self._timers.pop(done.input_id, None):
+            timer.cancel()
+        worker = self.workers.get(done.container_id)
+        if worker is not None:
+            worker.inputs.discard(done.input_id)
+            worker.leaving = worker.leaving or self.function.spec.single_use
+        if done.state is State.FINISHED:
+            return  # an outcome that comes after its timeout or cancellation
+        spec = self.function.spec
+        failed = outcome.status in (Status.FAILURE, Status.TIMEOUT, Status.INTERNAL_FAILURE)
+        if failed and done.state is State.RUNNING and done.attempt < spec.retries:
+            self._calls.lose(done)
+            delay = min(
+                spec.retry_delay * spec.retry_backoff ** (done.attempt - 1), spec.retry_delay_limit
+            )
+            self._spawn(self._retry(done, delay))
+        else:
+            self._calls.finish(done, outcome)
+        self._pulse.beat()
+
+    def cancel(self, doomed: Input, outcome: Outcome) -> None:
+        """End an input; a container that works on it is told through its heartbeat."""
+        if doomed.state is State.FINISHED:
+            return
+        if doomed in self._waiting:
+            self._waiting.remove(doomed)
+        worker = self.workers.get(doomed.container_id)
+        if worker is not None and doomed.state is State.RUNNING:
+            worker.cancelled.append(doomed.input_id)
+            worker.pulse.beat()
+        self._calls.finish(doomed, outcome)
+
+    def exited(self, worker: Worker, ended: Exit) -> None:
+        """The worker's container is gone: answer for its inputs and replace it if need be."""
+        self.workers.pop(worker.container_id, None)
+        worker.leaving = True
+        worker.gone.set()
+        worker.pulse.beat()
+        self._journal.add(
+            "container.exit",
+            container_id=worker.container_id,
+            function_id=self.function.function_id,
+            code=ended.code,
+            signal=ended.signal,
+        )
+        result = worker.failure or self._launcher.failure(worker, ended)
+        status = Status.INIT_FAILURE if worker.failure else Status.FAILURE
+        outcome = Outcome(
+            status, result, 0, worker.container_id, worker.started_at, self._clock.now()
+        )
+        for input_id in tuple(worker.inputs):
+            self.finish(self._calls.input(input_id), outcome)
+        if not worker.ready and not ended.clean:
+            self._failed_starts += 1
+            # It never got as far as asking: the next one would end the same way.
+            while self._waiting:
+                self._calls.finish(self._waiting.popleft(), outcome)
+        self.scale()
+
+    async def close(self, *, at_once: bool = False) -> None:
+        """
+        End all containers in order: idle ones leave, busy ones are interrupted, late ones killed.
+
+        Every input without an outcome is terminated first.
+        """
+        self.closed = True
+        workers = tuple(self.workers.values())
+        for worker in workers:
+            await self.dismiss(worker, at_once=at_once)
+        if workers and not at_once:
+            waits = [asyncio.ensure_future(w.gone.wait()) for w in workers]
+            await asyncio.wait(waits, timeout=self._limits.exit_grace)
+            for wait in waits:
+                wait.cancel()
+        for worker in tuple(self.workers.values()):
+            if worker.container is not None:
+                await worker.container.kill()
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def dismiss(self, worker: Worker, *, at_once: bool = False) -> None:
+        """Let one container leave: after its inputs if it is idle, interrupted if it is busy."""
+        worker.leaving = True
+        busy = bool(worker.inputs) or not worker.ready
+        self._pulse.beat()
+        if worker.container is None:
+            return
+        if at_once:
+            await worker.container.kill()
+        elif busy:
+            await worker.container.terminate()
+
+    def waiting(self) -> tuple[Input, ...]:
+        """Return the inputs that nobody has taken yet."""
+        return tuple(self._waiting)
+
+    def update(self, function: Function) -> None:
+        """The function's settings changed without a new deployment."""
+        self.function = function
+        self._pulse.beat()
+        self.scale()
+
+    def surrender(self) -> tuple[Input, ...]:
+        """Give up what nobody has taken yet."""
+        waiting = tuple(self._waiting)
+        self._waiting.clear()
+        return waiting
+
+    async def drain(self) -> None:
+        """Start nothing more, and let each container leave once it is idle."""
+        self.closed = True
+        for worker in tuple(self.workers.values()):
+            worker.leaving = True
+            if not worker.ready:
+                await self.dismiss(worker)
+        self._pulse.beat()
+
+    @property
+    def _window(self) -> float:
+        return self.function.spec.scaledown_window or self._limits.scaledown_window
+
+    def _may_shrink(self) -> bool:
+        staying = sum(1 for w in self.workers.values() if not w.leaving)
+        return staying > self.function.spec.min_containers
+
+    def _pop(self, worker: Worker, most: int) -> list[Input]:
+        taken: list[Input] = []
+        while self._waiting and len(taken) < most and not worker.leaving:
+            taken.append(self._waiting.popleft())
+        for new in taken:
+            self._calls.take(new, worker.container_id)
+            worker.inputs.add(new.input_id)
+            self._timers[new.input_id] = self._spawn(self._limit(new))
+        return taken
+
+    def _start(self) -> None:
+        worker = Worker(self._new_id(), self, self._clock.now())
+        self.workers[worker.container_id] = worker
+        self._spawn(self._launch(worker))
+
+    async def _launch(self, worker: Worker) -> None:
+        try:
+            worker.container = await self._launcher.launch(worker)
+        except Exception as error:
+            self._journal.add("container.failed", container_id=worker.container_id, error=repr(error))
+            worker.failure = worker.failure or self._launcher.failure(worker, Exit(1))
+            self.exited(worker, Exit(1))
+            return
+        worker.started_at = self._clock.now()
+        if self.closed:
+            await worker.container.kill()
+
+    async def _retry(self, waiting: Input, delay: float) -> None:
+        await self._clock.sleep(delay)
+        if waiting.state is State.WAITING:
+            self._calls.requeue(waiting)
+            self.submit(waiting)
+
+    async def _limit(self, running: Input) -> None:
+        """Time the attempt out; its container is ended, for sync code cannot be stopped else."""
+        timeout = self.function.spec.timeout or self._limits.timeout
+        await self._clock.sleep(timeout)
+        worker = self.workers.get(running.container_id)
+        result = self._launcher.timed_out(running, timeout)
+        now = self._clock.now()
+        # Not this task's own end: what follows must not be cancelled by `finish`.
+        self._timers.pop(running.input_id, None)
+        self.finish(
+            running,
+            Outcome(Status.TIMEOUT, result, 0, running.container_id, running.taken_at, now),
+        )
+        if worker is not None:
+            worker.leaving = True
+            self.scale()
+            await self._end(worker)
+
+    async def _end(self, worker: Worker) -> None:
+        if worker.container is None:
+            return
+        await worker.container.terminate()
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(worker.gone.wait(), self._limits.exit_grace)
+            return
+        await worker.container.kill()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task

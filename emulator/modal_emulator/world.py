@@ -1,0 +1,163 @@
+"""
+One World: everything there is at one time, each thing made once and handed to who needs it.
+
+The World decides nothing. It belongs to one event loop; a new one is made for each test, and one
+per state directory for a server.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from modal_emulator.ground.clock import Clock
+from modal_emulator.ground.ids import Ids
+from modal_emulator.ground.journal import Journal
+from modal_emulator.runtime.backend import Backend
+from modal_emulator.schedule.calls import Calls
+from modal_emulator.schedule.commits import Commits
+from modal_emulator.schedule.dispatcher import Dispatcher
+from modal_emulator.schedule.launcher import ContainerLauncher, Door, Translator
+from modal_emulator.schedule.logs import Logs
+from modal_emulator.schedule.pool import PoolLimits
+from modal_emulator.store.apps import Apps
+from modal_emulator.store.births import Births
+from modal_emulator.store.blobs import Blobs
+from modal_emulator.store.content import Content
+from modal_emulator.store.environments import Environments
+from modal_emulator.store.grants import Grants
+from modal_emulator.store.images import Images
+from modal_emulator.store.ledger import Ledger
+from modal_emulator.store.mounts import Mounts
+from modal_emulator.store.names import Names
+from modal_emulator.store.secrets import Secrets
+from modal_emulator.store.volumes import VolumeLimits, Volumes
+
+__all__ = ["Settings", "Surroundings", "World"]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a user can choose; times in seconds."""
+
+    background_commit_interval: float = 5.0
+    """Modal says "every few seconds" and no number; 0 turns background commits off."""
+    isolation: str = ""
+    """How containers are kept apart: root, userns or plain; empty picks the best there is."""
+    runtime: str = "process"
+    image_builder_version: str = ""
+    """What the server claims; empty takes the newest that the installed SDK knows."""
+    pool: PoolLimits = PoolLimits()
+    volumes: VolumeLimits = VolumeLimits()
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What outlives a World and is handed to each."""
+
+    clock: Clock
+    ids: Ids
+    births: Births
+    backend: Backend
+    door: Door
+    translator: Callable[[Apps], Translator]
+    site_url: Callable[[], str]
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """One of each."""
+
+    settings: Settings
+    clock: Clock
+    ids: Ids
+    journal: Journal
+    ledger: Ledger
+    names: Names
+    environments: Environments
+    content: Content
+    grants: Grants
+    blobs: Blobs
+    volumes: Volumes
+    secrets: Secrets
+    mounts: Mounts
+    images: Images
+    apps: Apps
+    calls: Calls
+    logs: Logs
+    commits: Commits
+    dispatcher: Dispatcher
+    _site_url: Callable[[], str]
+
+    @property
+    def site_url(self) -> str:
+        """The base URL of the HTTP side door, without a slash at its end."""
+        return self._site_url()
+
+    @classmethod
+    def open(
+        cls, directory: Path, settings: Settings, around: Surroundings, *, durable: bool
+    ) -> "World":
+        """Open what the directory holds, or begin anew; `durable` keeps the ledger on disk."""
+        clock, ids = around.clock, around.ids
+        journal = Journal(clock)
+        ledger = Ledger(directory if durable else None)
+        names = Names(ledger, clock, ids, around.births)
+        environments = Environments(ledger, names, clock, ids)
+        content = Content(directory / "content")
+        volumes = Volumes(
+            ledger=ledger,
+            names=names,
+            environments=environments,
+            directory=directory / "volumes",
+            content=content,
+            clock=clock,
+            ids=ids,
+            journal=journal,
+            limits=settings.volumes,
+        )
+        secrets = Secrets(ledger, names, environments, clock, ids, journal)
+        mounts = Mounts(ledger, content, environments, directory / "mounts", ids)
+        images = Images(ledger, ids)
+        apps = Apps(ledger, environments, clock, ids)
+        calls, logs, commits = Calls(clock, ids), Logs(clock), Commits(volumes, journal)
+        launcher = ContainerLauncher(
+            apps=apps,
+            calls=calls,
+            images=images,
+            mounts=mounts,
+            secrets=secrets,
+            commits=commits,
+            logs=logs,
+            journal=journal,
+            backend=around.backend,
+            door=around.door,
+            translator=around.translator(apps),
+        )
+        dispatcher = Dispatcher(apps, calls, logs, launcher, clock, ids, journal, settings.pool)
+        return cls(
+            settings=settings,
+            clock=clock,
+            ids=ids,
+            journal=journal,
+            ledger=ledger,
+            names=names,
+            environments=environments,
+            content=content,
+            grants=Grants(directory / "grants", clock, ids),
+            blobs=Blobs(directory / "blobs", ids),
+            volumes=volumes,
+            secrets=secrets,
+            mounts=mounts,
+            images=images,
+            apps=apps,
+            calls=calls,
+            logs=logs,
+            commits=commits,
+            dispatcher=dispatcher,
+            _site_url=around.site_url,
+        )
+
+    async def close(self) -> None:
+        """End every container and close the ledger."""
+        await self.dispatcher.close()
+        self.ledger.close()
