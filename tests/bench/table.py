@@ -30,6 +30,11 @@ def readable(seconds: float) -> str:
     return f"{seconds / 1e-9:.3g} ns"
 
 
+def ratio(number: float) -> str:
+    """Return the ratio with two figures."""
+    return f"{number:.2g}" if number < 10 else f"{number:.0f}"
+
+
 def title(name: str) -> str:
     """Return what a benchmark's function name says."""
     words = name.removeprefix(PEER).removeprefix("bench_").replace("_", " ")
@@ -48,7 +53,7 @@ def group_table(name: str, benchmarks: list[dict[str, Any]]) -> list[str]:
     ]
     for each, median in sorted(medians.items(), key=lambda item: (item[0] not in peers, item[1])):
         label = f"peer: {title(each)}" if each in peers else title(each)
-        ratios = "".join(f" {median / peer:.2g} |" for peer in peers.values())
+        ratios = "".join(f" {ratio(median / peer)} |" for peer in peers.values())
         lines.append(f"| {label} | {readable(median)} |{ratios}")
     return [*lines, ""]
 
