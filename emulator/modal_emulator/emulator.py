@@ -6,6 +6,7 @@ The emulator: one World behind its servers, started and stopped as one thing.
 """
 
 import asyncio
+import os
 import shutil
 import tempfile
 import threading
@@ -25,9 +26,9 @@ from modal_emulator.rpc.results import terminated
 from modal_emulator.rpc.server import Wire
 from modal_emulator.rpc.translator import Messages
 from modal_emulator.runtime.pick import pick
-from modal_emulator.sdk import newest_builder_version
 from modal_emulator.schedule.background import commit_in_background
 from modal_emulator.schedule.logs import LogLine
+from modal_emulator.sdk import newest_builder_version
 from modal_emulator.store.births import Births
 from modal_emulator.store.names import Creation
 from modal_emulator.web.site import Site
@@ -36,6 +37,7 @@ from modal_emulator.world import Settings, Surroundings, World
 __all__ = ["Emulator", "Running", "Settings", "running"]
 
 T = TypeVar("T")
+DEFAULTS = Settings()
 FAST = Path("/dev/shm")  # noqa: S108 (a private directory is made in it)
 
 
@@ -53,7 +55,7 @@ class Emulator:
         *,
         host: str = "127.0.0.1",
         port: int = 0,
-        settings: Settings = Settings(),
+        settings: Settings = DEFAULTS,
     ) -> None:
         self._directory = directory
         self._host = host
@@ -101,12 +103,7 @@ class Emulator:
         Raises:
             Invalid: the port is taken, or the directory cannot be used.
         """
-        if self._directory is None:
-            where = FAST if FAST.is_dir() else None
-            self._base = Path(tempfile.mkdtemp(prefix="modal-emulator-", dir=where))
-        else:
-            self._base = self._directory.absolute()
-            self._base.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._base = _base(self._directory)
         # Unix sockets have short names by nature (108 bytes), so they get a short place.
         self._sockets = Path(tempfile.mkdtemp(prefix="me-"))
         ids = Ids()
@@ -274,7 +271,7 @@ class Running:
 
 @contextmanager
 def running(
-    directory: Path | None = None, *, port: int = 0, settings: Settings = Settings()
+    directory: Path | None = None, *, port: int = 0, settings: Settings = DEFAULTS
 ) -> Iterator[Running]:
     """Run an emulator on a thread of its own for the length of a `with` block."""
     loop = asyncio.new_event_loop()
@@ -303,6 +300,15 @@ async def _settle() -> None:
         await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 5)
     await asyncio.get_running_loop().shutdown_asyncgens()
     await asyncio.get_running_loop().shutdown_default_executor()
+
+
+def _base(directory: Path | None) -> Path:
+    """Return where to keep things: the given directory, or a private one in memory."""
+    if directory is None:
+        where = FAST if FAST.is_dir() and os.access(FAST, os.W_OK) else None
+        return Path(tempfile.mkdtemp(prefix="modal-emulator-", dir=where))
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return directory.absolute()
 
 
 def _token_secret(directory: Path | None, ids: Ids) -> str:

@@ -18,5 +18,6 @@ def newest_builder_version() -> str:
         return ""
     package = Path(spec.origin).parent
     # The folder was called `requirements` before modal 1.0.3.
-    names = {p.stem for folder in ("builder", "requirements") for p in (package / folder).glob("*.txt")}
+    pages = (p for folder in ("builder", "requirements") for p in (package / folder).glob("*.txt"))
+    names = {p.stem for p in pages}
     return max((n for n in names if RELEASE.match(n)), default="")

@@ -6,7 +6,7 @@ per state directory for a server.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from modal_emulator.ground.clock import Clock
@@ -46,8 +46,8 @@ class Settings:
     runtime: str = "process"
     image_builder_version: str = ""
     """What the server claims; empty takes the newest that the installed SDK knows."""
-    pool: PoolLimits = PoolLimits()
-    volumes: VolumeLimits = VolumeLimits()
+    pool: PoolLimits = field(default_factory=PoolLimits)
+    volumes: VolumeLimits = field(default_factory=VolumeLimits)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from modal_emulator.ground.errors import Unauthenticated
 
 __all__ = ["DEMO_TOKEN_ID", "Credentials"]
 
-DEMO_TOKEN_ID = "ak-EmulatorDemoToken12345"
+DEMO_TOKEN_ID = "ak-EmulatorDemoToken12345"  # noqa: S105 (public; the secret is minted)
 TOKEN_ID = re.compile(r"^ak-\w+$")
 
 

@@ -75,9 +75,7 @@ def warnings_of(definition: Definition) -> list[api_pb2.Warning]:
         f"modal-emulator does not fire schedules yet: '{definition.function_name}' runs when it "
         "is called, not on its schedule."
     )
-    return [
-        api_pb2.Warning(type=api_pb2.Warning.WARNING_TYPE_FUNCTION_CONFIGURATION, message=text)
-    ]
+    return [api_pb2.Warning(type=api_pb2.Warning.WARNING_TYPE_FUNCTION_CONFIGURATION, message=text)]
 
 
 def definition_of(function: Function) -> Definition:
@@ -99,8 +97,7 @@ def spec_of(definition: Definition) -> FunctionSpec:
         ),
         min_containers=scaling.min_containers or definition.warm_pool_size,
         max_containers=scaling.max_containers or definition.concurrency_limit,
-        buffer_containers=scaling.buffer_containers
-        or definition._experimental_buffer_containers,
+        buffer_containers=scaling.buffer_containers or definition._experimental_buffer_containers,
         scaledown_window=scaling.scaledown_window or definition.task_idle_timeout_secs,
         timeout=definition.timeout_secs,
         startup_timeout=getattr(definition, "startup_timeout_secs", 0) or definition.timeout_secs,

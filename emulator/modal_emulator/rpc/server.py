@@ -41,9 +41,7 @@ GrpcStream = Stream[Any, Any]
 class Wire:
     """Listens for SDKs and answers from the world of the moment."""
 
-    def __init__(
-        self, world: Callable[[], World], credentials: Credentials, sockets: Path
-    ) -> None:
+    def __init__(self, world: Callable[[], World], credentials: Credentials, sockets: Path) -> None:
         self._world = world
         self._credentials = credentials
         self._sockets = sockets

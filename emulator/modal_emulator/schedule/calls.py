@@ -90,7 +90,7 @@ class Input:
         """Move on in the table, or refuse."""
         following = NEXT.get((self.state, event))
         if following is None:
-            raise Conflict(f"input {self.input_id} is {self.state.value} and cannot be {event.value}")
+            raise Conflict(f"input {self.input_id} is {self.state.value}, not to be {event.value}")
         self.state = following
 
 

@@ -128,8 +128,7 @@ class ContainerLauncher:
         image = self._images.get(spec.image_id) if spec.image_id else None
         copied = image.copied if image else ()
         points = tuple(
-            MountPoint(use.volume_id, use.path, use.read_only, use.sub_path)
-            for use in spec.volumes
+            MountPoint(use.volume_id, use.path, use.read_only, use.sub_path) for use in spec.volumes
         )
         return Plan(
             container_id=worker.container_id,

@@ -305,7 +305,9 @@ class Pool:
         try:
             worker.container = await self._launcher.launch(worker)
         except Exception as error:
-            self._journal.add("container.failed", container_id=worker.container_id, error=repr(error))
+            self._journal.add(
+                "container.failed", container_id=worker.container_id, error=repr(error)
+            )
             worker.failure = worker.failure or self._launcher.failure(worker, Exit(1))
             self.exited(worker, Exit(1))
             return

@@ -32,9 +32,7 @@ class AppState(Enum):
     INITIALIZING = 6
 
 
-LIVE = frozenset(
-    {AppState.EPHEMERAL, AppState.DETACHED, AppState.DEPLOYED, AppState.INITIALIZING}
-)
+LIVE = frozenset({AppState.EPHEMERAL, AppState.DETACHED, AppState.DEPLOYED, AppState.INITIALIZING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +172,7 @@ class Apps:
         ]
         return max(past, key=lambda a: a.stopped_at, default=None)
 
-    def list(self, environment: str) -> list[App]:
+    def in_environment(self, environment: str) -> list[App]:
         """Return the apps of an environment, newest first."""
         environment = self._environments.get(environment).name
         found = [a for a in self._apps.values() if a.environment == environment]
@@ -257,10 +255,6 @@ class Apps:
             # The server's text is unknown; the SDK puts its own words around it [guess].
             raise NotFound(f"Function '{tag}' not found in App '{app_name}'")
         return self.function(function_id)
-
-    def functions_of(self, app_id: str) -> list[Function]:
-        """Return the functions of the app, variants included."""
-        return [f for f in self._functions.values() if f.app_id == app_id]
 
     def _keep(self, app: App) -> None:
         self._apps[app.app_id] = app

@@ -24,8 +24,8 @@ __all__ = ["Image", "Images", "installed"]
 
 PIP = re.compile(r"\b(?:uv\s+)?pip3?\s+install\b")
 OPTIONS_WITH_VALUE = frozenset(
-    ("-i", "--index-url", "--extra-index-url", "-f", "--find-links", "--python", "--target", "-t")
-    + ("--prefix", "--root", "-r", "--requirement", "-c", "--constraint")
+    "-i --index-url --extra-index-url -f --find-links --python --target -t --prefix --root -r"
+    " --requirement -c --constraint".split()
 )
 BUILDERS = frozenset(("pip", "wheel", "uv", "setuptools"))  # what Modal's own base layers install
 

@@ -152,7 +152,7 @@ async def app_list(world: World, call: Call[api_pb2.AppListRequest]) -> api_pb2.
                 n_running_tasks=len(world.dispatcher.workers(app.app_id)),
                 metadata=_handle(app),
             )
-            for app in world.apps.list(call.request.environment_name)
+            for app in world.apps.in_environment(call.request.environment_name)
         ]
     )
 

@@ -39,9 +39,7 @@ async def workspace_name_lookup(
     world: World, call: Call[Empty]
 ) -> api_pb2.WorkspaceNameLookupResponse:
     """Name the one workspace there is."""
-    return known(
-        api_pb2.WorkspaceNameLookupResponse, workspace_name=WORKSPACE, username=WORKSPACE
-    )
+    return known(api_pb2.WorkspaceNameLookupResponse, workspace_name=WORKSPACE, username=WORKSPACE)
 
 
 async def token_info_get(world: World, call: Call[Empty]) -> api_pb2.TokenInfoGetResponse:

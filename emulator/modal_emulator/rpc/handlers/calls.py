@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 
 from google.protobuf.empty_pb2 import Empty
 from modal_proto import api_pb2
@@ -18,7 +18,6 @@ from modal_emulator.world import World
 __all__ = ["RPCS"]
 
 STREAM_SECONDS = 55.0  # as long as the SDK's own polls
-Asked = api_pb2.FunctionPutInputsItem
 
 
 async def function_map(
@@ -144,10 +143,10 @@ async def function_call_get_data_out(
 
 
 def _put(
-    world: World, opened: FunctionCall, asked: "object"
+    world: World, opened: FunctionCall, asked: Iterable[api_pb2.FunctionPutInputsItem]
 ) -> list[api_pb2.FunctionPutInputsResponseItem]:
     replies = []
-    for item in asked:  # type: ignore[attr-defined]
+    for item in asked:
         new = world.dispatcher.submit(opened, item.idx, item.input.SerializeToString())
         replies.append(
             api_pb2.FunctionPutInputsResponseItem(
@@ -179,7 +178,7 @@ def _has(request: api_pb2.FunctionGetOutputsRequest, name: str) -> bool:
 
 def _output(done: Input) -> api_pb2.FunctionGetOutputsItem:
     outcome = done.outcome
-    assert outcome is not None  # noqa: S101 (`outcomes` gives finished inputs only)
+    assert outcome is not None  # `outcomes` gives finished inputs only
     return known(
         api_pb2.FunctionGetOutputsItem,
         result=api_pb2.GenericResult.FromString(outcome.result),

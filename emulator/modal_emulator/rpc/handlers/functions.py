@@ -177,9 +177,7 @@ async def function_update_scheduling_params(
     function = world.apps.function(call.request.function_id)
     definition = definition_of(function)
     definition.autoscaler_settings.MergeFrom(call.request.settings)
-    changed = replace(
-        function, definition=definition.SerializeToString(), spec=spec_of(definition)
-    )
+    changed = replace(function, definition=definition.SerializeToString(), spec=spec_of(definition))
     world.apps.put_function(changed)
     world.dispatcher.pool(function.function_id).update(changed)
     return known(

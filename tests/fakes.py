@@ -1,0 +1,94 @@
+"""Stand-ins for what the scheduler is handed: a clock that tests move, and containers of nothing."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from modal_emulator.runtime.backend import Exit, OpenFiles, View
+from modal_emulator.schedule.calls import Input
+from modal_emulator.schedule.pool import Worker
+
+__all__ = ["FakeContainer", "FakeLauncher", "ManualClock", "settle"]
+
+
+class ManualClock:
+    """Stands still until it is moved; sleepers wake in order of their instants."""
+
+    def __init__(self, start: float = 1_000_000.0) -> None:
+        self._now = start
+        self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
+
+    def now(self) -> float:
+        return self._now
+
+    async def sleep(self, seconds: float) -> None:
+        woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._sleepers.append((self._now + seconds, woken))
+        await woken
+
+    async def advance(self, seconds: float) -> None:
+        self._now += seconds
+        for due, woken in sorted(self._sleepers, key=lambda s: s[0]):
+            if due <= self._now and not woken.done():
+                woken.set_result(None)
+        self._sleepers = [s for s in self._sleepers if not s[1].done()]
+        await settle()
+
+
+async def settle(turns: int = 20) -> None:
+    """Let everything that is ready run."""
+    for _ in range(turns):
+        await asyncio.sleep(0)
+
+
+@dataclass
+class FakeContainer:
+    """Records what is asked of it; leaves when told."""
+
+    container_id: str
+    worker: Worker | None = None
+    held: bool = False
+    did: list[str] = field(default_factory=list)
+    seen: View | None = None
+    obeys: bool = True
+
+    async def detach(self, volume_id: str) -> None:
+        self.did.append("detach")
+        if self.held:
+            raise OpenFiles
+
+    async def attach(self, volume_id: str, view: View) -> None:
+        self.did.append("attach")
+        self.seen = view
+
+    async def collect(self, volume_id: str) -> None:
+        self.did.append("collect")
+
+    async def terminate(self) -> None:
+        self.did.append("terminate")
+        if self.worker is not None and self.obeys:
+            self.worker.pool.exited(self.worker, Exit(0))
+
+    async def kill(self) -> None:
+        self.did.append("kill")
+        if self.worker is not None and not self.worker.gone.is_set():
+            self.worker.pool.exited(self.worker, Exit(None, 9))
+
+
+class FakeLauncher:
+    """Makes fake containers, or fails as told."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.launched: list[Worker] = []
+        self.error = error
+
+    async def launch(self, worker: Worker) -> FakeContainer:
+        self.launched.append(worker)
+        if self.error is not None:
+            raise self.error
+        return FakeContainer(worker.container_id, worker)
+
+    def failure(self, worker: Worker, ended: Exit) -> bytes:
+        return f"died {ended.code} {ended.signal}".encode()
+
+    def timed_out(self, lost: Input, timeout: float) -> bytes:
+        return f"timed out after {timeout:g}".encode()

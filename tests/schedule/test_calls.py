@@ -1,0 +1,66 @@
+import pytest
+from fakes import ManualClock
+
+from modal_emulator.ground.errors import Conflict, NotFound
+from modal_emulator.ground.ids import Ids
+from modal_emulator.schedule.calls import Calls, Event, Outcome, State, Status
+
+
+@pytest.fixture
+def calls() -> Calls:
+    return Calls(ManualClock(), Ids(seed=1))
+
+
+def test_an_input_goes_through_its_life(calls):
+    call = calls.open("fu-1", 4)
+    new = calls.add_input(call, 0, b"args")
+    assert new.state is State.QUEUED and call.unfinished == 1
+
+    calls.take(new, "ta-1")
+    assert new.container_id == "ta-1" and new.state is State.RUNNING
+
+    calls.finish(new, Outcome(Status.SUCCESS, b"42"))
+    assert call.unfinished == 0
+    assert [i.outcome.result for i in calls.outcomes(call, 0, None, None)] == [b"42"]
+
+
+def test_a_finished_input_cannot_finish_again(calls):
+    new = calls.add_input(calls.open("fu-1", 4), 0, b"")
+    calls.finish(new, Outcome(Status.TERMINATED, b""))
+    with pytest.raises(Conflict, match="finished"):
+        new.step(Event.DONE)
+
+
+def test_a_lost_input_waits_and_is_queued_again(calls):
+    new = calls.add_input(calls.open("fu-1", 4), 0, b"")
+    calls.take(new, "ta-1")
+    calls.lose(new)
+    assert (new.state, new.attempt) == (State.WAITING, 1)
+    calls.requeue(new)
+    assert new.state is State.QUEUED
+
+
+def test_outcomes_come_in_the_order_of_finishing_after_an_entry(calls):
+    call = calls.open("fu-1", 4)
+    inputs = [calls.add_input(call, n, b"") for n in range(3)]
+    for n in (2, 0, 1):
+        calls.take(inputs[n], "ta-1")
+        calls.finish(inputs[n], Outcome(Status.SUCCESS, str(n).encode()))
+
+    assert [i.index for i in calls.outcomes(call, 0, None, None)] == [2, 0, 1]
+    first = calls.outcomes(call, 0, None, None)[0].entry
+    assert [i.index for i in calls.outcomes(call, first, None, None)] == [0, 1]
+    assert [i.index for i in calls.outcomes(call, 0, 1, 1)] == [1]
+
+
+def test_unknown_ids_are_told_as_modal_tells_them(calls):
+    with pytest.raises(NotFound, match=r"^No Function Call with ID 'fc-x' found\.$"):
+        calls.call("fc-x")
+    with pytest.raises(NotFound, match="in-x"):
+        calls.input("in-x")
+
+
+def test_calls_of_a_function_are_listed_newest_first(calls):
+    first, second = calls.open("fu-1", 4), calls.open("fu-1", 4)
+    calls.open("fu-2", 4)
+    assert calls.of_function("fu-1") == (second, first)

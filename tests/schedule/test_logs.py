@@ -1,0 +1,70 @@
+import asyncio
+
+import pytest
+from fakes import ManualClock
+
+from modal_emulator.schedule.logs import LogFilter, Logs
+
+ALL = LogFilter()
+
+
+@pytest.fixture
+def logs() -> Logs:
+    return Logs(ManualClock(100.0))
+
+
+def test_lines_come_in_order_after_an_entry(logs):
+    logs.add("ap-1", "one\n", 1)
+    logs.add("ap-2", "other app\n", 1)
+    logs.add("ap-1", "two\n", 2)
+    lines = list(logs.read("ap-1", 0, ALL))
+    assert [line.text for line in lines] == ["one\n", "two\n"]
+    assert [line.text for line in logs.read("ap-1", lines[0].entry, ALL)] == ["two\n"]
+    assert logs.last_entry() == lines[-1].entry
+
+
+@pytest.mark.parametrize(
+    ("wanted", "count"),
+    [
+        (LogFilter(function_id="fu-1"), 1),
+        (LogFilter(function_id="fu-2"), 0),
+        (LogFilter(container_id="ta-1", descriptor=1), 1),
+        (LogFilter(descriptor=2), 0),
+        (LogFilter(call_id="fc-1", input_id="in-1"), 1),
+        (LogFilter(text="ell"), 1),
+        (LogFilter(text="x"), 0),
+        (LogFilter(since=100.0, until=101.0), 1),
+        (LogFilter(until=100.0), 0),
+    ],
+)
+def test_a_filter_wants_what_matches_all_it_says(logs, wanted, count):
+    ids = {"container_id": "ta-1", "function_id": "fu-1", "input_id": "in-1", "call_id": "fc-1"}
+    logs.add("ap-1", "hello\n", 1, **ids)
+    assert len(list(logs.read("ap-1", 0, wanted))) == count
+
+
+def test_a_reader_wakes_for_a_line_and_for_the_end(logs):
+    async def body() -> None:
+        waiting = asyncio.ensure_future(logs.wait("ap-1", 5))
+        await asyncio.sleep(0)
+        logs.add("ap-1", "x")
+        assert await waiting
+        waiting = asyncio.ensure_future(logs.wait("ap-1", 5))
+        await asyncio.sleep(0)
+        logs.close("ap-1")
+        assert await waiting and logs.closed("ap-1")
+        assert not await logs.wait("ap-1", 0.001)
+        logs.open("ap-1")
+        assert not logs.closed("ap-1")
+
+    asyncio.run(body())
+
+
+def test_a_listener_hears_every_app_until_it_ends(logs):
+    heard: list[str] = []
+    end = logs.listen(lambda line: heard.append(line.text))
+    logs.add("ap-1", "a")
+    logs.add("ap-2", "b")
+    end()
+    logs.add("ap-1", "c")
+    assert heard == ["a", "b"]
