@@ -32,7 +32,10 @@ from modal_emulator.store.names import Names
 from modal_emulator.store.secrets import Secrets
 from modal_emulator.store.volumes import VolumeLimits, Volumes
 
-__all__ = ["Settings", "Surroundings", "World"]
+__all__ = ["WORKSPACE", "Settings", "Surroundings", "World"]
+
+WORKSPACE = "emulator"
+"""The one workspace, and the one user in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,7 @@ class World:
         clock, ids = around.clock, around.ids
         journal = Journal(clock)
         ledger = Ledger(directory if durable else None)
-        names = Names(ledger, clock, ids, around.births)
+        names = Names(ledger, clock, ids, around.births, user=WORKSPACE)
         environments = Environments(ledger, names, clock, ids)
         content = Content(directory / "content")
         volumes = Volumes(
@@ -115,7 +118,7 @@ class World:
             journal=journal,
             limits=settings.volumes,
         )
-        secrets = Secrets(ledger, names, environments, clock, ids, journal)
+        secrets = Secrets(ledger, names, environments, clock, journal, WORKSPACE)
         mounts = Mounts(ledger, content, environments, directory / "mounts", ids)
         images = Images(ledger, ids)
         apps = Apps(ledger, environments, clock, ids)
@@ -144,7 +147,7 @@ class World:
             environments=environments,
             content=content,
             grants=Grants(directory / "grants", clock, ids),
-            blobs=Blobs(directory / "blobs", ids),
+            blobs=Blobs(ledger, content, ids),
             volumes=volumes,
             secrets=secrets,
             mounts=mounts,

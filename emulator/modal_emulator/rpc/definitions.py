@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 from modal_proto import api_pb2
 
 from modal_emulator.ground.errors import NotBuilt
-from modal_emulator.rpc.compat import known
+from modal_emulator.rpc.compat import has, known
 from modal_emulator.store.apps import Function, FunctionSpec, VolumeUse
 
 __all__ = ["data_of", "definition_of", "handle_of", "refuse", "requested", "spec_of", "warnings_of"]
@@ -31,7 +31,7 @@ REFUSED: tuple[tuple[str, Callable[[Definition], object]], ...] = (
     ("web endpoints (asgi_app, wsgi_app, fastapi_endpoint, web_server)", _has_web),
     ("block_network=True", lambda d: d.block_network),
     ("restrict_modal_access=True", lambda d: d.untrusted),
-    ("outbound network rules", lambda d: _set(d, "network_access")),
+    ("outbound network rules", lambda d: has(d, "network_access")),
     ("proxy=", lambda d: d.proxy_id),
     ("CloudBucketMount", lambda d: d.cloud_bucket_mounts or d.s3_mounts),
     ("NetworkFileSystem", lambda d: d.shared_volume_mounts),
@@ -167,7 +167,3 @@ def data_of(definition: Definition) -> api_pb2.FunctionData:
 
 def _formats(message: Message, name: str) -> list[int]:
     return list(getattr(message, name, ()))
-
-
-def _set(message: Message, name: str) -> bool:
-    return name in message.DESCRIPTOR.fields_by_name and message.HasField(name)

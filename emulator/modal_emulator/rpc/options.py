@@ -1,8 +1,8 @@
 """Options of `with_options` and of class variants, laid over a function's definition."""
 
-from collections.abc import Callable
-
 from modal_proto import api_pb2
+
+from modal_emulator.rpc.compat import has
 
 __all__ = ["with_options"]
 
@@ -34,15 +34,14 @@ def with_options(definition: Definition, options: Options) -> Definition:
     """Return the definition with these options; what they leave out stays."""
     changed = Definition()
     changed.CopyFrom(definition)
-    given = _given(options)
     for source, target in PLAIN:
-        if given(source):
+        if has(options, source):
             setattr(changed, target, getattr(options, source))
     for source, target in SCALING:
-        if given(source):
+        if has(options, source):
             setattr(changed.autoscaler_settings, target, getattr(options, source))
     for name in WHOLE:
-        if given(name):
+        if has(options, name):
             getattr(changed, name).CopyFrom(getattr(options, name))
     _lists(changed, options)
     return changed
@@ -57,8 +56,3 @@ def _lists(changed: Definition, options: Options) -> None:
         del changed.volume_mounts[:]
     changed.volume_mounts.extend(options.volume_mounts)
     changed.cloud_bucket_mounts.extend(getattr(options, "cloud_bucket_mounts", ()))
-
-
-def _given(options: Options) -> Callable[[str], bool]:
-    fields = options.DESCRIPTOR.fields_by_name
-    return lambda name: name in fields and options.HasField(name)

@@ -12,11 +12,9 @@ from modal_emulator.rpc.results import terminated
 from modal_emulator.rpc.tables import Rpc, accepted, full, partly
 from modal_emulator.rpc.translator import layout_of
 from modal_emulator.store.apps import App, AppState
-from modal_emulator.world import World
+from modal_emulator.world import WORKSPACE, World
 
 __all__ = ["RPCS"]
-
-WHO = "emulator"
 
 
 async def app_create(
@@ -186,7 +184,7 @@ async def app_deployment_history(
                 app_id=app.app_id,
                 version=version,
                 deployed_at=at,
-                deployed_by=WHO,
+                deployed_by=WORKSPACE,
                 tag=tag,
             )
             for version, at, tag in app.deployments
@@ -216,9 +214,9 @@ def _lifecycle(app: App) -> api_pb2.AppLifecycle:
         api_pb2.AppLifecycle,
         app_state=app.state.value,
         created_at=app.created_at,
-        created_by=WHO,
+        created_by=WORKSPACE,
         deployed_at=app.deployed_at,
-        deployed_by=WHO if app.deployed_at else "",
+        deployed_by=WORKSPACE if app.deployed_at else "",
         version=app.version,
         stopped_at=app.stopped_at,
     )

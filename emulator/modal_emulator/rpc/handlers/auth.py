@@ -12,12 +12,11 @@ from modal_emulator.rpc.call import Call
 from modal_emulator.rpc.compat import known
 from modal_emulator.rpc.credentials import DEMO_TOKEN_ID
 from modal_emulator.rpc.tables import Rpc, full
-from modal_emulator.world import World
+from modal_emulator.world import WORKSPACE, World
 
 __all__ = ["RPCS"]
 
 LIFETIME = 3600  # seconds that a short-lived token is good for
-WORKSPACE = "emulator"
 
 
 async def client_hello(world: World, call: Call[Empty]) -> api_pb2.ClientHelloResponse:

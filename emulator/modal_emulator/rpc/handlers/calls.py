@@ -9,7 +9,7 @@ from google.protobuf.empty_pb2 import Empty
 from modal_proto import api_pb2
 
 from modal_emulator.rpc.call import Call
-from modal_emulator.rpc.compat import known
+from modal_emulator.rpc.compat import has, known
 from modal_emulator.rpc.results import terminated
 from modal_emulator.rpc.tables import Rpc, accepted, full, partly, stream
 from modal_emulator.schedule.calls import FunctionCall, Input
@@ -160,8 +160,8 @@ async def _wait(
     world: World, opened: FunctionCall, request: api_pb2.FunctionGetOutputsRequest
 ) -> list[Input]:
     after = int(request.last_entry_id.partition("-")[0] or 0)
-    first = request.start_idx if _has(request, "start_idx") else None
-    last = request.end_idx if _has(request, "end_idx") else None
+    first = request.start_idx if has(request, "start_idx") else None
+    last = request.end_idx if has(request, "end_idx") else None
     loop = asyncio.get_running_loop()
     deadline = loop.time() + request.timeout
     while True:
@@ -170,10 +170,6 @@ async def _wait(
         if found or left <= 0:
             return found[: request.max_values] if request.max_values else found
         await opened.pulse.wait(left)
-
-
-def _has(request: api_pb2.FunctionGetOutputsRequest, name: str) -> bool:
-    return name in request.DESCRIPTOR.fields_by_name and request.HasField(name)
 
 
 def _output(done: Input) -> api_pb2.FunctionGetOutputsItem:
