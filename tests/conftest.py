@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 import pytest
-from helpers import Traces
 from hypothesis import settings
+
+from helpers import Traces
 
 # Two shared cores make any deadline a coin toss.
 settings.register_profile("house", deadline=None)

@@ -19,6 +19,7 @@ PACKAGES = {
 
 FLOORS = {
     "ground": 0,
+    "sdk": 0,
     "store": 1,
     "findings": 2,
     "runtime": 3,
@@ -32,10 +33,14 @@ FLOORS = {
     "pytest_plugin": 8,
     "dashboard": 8,
     "cli": 9,
+    "__main__": 10,
 }
 
 LONGEST_ROOM = 400
-LONGEST_FUNCTION = 60
+LONGEST_FUNCTION = 45  # forty is the rule, and a signature may be long
+LONG_FUNCTIONS = {
+    "world.py: open",  # makes one of each thing there is, and does nothing else
+}
 FORBIDDEN_NAMES = {
     "base",
     "common",
@@ -120,6 +125,15 @@ def imports(room: Room) -> Iterator[tuple[int, str]]:
                 yield node.lineno, f"{node.module}.{alias.name}"
 
 
+def assignments(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
+    for node in tree.body:
+        if isinstance(node, ast.Assign):
+            for target in node.targets:
+                yield dotted(target), node.value
+        elif isinstance(node, ast.AnnAssign) and node.value is not None:
+            yield dotted(node.target), node.value
+
+
 def dotted(node: ast.expr) -> str:
     if isinstance(node, ast.Name):
         return node.id
@@ -143,7 +157,7 @@ def definitions(
 
 def test_the_house_has_rooms() -> None:
     assert len(EMULATOR) > 10
-    assert {room.floor for room in EMULATOR} <= {"", "__main__", *FLOORS}
+    assert {room.floor for room in EMULATOR} <= {"", *FLOORS}
 
 
 @every_emulator_room
@@ -213,20 +227,11 @@ def test_a_room_has_a_door_plate(room: Room) -> None:
 
 @every_room
 def test_a_room_says_what_it_offers(room: Room) -> None:
-    public = [
-        node
-        for node in room.tree.body
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Assign)
-    ]
-    if room.path.name in {"__init__.py", "__main__.py"} and not public:
-        return
-    offered = [
-        node
-        for node in room.tree.body
-        if isinstance(node, ast.Assign) and [dotted(t) for t in node.targets] == ["__all__"]
-    ]
+    if room.path.name in {"__init__.py", "__main__.py"} and len(room.tree.body) == 1:
+        return  # a floor's door-plate and nothing else
+    offered = [value for name, value in assignments(room.tree) if name == "__all__"]
     assert offered, f"{room.path}: no __all__"
-    names = ast.literal_eval(offered[0].value)
+    names = ast.literal_eval(offered[0])
     assert len(set(names)) == len(names), f"{room.path}: a name stands in __all__ twice"
 
 
@@ -244,11 +249,15 @@ def test_what_is_public_is_described(room: Room) -> None:
 def test_rooms_and_functions_stay_small(room: Room) -> None:
     lines = len(room.path.read_text().splitlines())
     assert lines <= LONGEST_ROOM, f"{room.path}: {lines} lines"
-    wrong = [
-        f"{room.path}:{node.lineno}: {node.name} has {(node.end_lineno or 0) - node.lineno + 1} lines"
+    sizes = {
+        f"{room.path}: {node.name}": (node.end_lineno or 0) - node.lineno + 1
         for node in definitions(room.tree, private=True)
         if not isinstance(node, ast.ClassDef)
-        and (node.end_lineno or 0) - node.lineno + 1 > LONGEST_FUNCTION
+    }
+    wrong = [
+        f"{where} has {size} lines"
+        for where, size in sizes.items()
+        if size > LONGEST_FUNCTION and where.rpartition("/")[2] not in LONG_FUNCTIONS
     ]
     assert not wrong, "\n".join(wrong)
 

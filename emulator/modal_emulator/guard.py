@@ -72,9 +72,7 @@ def closed_to_modal() -> Iterator[None]:
     def getaddrinfo(host: Any, *arguments: Any, **options: Any) -> Any:
         name = (os.fsdecode(host) if host else "").rstrip(".").lower()
         if any(name == domain or name.endswith("." + domain) for domain in MODAL_DOMAINS):
-            raise ReachedOut(
-                f"refused to connect to {name}: this test runs against modal-emulator"
-            )
+            raise ReachedOut(f"refused to connect to {name}: this test runs against modal-emulator")
         return original(host, *arguments, **options)
 
     socket.getaddrinfo = getaddrinfo

@@ -30,18 +30,17 @@ class LentClient:
         A client from before is asleep meanwhile: a handle that remembers it is refused with the
         SDK's own `ClientClosed`, and cannot reach another server over an open connection.
         """
-        from modal.client import _Client
-
-        before = _Client._client_from_env
+        slot = _slot()
+        before = slot._client_from_env
         asleep = before is not None and not before._closed
         if asleep:
             before._closed = True
-        _Client._client_from_env = self._client
+        slot._client_from_env = self._client
         try:
             yield
         finally:
-            self._client = _Client._client_from_env
-            _Client._client_from_env = before
+            self._client = slot._client_from_env
+            slot._client_from_env = before
             if asleep:
                 before._closed = False
 
@@ -52,6 +51,12 @@ class LentClient:
         import modal
 
         with self.lent():
-            client = modal.Client.from_env()  # the one in the slot, in its public wrapping
+            client: Any = modal.Client.from_env()  # the one in the slot, in its public wrapping
             close = getattr(client, "close", None) or client._close  # public in newer releases
             close()
+
+
+def _slot() -> Any:
+    from modal.client import _Client
+
+    return _Client

@@ -14,11 +14,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
-from modal_emulator.emulator import Running, running
+from modal_emulator.emulator import Running, Settings, running
 from modal_emulator.guard import closed_to_modal, pointed
 from modal_emulator.pytest_plugin.client import LentClient
 from modal_emulator.schedule.logs import LogLine
-from modal_emulator.world import Settings
 
 __all__ = ["Session", "open_session"]
 
@@ -31,17 +30,20 @@ class Session:
     def __init__(self, emulator: Running) -> None:
         self._emulator = emulator
         self._client = LentClient()
+        emulator.on_log(_show)
 
     @contextmanager
     def test(self) -> Iterator[Running]:
         """Surround one test."""
         with ExitStack() as stack:
-            # Pushed first, so it comes last: the test's containers end while all else still stands.
             environment = pointed(self._emulator.environment, os.environ, os.devnull)
+            # Neither the shell's nor the profile's, which the SDK may have read long ago: a test
+            # finds the default environment, on every machine.
+            environment["MODAL_ENVIRONMENT"] = ""
             stack.enter_context(_environment(environment))
             stack.enter_context(closed_to_modal())
             stack.enter_context(self._client.lent())
-            stack.callback(self._emulator.listen(_show))
+            # Comes first on the way out: the test's containers end while all else still stands.
             stack.callback(self._emulator.reset)
             yield self._emulator
 
@@ -55,7 +57,7 @@ def open_session(background_commit_seconds: float | None) -> Iterator[Session]:
     """Run an emulator for the length of the block."""
     settings = Settings()
     if background_commit_seconds is not None:
-        settings = replace(settings, background_commit_seconds=background_commit_seconds)
+        settings = replace(settings, background_commit_interval=background_commit_seconds)
     with running(settings=settings) as emulator:
         session = Session(emulator)
         try:

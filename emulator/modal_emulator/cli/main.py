@@ -1,0 +1,27 @@
+"""The command `modal-emulator` and its list of commands."""
+
+import click
+
+from modal_emulator import __version__
+from modal_emulator.cli.doctor import doctor
+from modal_emulator.cli.exec import exec_
+from modal_emulator.cli.serve import serve
+from modal_emulator.cli.support import support
+
+__all__ = ["main"]
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "-V", "--version", message="modal-emulator %(version)s")
+def main() -> None:
+    """
+    Run and test Modal storage code without Modal.
+
+    Unofficial: not made, endorsed or supported by Modal Labs.
+    """
+
+
+main.add_command(serve)
+main.add_command(exec_)
+main.add_command(doctor)
+main.add_command(support)

@@ -1,0 +1,86 @@
+"""The command `serve`: a server in the foreground, its state kept in a directory."""
+
+import asyncio
+import json
+import os
+import shlex
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from modal_emulator import __version__
+from modal_emulator.cli.start import started, tell
+
+if TYPE_CHECKING:
+    from modal_emulator.emulator import Emulator
+
+__all__ = ["serve"]
+
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+HOSTS = ("127.0.0.1", "localhost", "::1")
+
+
+@click.command()
+@click.option(
+    "--state-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(".modal-emulator"),
+    show_default=True,
+    help="Where volumes, secrets and deployed apps are kept; made when missing.",
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Loopback only.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    help="The port to listen on; 0, the default, takes a free one.",
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the ready line as one JSON object on stdout."
+)
+def serve(state_dir: Path, host: str, port: int, as_json: bool) -> None:
+    """
+    Run a server until it is interrupted.
+
+    Set the three variables that it prints, and the modal command and every program that uses the
+    modal package speak to it. Ends in order, with exit code 0, on SIGINT (ctrl-C) and SIGTERM.
+    """
+    if host not in HOSTS:
+        # Whoever reaches the server runs code as this user: the token is known to all.
+        raise click.BadParameter(
+            f"{host!r} is not a loopback address. Anyone who reaches the server can run code here.",
+            param_hint="--host",
+        )
+    asyncio.run(_serve(state_dir, host, port, as_json))
+
+
+async def _serve(directory: Path, host: str, port: int, as_json: bool) -> None:
+    over = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in ENDING:
+        loop.add_signal_handler(number, over.set)
+    async with started(directory, host, port) as emulator:
+        if emulator.notice:
+            tell(emulator.notice)
+        click.echo(_as_json(emulator, directory) if as_json else _as_text(emulator, directory))
+        await over.wait()
+        tell("stopping")
+
+
+def _as_json(emulator: "Emulator", directory: Path) -> str:
+    return json.dumps(
+        {
+            "env": dict(emulator.environment),
+            "version": __version__,
+            "state_dir": str(directory.absolute()),
+            "pid": os.getpid(),
+        }
+    )
+
+
+def _as_text(emulator: "Emulator", directory: Path) -> str:
+    ready = f"modal-emulator {__version__} is ready at {emulator.server_url}, state in {directory}"
+    exports = [f"export {k}={shlex.quote(v)}" for k, v in emulator.environment.items()]
+    return "\n".join([click.style(ready, bold=True), "", *exports, "", "ctrl-C stops it."])

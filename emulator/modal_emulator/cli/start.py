@@ -1,0 +1,91 @@
+"""
+Starting a server for a command, and saying clearly when it cannot be started.
+
+It owns the translation of what can go wrong into lines for a person, and the rule which
+directories may hold state.
+"""
+
+import errno
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from modal_emulator.ground.errors import EmulatorError
+
+if TYPE_CHECKING:
+    from modal_emulator.emulator import Emulator
+
+__all__ = ["started", "tell"]
+
+OURS = {"ledger.db", "token"}  # either is there as soon as a server has run in the directory
+IGNORE = ".gitignore"
+
+
+def tell(text: str) -> None:
+    """Say something to the person on stderr, under our name."""
+    click.echo(f"{click.style('modal-emulator', dim=True)}: {text}", err=True)
+
+
+@asynccontextmanager
+async def started(
+    directory: Path | None, host: str = "127.0.0.1", port: int = 0
+) -> "AsyncIterator[Emulator]":
+    """
+    Run a server for the length of the block; with no directory it keeps nothing.
+
+    Raises:
+        click.ClickException: it cannot be started; the message says why and what to do.
+    """
+    from modal_emulator.emulator import Emulator
+
+    if directory is not None:
+        _prepare(directory)
+    emulator = Emulator(directory, host=host, port=port)
+    try:
+        await emulator.start()
+    except EmulatorError as error:
+        raise click.ClickException(error.message) from error
+    except OSError as error:
+        raise click.ClickException(_why(error, host, port)) from error
+    try:
+        yield emulator
+    finally:
+        await emulator.stop()
+
+
+def _prepare(directory: Path) -> None:
+    """Make the state directory, for its owner only, and keep it out of the user's repository."""
+    try:
+        if directory.is_dir():
+            _check_ours(directory)
+            return
+        directory.mkdir(mode=0o700, parents=True)
+        (directory / IGNORE).write_text("*\n")
+    except OSError as error:
+        raise click.ClickException(
+            f"The state directory {directory} cannot be used: {error.strerror}."
+        ) from error
+
+
+def _check_ours(directory: Path) -> None:
+    """Refuse a directory with other things in it: it would be closed to others, and written to."""
+    names = {path.name for path in directory.iterdir()}
+    if names - {IGNORE} and not names & OURS:
+        raise click.ClickException(
+            f"{directory} holds other files and no state of modal-emulator. "
+            "Choose an empty or a new directory with --state-dir."
+        )
+
+
+def _why(error: OSError, host: str, port: int) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return (
+            f"Port {port} on {host} is in use. "
+            "Choose another with --port, or leave it out to take a free one."
+        )
+    if error.errno == errno.EACCES and 0 < port < 1024:
+        return f"Port {port} may only be opened by root. Choose one above 1023 with --port."
+    return f"The server cannot be started: {error}"
