@@ -134,7 +134,9 @@ class Apps:
         # A deployment is created as `initializing` under the name it will be published with.
         if state is AppState.INITIALIZING:
             app_id = self._ids.stable("ap", environment, description)
-            if app_id in self._apps:
+            known = self._apps.get(app_id)
+            # One whose deployment never came to its end is begun anew; a stopped one stays stopped.
+            if known is not None and known.state is not AppState.INITIALIZING:
                 app_id = self._ids.mint("ap")
         else:
             app_id = self._ids.mint("ap")
