@@ -1,5 +1,3 @@
-import os
-
 import pytest
 
 from modal_emulator.ground.errors import NotFound
@@ -124,5 +122,5 @@ def test_pins_of_an_earlier_process_are_swept(tmp_path, clock):
     source.write_bytes(b"x")
     Grants(tmp_path / "grants", clock, Ids()).pin(source)
     Grants(tmp_path / "grants", clock, Ids())
-    assert os.listdir(tmp_path / "grants") == []
+    assert list((tmp_path / "grants").iterdir()) == []
     assert source.stat().st_nlink == 1

@@ -4,8 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from fakes import ManualClock
 
+from fakes import ManualClock
 from modal_emulator.ground.errors import Invalid, NotFound
 from modal_emulator.ground.ids import Ids
 from modal_emulator.store.content import Content

@@ -1,0 +1,37 @@
+"""
+Blobs: the bodies of large inputs, outputs and files, each brought by one `PUT`.
+
+The tokens in the URLs come from `BlobCreate` and `BlobGet`.
+"""
+
+from collections.abc import Callable
+
+from aiohttp import web
+
+from modal_emulator.ground.errors import NotFound
+from modal_emulator.store.grants import BringBlob, Fetch
+from modal_emulator.web.streams import send_range, take_body_md5
+from modal_emulator.world import World
+
+__all__ = ["routes"]
+
+
+def routes(world: Callable[[], World]) -> list[web.RouteDef]:
+    """Return what the site answers below `/blobs`."""
+
+    async def put(request: web.Request) -> web.StreamResponse:
+        now = world()
+        grant = now.grants.redeem(request.match_info["token"])
+        if not isinstance(grant, BringBlob):
+            raise NotFound("this URL is not for an upload")
+        md5 = await take_body_md5(request, now.blobs.receiver(grant.blob_id))
+        # The SDK compares the ETag with the MD5 of what it sent, as S3 gives it.
+        return web.Response(headers={"ETag": f'"{md5}"'})
+
+    async def get(request: web.Request) -> web.StreamResponse:
+        grant = world().grants.redeem(request.match_info["token"])
+        if not isinstance(grant, Fetch):
+            raise NotFound("this URL is not for a download")
+        return await send_range(request, grant.path, grant.start, grant.length)
+
+    return [web.put("/blobs/{token}", put), web.get("/blobs/{token}", get)]

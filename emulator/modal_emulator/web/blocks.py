@@ -1,0 +1,37 @@
+"""
+Blocks of volumes: `PUT` of one that is missing, `GET` of a part of a file.
+
+The tokens in the URLs come from `VolumePutFiles2` and `VolumeGetFile2`.
+"""
+
+from collections.abc import Callable
+
+from aiohttp import web
+
+from modal_emulator.ground.errors import NotFound
+from modal_emulator.store.grants import Bring, Fetch
+from modal_emulator.web.streams import send_range, take_body
+from modal_emulator.world import World
+
+__all__ = ["routes"]
+
+
+def routes(world: Callable[[], World]) -> list[web.RouteDef]:
+    """Return what the site answers below `/blocks`."""
+
+    async def put(request: web.Request) -> web.StreamResponse:
+        now = world()
+        grant = now.grants.redeem(request.match_info["token"])
+        if not isinstance(grant, Bring):
+            raise NotFound("this URL is not for an upload")
+        sha256 = await take_body(request, now.content.receive(sha256=grant.sha256))
+        # The SDK hands this back as `put_response`; what counts is that the block is here.
+        return web.Response(body=bytes.fromhex(sha256))
+
+    async def get(request: web.Request) -> web.StreamResponse:
+        grant = world().grants.redeem(request.match_info["token"])
+        if not isinstance(grant, Fetch):
+            raise NotFound("this URL is not for a download")
+        return await send_range(request, grant.path, grant.start, grant.length)
+
+    return [web.put("/blocks/{token}", put), web.get("/blocks/{token}", get)]
