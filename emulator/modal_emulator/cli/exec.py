@@ -9,6 +9,7 @@ import asyncio
 import os
 import shutil
 import signal
+import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -51,8 +52,8 @@ def exec_(state_dir: Path | None, command: tuple[str, ...]) -> None:
     \b
     Example: modal-emulator exec -- modal run app.py
     """
-    if shutil.which(command[0]) is None:
-        found = Path(command[0]).exists() and "/" in command[0]
+    if shutil.which(command[0], path=_path()) is None:
+        found = "/" in command[0] and Path(command[0]).exists()
         tell(f"{command[0]}: {'cannot be executed' if found else 'command not found'}")
         raise SystemExit(NOT_EXECUTABLE if found else NOT_FOUND)
     raise SystemExit(asyncio.run(_exec(state_dir, command)))
@@ -82,8 +83,13 @@ def _make_environment(emulator: "Emulator") -> None:
         raise click.ClickException(f"MODAL_ENVIRONMENT: {error.message}") from error
 
 
+def _path() -> str:
+    """Return PATH with our own programs last: `modal` is found in a venv that is not activated."""
+    return os.pathsep.join((os.environ.get("PATH", os.defpath), str(Path(sys.executable).parent)))
+
+
 def _environment(server: Mapping[str, str], config: Path) -> dict[str, str]:
-    environment = dict(os.environ)
+    environment = {**os.environ, "PATH": _path()}
     for name, value in pointed(server, os.environ, str(config)).items():
         if value is None:
             environment.pop(name, None)

@@ -1,0 +1,252 @@
+"""
+The fixture, as users use it: each test here is a small test run of a user's.
+
+The user's run is a process of its own (`runpytest_subprocess`) wherever the SDK takes part: its
+client, its handles and its threads belong to one process and must not be shared with this one.
+"""
+
+import re
+
+import pytest
+
+APP = """
+from pathlib import Path
+import modal
+
+app = modal.App("shop")
+volume = modal.Volume.from_name("orders", create_if_missing=True)
+secret = modal.Secret.from_dict({"COLOUR": "blue"})
+DATA = Path("/data")
+
+@app.function(volumes={"/data": volume}, secrets=[secret])
+def write(name, text):
+    import os
+    print("writing", name, "in", os.environ["COLOUR"])
+    (DATA / name).write_text(text)
+    volume.commit()
+
+@app.function(volumes={"/data": volume})
+def names():
+    return sorted(path.name for path in DATA.iterdir())
+
+@app.function()
+def fail(number):
+    apples = number / 0  # the user's own line
+    return apples
+"""
+
+
+@pytest.fixture
+def user(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    """A user's directory with an app, and no Modal account."""
+    for name in ("MODAL_TOKEN_ID", "MODAL_TOKEN_SECRET", "MODAL_PROFILE", "MODAL_SERVER_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("MODAL_CONFIG_PATH", "/dev/null")
+    pytester.makepyfile(shop=APP)
+    pytester.syspathinsert()
+    return pytester
+
+
+@pytest.mark.slow
+def test_module_level_handles_meet_fresh_state_in_each_test(
+    user: pytest.Pytester, tidy: None
+) -> None:
+    user.makepyfile("""
+        import pytest, shop
+
+        @pytest.mark.parametrize("turn", range(3))
+        def test_volume_is_empty_at_first(modal_emulator, turn):
+            assert list(shop.volume.listdir("/")) == []
+            with shop.app.run():
+                assert shop.names.remote() == []
+                shop.write.remote(f"{turn}.txt", "x")
+            assert [entry.path for entry in shop.volume.listdir("/")] == [f"{turn}.txt"]
+
+        def test_handle_used_first_in_a_container(modal_emulator):
+            with shop.app.run():
+                assert shop.names.remote() == []
+    """)
+    user.runpytest_subprocess("-q").assert_outcomes(passed=4)
+
+
+@pytest.mark.slow
+def test_what_containers_print_is_captured(user: pytest.Pytester) -> None:
+    user.makepyfile("""
+        import shop
+
+        def test_prints(modal_emulator, capsys):
+            with shop.app.run():
+                shop.write.remote("a", "b")
+            assert "writing a in blue" in capsys.readouterr().out
+
+        def test_fails_later(modal_emulator):
+            with shop.app.run():
+                shop.write.remote("c", "d")
+            assert False
+    """)
+    result = user.runpytest_subprocess("-q")
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["*Captured stdout call*", "writing c in blue"])
+
+
+@pytest.mark.slow
+def test_failure_shows_the_users_own_lines(user: pytest.Pytester) -> None:
+    user.makepyfile("""
+        import shop
+
+        def test_divides(modal_emulator):
+            with shop.app.run():
+                shop.fail.remote(7)
+    """)
+    result = user.runpytest_subprocess("-q")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*ZeroDivisionError*"])
+    assert "apples = number / 0  # the user's own line" in result.stdout.str()
+
+
+def test_nothing_happens_without_the_fixture(user: pytest.Pytester, tidy: None) -> None:
+    user.makepyfile("""
+        import os, sys
+
+        def test_plain():
+            heavy = {"modal", "grpclib", "google.protobuf", "aiohttp", "modal_emulator.emulator"}
+            assert not heavy & set(sys.modules)
+            assert "MODAL_SERVER_URL" not in os.environ
+    """)
+    user.runpytest_subprocess("-q").assert_outcomes(passed=1)
+
+
+@pytest.mark.slow
+def test_surroundings_come_back(user: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODAL_SERVER_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("MODAL_PROFILE", "work")
+    monkeypatch.delenv("MODAL_ENVIRONMENT", raising=False)
+    user.makepyfile("""
+        import os, socket
+        import pytest
+        import modal
+        from modal.client import _Client
+
+        before, lookup = dict(os.environ), socket.getaddrinfo
+
+        @pytest.fixture(autouse=True)
+        def check():
+            yield
+            now = dict(os.environ)
+            ignored = {"PYTEST_CURRENT_TEST"}
+            assert {k: v for k, v in now.items() if k not in ignored} == {
+                k: v for k, v in before.items() if k not in ignored
+            }
+            assert socket.getaddrinfo is lookup
+            assert _Client._client_from_env is None
+
+        def test_uses_it(modal_emulator):
+            assert os.environ["MODAL_SERVER_URL"] == modal_emulator.server_url
+            assert "MODAL_PROFILE" not in os.environ
+            modal.Volume.from_name("v", create_if_missing=True).hydrate()
+            assert _Client._client_from_env is not None
+
+        def test_does_not():
+            assert os.environ["MODAL_PROFILE"] == "work"
+
+        def test_uses_it_and_fails(modal_emulator):
+            modal.Volume.from_name("v").hydrate()
+    """)
+    result = user.runpytest_subprocess("-q")
+    result.assert_outcomes(passed=2, failed=1)
+    result.stdout.fnmatch_lines(["*NotFoundError*Volume 'v' not found in environment 'main'*"])
+
+
+@pytest.mark.slow
+def test_client_from_before_is_put_aside(user: pytest.Pytester) -> None:
+    """A client that was opened earlier, here to another emulator, is neither used nor lost."""
+    user.makepyfile("""
+        import os
+        import modal, pytest
+        from modal_emulator.emulator import running
+
+        @pytest.fixture(scope="module")
+        def elsewhere():
+            with running() as other, pytest.MonkeyPatch.context() as patch:
+                for name, value in other.environment.items():
+                    patch.setenv(name, value)
+                volume = modal.Volume.from_name("v", create_if_missing=True).hydrate()
+                client = modal.Client.from_env()
+                yield volume, client
+
+        def test_not_used(elsewhere, modal_emulator):
+            volume, client = elsewhere
+            assert modal.Client.from_env() is not client
+            with pytest.raises(modal.exception.NotFoundError):
+                modal.Volume.from_name("v").hydrate()
+            with pytest.raises(modal.exception.ClientClosed):
+                volume.listdir("/")
+
+        def test_not_lost(elsewhere):
+            volume, client = elsewhere
+            assert modal.Client.from_env() is client
+            assert list(volume.listdir("/")) == []
+    """)
+    user.runpytest_subprocess("-q").assert_outcomes(passed=2)
+
+
+@pytest.mark.slow
+def test_modal_itself_is_out_of_reach(user: pytest.Pytester) -> None:
+    user.makepyfile("""
+        import modal
+
+        def test_reaches_out(modal_emulator, monkeypatch):
+            monkeypatch.setenv("MODAL_SERVER_URL", "https://api.modal.com")
+            client = modal.Client.from_credentials("ak-mine", "as-mine")
+            client.hello()
+    """)
+    result = user.runpytest_subprocess("-q")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*ReachedOut: refused to connect to api.modal.com*"])
+    assert (seconds := re.search(r"in (\d+)\.", result.stdout.str())) and int(seconds[1]) < 20
+
+
+@pytest.mark.slow
+def test_each_worker_has_a_server_of_its_own(user: pytest.Pytester, tidy: None) -> None:
+    user.makepyfile("""
+        import pytest, shop
+
+        @pytest.mark.parametrize("turn", range(4))
+        def test_alone(modal_emulator, turn):
+            with shop.app.run():
+                shop.write.remote(f"{turn}.txt", "x")
+                assert shop.names.remote() == [f"{turn}.txt"]
+    """)
+    user.runpytest_subprocess("-q", "-n", "2").assert_outcomes(passed=4)
+
+
+@pytest.mark.slow
+def test_setting_reaches_the_emulator(user: pytest.Pytester) -> None:
+    user.makeini("[pytest]\nmodal_background_commit_seconds = 0.05")
+    user.makepyfile("""
+        import time, modal
+
+        app = modal.App("slow")
+        volume = modal.Volume.from_name("v", create_if_missing=True)
+
+        @app.function(volumes={"/data": volume})
+        def write():
+            open("/data/file", "w").close()
+
+        def test_commits_soon(modal_emulator):
+            with app.run():
+                write.remote()
+                end = time.monotonic() + 10
+                while not list(volume.listdir("/")):
+                    assert time.monotonic() < end
+    """)
+    user.runpytest_subprocess("-q").assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("value", ["soon", "-1", "inf", "nan"])
+def test_setting_without_sense_is_named(user: pytest.Pytester, value: str) -> None:
+    user.makeini(f"[pytest]\nmodal_background_commit_seconds = {value}")
+    user.makepyfile("def test_any(modal_emulator): pass")
+    result = user.runpytest_subprocess("-q")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines([f"*modal_background_commit_seconds must be*not '{value}'*"])
