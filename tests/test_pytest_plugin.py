@@ -72,12 +72,17 @@ def test_module_level_handles_meet_fresh_state_in_each_test(
 @pytest.mark.slow
 def test_what_containers_print_is_captured(user: pytest.Pytester) -> None:
     user.makepyfile("""
-        import shop
+        import modal, shop
 
         def test_prints(modal_emulator, capsys):
             with shop.app.run():
                 shop.write.remote("a", "b")
             assert "writing a in blue" in capsys.readouterr().out
+
+        def test_prints_once(modal_emulator, capsys):
+            with modal.enable_output(), shop.app.run():
+                shop.write.remote("a", "b")
+            assert capsys.readouterr().out.count("writing a in blue") == 1
 
         def test_fails_later(modal_emulator):
             with shop.app.run():
@@ -85,7 +90,7 @@ def test_what_containers_print_is_captured(user: pytest.Pytester) -> None:
             assert False
     """)
     result = user.runpytest_subprocess("-q")
-    result.assert_outcomes(passed=1, failed=1)
+    result.assert_outcomes(passed=2, failed=1)
     result.stdout.fnmatch_lines(["*Captured stdout call*", "writing c in blue"])
 
 

@@ -9,7 +9,6 @@ after it, also when the test failed.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -17,11 +16,9 @@ from dataclasses import replace
 from modal_emulator.emulator import Running, Settings, running
 from modal_emulator.guard import closed_to_modal, pointed
 from modal_emulator.pytest_plugin.client import LentClient
-from modal_emulator.schedule.logs import LogLine
+from modal_emulator.pytest_plugin.output import show
 
 __all__ = ["Session", "open_session"]
-
-STDERR = 2
 
 
 class Session:
@@ -30,7 +27,7 @@ class Session:
     def __init__(self, emulator: Running) -> None:
         self._emulator = emulator
         self._client = LentClient()
-        emulator.on_log(_show)
+        emulator.on_log(show)
 
     @contextmanager
     def test(self) -> Iterator[Running]:
@@ -83,10 +80,3 @@ def _set(changes: Mapping[str, str | None]) -> None:
             os.environ.pop(name, None)
         else:
             os.environ[name] = value
-
-
-def _show(line: LogLine) -> None:
-    """Write what a container printed where the test's own prints go at this moment."""
-    stream = sys.stderr if line.descriptor == STDERR else sys.stdout
-    stream.write(line.text)
-    stream.flush()
