@@ -1,0 +1,76 @@
+"""
+The real service as a target, in an environment that is made for the run and thrown away.
+
+Nothing here has been run against a live workspace yet.
+"""
+
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+import modal
+import modal.environments
+
+from modal_contracts.target import Capability, Target
+
+__all__ = ["LIVE", "Live", "open_live", "throw_away_environment", "unfit_for_live"]
+
+# A container that has taken its last input commits its volumes before it goes; Modal gives exit
+# handlers up to 30 seconds (guide/lifecycle-functions). How long the rest takes is not published.
+SETTLE_SECONDS = 45.0
+SERVICE = "modal.com"
+LIVE = "live"
+"""The name of this target."""
+
+
+class Live:
+    """Modal itself, reached as the user's own configuration says."""
+
+    offers: frozenset[str] = frozenset(capability.value for capability in Capability)
+    environment: Mapping[str, str] = {}
+
+    def settle(self) -> None:
+        """Wait out the grace that Modal gives to containers that end."""
+        time.sleep(SETTLE_SECONDS)
+
+
+@contextmanager
+def open_live() -> Iterator[Target]:
+    """Give the service; there is nothing to start or to stop."""
+    yield Live()
+
+
+@contextmanager
+def throw_away_environment() -> Iterator[str]:
+    """Make an environment of the target's workspace for the block, and delete it with all in it."""
+    name = f"contracts-{secrets.token_hex(5)}"
+    create, delete = _doors()
+    create(name)
+    try:
+        yield name
+    finally:
+        delete(name)
+
+
+def _doors() -> tuple[Callable[[str], object], Callable[[str], object]]:
+    # The newer door is the one that Modal will keep; older releases have the other only.
+    manager = getattr(getattr(modal, "Environment", None), "objects", None)
+    if manager is not None:
+        return manager.create, manager.delete
+    return modal.environments.create_environment, modal.environments.delete_environment
+
+
+def unfit_for_live() -> str:
+    """Say what is missing for a run against the service; an empty string when nothing is."""
+    from modal.config import config
+
+    url = os.environ.get("MODAL_SERVER_URL")
+    if url and SERVICE not in url:
+        return f"MODAL_SERVER_URL is {url}, which is not Modal itself: unset it"
+    if not (config.get("token_id") and config.get("token_secret")):
+        return (
+            "it needs a token: set MODAL_TOKEN_ID and MODAL_TOKEN_SECRET, or run `modal token new`"
+        )
+    return ""

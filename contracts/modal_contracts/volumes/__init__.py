@@ -1,0 +1,1 @@
+"""Clauses on Volumes: what is seen when, who wins, and what refuses."""
