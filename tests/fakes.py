@@ -1,4 +1,4 @@
-"""Stand-ins for what the scheduler is handed: a clock that tests move, and containers of nothing."""
+"""Stand-ins for what the scheduler is handed: a clock that tests move, and empty containers."""
 
 import asyncio
 from dataclasses import dataclass, field

@@ -2,9 +2,7 @@ from modal_emulator.ground import errors
 
 
 def test_each_failure_has_a_code_of_its_own_and_says_its_message():
-    kinds = [
-        getattr(errors, n) for n in errors.__all__ if n not in ("Code", "EmulatorError")
-    ]
+    kinds = [getattr(errors, n) for n in errors.__all__ if n not in ("Code", "EmulatorError")]
     assert len({k.code for k in kinds}) == len(kinds)
     assert all(str(k("text")) == k("text").message == "text" for k in kinds)
 

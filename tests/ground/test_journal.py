@@ -1,5 +1,4 @@
 from fakes import ManualClock
-
 from modal_emulator.ground.journal import Journal
 
 

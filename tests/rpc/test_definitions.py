@@ -44,7 +44,9 @@ def test_the_spec_holds_what_is_acted_on():
     [
         (api_pb2.Function(webhook_config=WEB), "web endpoints"),
         (
-            api_pb2.Function(method_definitions={"m": api_pb2.MethodDefinition(webhook_config=WEB)}),
+            api_pb2.Function(
+                method_definitions={"m": api_pb2.MethodDefinition(webhook_config=WEB)}
+            ),
             "web endpoints",
         ),
         (api_pb2.Function(block_network=True), "block_network=True"),

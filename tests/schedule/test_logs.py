@@ -1,8 +1,8 @@
 import asyncio
 
 import pytest
-from fakes import ManualClock
 
+from fakes import ManualClock
 from modal_emulator.schedule.logs import LogFilter, Logs
 
 ALL = LogFilter()

@@ -3,8 +3,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 import pytest
-from fakes import FakeLauncher, ManualClock, settle
 
+from fakes import FakeLauncher, ManualClock, settle
 from modal_emulator.ground.ids import Ids
 from modal_emulator.ground.journal import Journal
 from modal_emulator.runtime.backend import Exit

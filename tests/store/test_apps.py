@@ -1,6 +1,6 @@
 import pytest
-from fakes import ManualClock
 
+from fakes import ManualClock
 from modal_emulator.ground.errors import NotFound
 from modal_emulator.ground.ids import Ids
 from modal_emulator.store.apps import App, Apps, AppState, Function, FunctionSpec, VolumeUse
