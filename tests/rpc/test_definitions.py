@@ -6,6 +6,7 @@ from modal_emulator.rpc.definitions import data_of, handle_of, refuse, spec_of, 
 from modal_emulator.store.apps import Function, VolumeUse
 
 WEB = api_pb2.WebhookConfig(type=api_pb2.WEBHOOK_TYPE_ASGI_APP)
+WEB_METHOD = api_pb2.MethodDefinition(webhook_config=WEB)
 
 
 def test_the_spec_holds_what_is_acted_on():
