@@ -1,23 +1,31 @@
 """`modal-emulator doctor`."""
 
+from pathlib import Path
+
 import pytest
 from click.testing import CliRunner
 
 from modal_emulator.cli import doctor
 from modal_emulator.cli.main import main
-from modal_emulator.ground.errors import Conflict
 from modal_emulator.rpc import versions
-from modal_emulator.runtime import pick
-from modal_emulator.runtime.backend import Capability
+from modal_emulator.runtime import probe
+from modal_emulator.runtime.job import Isolation
+
+SUBJECTS = ("modal-emulator", "python", "modal ", "kernel", "/dev/shm", "exec and tests", "serve")
 
 
-def test_names_what_was_looked_at() -> None:
+@pytest.fixture(autouse=True)
+def somewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The directory that the command is started in."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_names_what_was_looked_at(somewhere: Path, tidy: None) -> None:
     result = CliRunner().invoke(main, ["doctor"])
     assert result.exit_code == 0, result.output
-    for word in ("modal-emulator", "python", "modal", "kernel", "/dev/shm", "containers"):
-        assert word in result.output
-    for capability in Capability:
-        assert capability.value in result.output
+    assert [subject for subject in SUBJECTS if subject not in result.output] == []
+    assert not list(somewhere.iterdir())
 
 
 def test_sdk_that_nobody_tried(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -27,17 +35,25 @@ def test_sdk_that_nobody_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     assert result.exit_code == 0
 
 
-def test_machine_that_cannot_run_containers(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> None:
-        raise Conflict("no process may be started here")
+def test_machine_without_namespaces(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nothing(_: Path) -> probe.Finding:
+        return probe.Finding(Isolation.PLAIN, ("not the superuser", "unshare: not permitted"))
 
-    monkeypatch.setattr(pick, "pick", refuse)
-    result = CliRunner().invoke(main, ["doctor"])
-    assert result.exit_code == 1
-    assert "!!  containers" in result.output
-    assert "no process may be started here" in result.output
+    monkeypatch.setattr(probe, "probe", nothing)
+    output = CliRunner().invoke(main, ["doctor"]).output
+    assert output.count("--  ") == 2
+    assert "plain processes; only Python's own file functions see volumes" in output
+    assert "no better, because: not the superuser; unshare: not permitted" in output
 
 
 def test_little_shared_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "LITTLE_MEMORY", 2**80)
     assert "will not fit" in CliRunner().invoke(main, ["doctor"]).output
+
+
+def test_directory_that_is_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(doctor, "SHARED_MEMORY", tmp_path / "missing")
+    monkeypatch.setattr(Path, "cwd", lambda: tmp_path / "gone")
+    output = CliRunner().invoke(main, ["doctor"]).output
+    assert "state that is not kept goes to disk" in output
+    assert "No such file or directory" in output

@@ -1,14 +1,13 @@
 """
 The command `doctor`: what this machine allows, before a test depends on it.
 
-It only looks. What a container can do is asked of the backend that would be picked.
+It changes nothing: what is tried for a moment is gone again.
 """
 
-import asyncio
 import platform
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
@@ -24,7 +23,7 @@ SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 (only looked at)
 
 
 class Finding(NamedTuple):
-    """One line: good, so so, or bad; what was looked at; what was seen; what follows."""
+    """One line: good or only fair; what was looked at; what was seen; what follows."""
 
     mark: str
     subject: str
@@ -32,7 +31,7 @@ class Finding(NamedTuple):
     advice: str = ""
 
 
-MARKS = {"good": ("ok", "green"), "fair": ("--", "yellow"), "bad": ("!!", "red")}
+MARKS = {"good": ("ok", "green"), "fair": ("--", "yellow")}
 
 
 @click.command()
@@ -40,9 +39,16 @@ def doctor() -> None:
     """
     Say what this machine allows.
 
-    Ends with exit code 1 if the emulator cannot work here.
+    Containers are tried for real, in memory, where exec and tests keep their state, and in the
+    current directory, where serve would.
     """
-    findings = [*_versions(), *_machine(), *asyncio.run(_containers())]
+    memory = SHARED_MEMORY if SHARED_MEMORY.is_dir() else Path(tempfile.gettempdir())
+    findings = [
+        *_versions(),
+        *_machine(),
+        *_containers(memory, "exec and tests"),
+        *_containers(Path.cwd(), "serve, from here"),
+    ]
     width = max(len(finding.subject) for finding in findings)
     for finding in findings:
         word, colour = MARKS[finding.mark]
@@ -50,8 +56,6 @@ def doctor() -> None:
         click.echo(f"{mark}  {finding.subject:<{width}}  {finding.seen}")
         if finding.advice:
             click.echo(f"    {'':<{width}}  {finding.advice}")
-    if any(finding.mark == "bad" for finding in findings):
-        raise SystemExit(1)
 
 
 def _versions() -> Iterator[Finding]:
@@ -87,26 +91,22 @@ def _machine() -> Iterator[Finding]:
         yield Finding("good", str(SHARED_MEMORY), seen)
 
 
-async def _containers() -> Iterable[Finding]:
-    from modal_emulator.ground.errors import EmulatorError
-    from modal_emulator.runtime.backend import Capability
-    from modal_emulator.runtime.pick import pick
-    from modal_emulator.world import Settings
+def _containers(place: Path, whose: str) -> Iterator[Finding]:
+    """Look at one place: an overlay that works in memory may not work on the disk's file system."""
+    from modal_emulator.runtime.job import Isolation
+    from modal_emulator.runtime.probe import probe
 
-    with tempfile.TemporaryDirectory(prefix="modal-emulator-doctor-") as scratch:
-        try:
-            backend = pick(Settings(), Path(scratch))
-        except EmulatorError as error:
-            return [Finding("bad", "containers", error.message)]
-        findings = [
-            Finding(
-                "good" if capability in backend.offers else "fair",
-                capability.name.lower().replace("_", " "),
-                capability.value if capability in backend.offers else f"no: {capability.value}",
-            )
-            for capability in Capability
-        ]
-        if backend.notice:
-            findings.append(Finding("fair", "containers", backend.notice))
-        await backend.close()
-        return findings
+    words = {
+        Isolation.ROOT: "own mounts and processes, as root",
+        Isolation.USER: "own mounts and processes, in a user namespace",
+        Isolation.PLAIN: "plain processes; only Python's own file functions see volumes",
+    }
+    try:
+        with tempfile.TemporaryDirectory(prefix=".modal-emulator-doctor-", dir=place) as scratch:
+            found = probe(Path(scratch))
+    except OSError as error:
+        yield Finding("fair", whose, f"{place}: {error.strerror}", "no state can be kept there")
+        return
+    mark = "fair" if found.isolation is Isolation.PLAIN else "good"
+    why = f"no better, because: {'; '.join(found.refusals)}" if found.refusals else ""
+    yield Finding(mark, whose, words[found.isolation], why)
