@@ -34,6 +34,7 @@ class Ledger:
 
     def __init__(self, directory: Path | None = None) -> None:
         self._undo: list[Callable[[], None]] = []
+        self._then: list[Callable[[], None]] = []
         self._depth = 0
         self._broken = False
         self._lock = -1
@@ -92,7 +93,7 @@ class Ledger:
         """
         outermost = self._depth == 0
         if outermost:
-            self._undo, self._broken = [], False
+            self._undo, self._then, self._broken = [], [], False
             self._database.execute("BEGIN IMMEDIATE")
         self._depth += 1
         try:
@@ -108,6 +109,13 @@ class Ledger:
             raise
         finally:
             self._depth -= 1
+        if outermost:
+            for then in self._then:
+                then()
+
+    def on_commit(self, then: Callable[[], None]) -> None:
+        """Call `then` once the running transaction is true: what cannot be undone waits for it."""
+        self._then.append(then)
 
     def on_rollback(self, undo: Callable[[], None]) -> None:
         """Call `undo` if the running transaction fails: what memory holds then follows the disk."""

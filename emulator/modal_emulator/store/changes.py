@@ -1,0 +1,285 @@
+"""
+What a container wrote, found in the directory where the kernel left it.
+
+Linux overlays put everything that was written into one upper directory: files as they are, a
+character device 0:0 for what was removed, an attribute on directories that hide (`opaque`) or
+move (`redirect`) what lies below. Here that is read against the tree the container started from
+and made explicit in a draft: every path that differs, and its bytes. What was committed before is
+skipped by its `Mark`, so a commit costs what changed since the last one.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from modal_emulator.store.copying import GONE, copy_file, make, place, same_bytes
+from modal_emulator.store.drafts import Draft
+from modal_emulator.store.layer import describe, find
+from modal_emulator.store.paths import Parts
+from modal_emulator.store.tree import Entry, Kind, Tree
+
+__all__ = ["Collected", "Mark", "Marks", "Upper", "collect"]
+
+_RACY_NS = 50_000_000
+"""
+Kernels before 6.13 stamp files by a clock that ticks every 1 to 10 ms, so a file changed in the
+tick in which it was copied looks unchanged. Within this span the bytes are compared instead.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What was there when a path was last committed, to know it again."""
+
+    entry: Entry | None
+    inode: int = 0
+    ctime_ns: int = 0
+    kept: Path | None = None
+    """The committed bytes, where the times alone cannot tell whether they are still the same."""
+
+
+Marks = Mapping[Parts, Mark]
+
+
+@dataclass(frozen=True, slots=True)
+class Upper:
+    """Where a container's writing is, and what it was written on."""
+
+    path: Path
+    base: Tree
+    layers: tuple[Path, ...]
+    """They hold the bytes of `base`, the newest first."""
+    marks: Marks
+    kept: Path
+    """A directory on the same file system, for bytes that are compared with later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """The marks that make what was collected the last commit."""
+
+    marks: Marks
+    stale: tuple[Path, ...]
+    """Kept bytes that nothing needs once these marks count."""
+
+
+def collect(upper: Upper, draft: Draft) -> Collected:
+    """
+    Write into `draft` what a container wrote and its marks do not know yet.
+
+    Files may be written to all the while, and are then taken as they are.
+    """
+    # The clock to compare with is the file system's own.
+    horizon = draft.directory.stat().st_ctime_ns - _RACY_NS
+    reader = _Reader(upper, draft, horizon)
+    reader.root()
+    reader.vanished()
+    needed = {mark.kept for mark in reader.now.values()}
+    kept = (mark.kept for mark in upper.marks.values())
+    return Collected(reader.now, tuple(path for path in kept if path and path not in needed))
+
+
+@dataclass(slots=True)
+class _Reader:
+    """One pass over an upper directory."""
+
+    upper: Upper
+    draft: Draft
+    horizon: int
+    now: dict[Parts, Mark] = field(default_factory=dict)
+
+    def root(self) -> None:
+        entry = describe(self.upper.path)
+        if entry is not None:
+            self._directory_itself((), entry)
+        self._directory(self.upper.path, (), ())
+
+    def vanished(self) -> None:
+        """
+        Settle what was committed before and is not in the upper directory any more.
+
+        What the base never had is then removed; what it has is seen again as the base has it.
+        """
+        gone: set[Parts] = set()
+        for parts in sorted(set(self.upper.marks) - set(self.now)):
+            above = [parts[:depth] for depth in range(1, len(parts))]
+            if any(self._hidden(path) or path in gone for path in above):
+                continue  # it went with a directory above it
+            if self.upper.base.get(parts) is not None:
+                self._from_base(parts, parts)
+                continue
+            if self.upper.marks[parts].entry is not None:
+                gone.add(parts)
+                self._removed(parts)
+                del self.now[parts]  # there is nothing left to know again
+
+    def _hidden(self, parts: Parts) -> bool:
+        mark = self.now.get(parts)
+        return mark is not None and (mark.entry is None or not mark.entry.is_directory)
+
+    # ------------------------------------------------------- directories
+
+    def _directory(self, path: Path, parts: Parts, origin: Parts | None) -> None:
+        """
+        Read one upper directory; the base's directory `origin` shows through it.
+
+        The origin is its own path, another one after a rename (`redirect`), or None (`opaque`).
+        """
+        try:
+            names = set(os.listdir(path))  # noqa: PTH208 - the names are all we want
+        except (FileNotFoundError, NotADirectoryError):
+            return  # it went while we looked; the next commit will see that
+        for name in sorted(names):
+            self._name(path / name, (*parts, name), _below(origin, name))
+        if origin != parts:
+            self._unlike_base(parts, origin, names)
+
+    def _unlike_base(self, parts: Parts, origin: Parts | None, names: set[str]) -> None:
+        """Make explicit what a directory shows of its origin, and hides of its own path."""
+        if origin is not None:
+            for name, _ in self.upper.base.children(origin):
+                if name not in names:
+                    names.add(name)
+                    self._from_base((*parts, name), (*origin, name))
+        for name, _ in self.upper.base.children(parts):
+            if name not in names:
+                self._removed((*parts, name))
+
+    def _directory_itself(self, parts: Parts, entry: Entry) -> None:
+        before = self.upper.marks.get(parts)
+        known = self.upper.base.get(parts) if before is None else before.entry
+        self.now[parts] = Mark(entry)
+        if known != entry:
+            self.draft.note(parts, entry)
+
+    # ------------------------------------------------------- names
+
+    def _name(self, path: Path, parts: Parts, origin: Parts | None) -> None:
+        try:
+            status = path.lstat()
+            entry = describe(path)
+        except OSError as error:
+            if error.errno not in GONE:
+                raise
+            return  # it went while we looked; so it is not there
+        if entry is None:
+            # A removal; or a device, which hides what is below it too, but is not kept itself.
+            if self.upper.base.get(parts) is not None:
+                self._removed(parts)
+        elif entry.is_directory:
+            self._directory_itself(parts, entry)
+            self._directory(path, parts, _origin(path, origin))
+        elif entry.kind is Kind.FILE:
+            self._file(path, parts, Mark(entry, status.st_ino, status.st_ctime_ns))
+        else:
+            self._special(parts, Mark(entry, status.st_ino))
+
+    def _removed(self, parts: Parts) -> None:
+        self.now[parts] = Mark(None)
+        before = self.upper.marks.get(parts)
+        if before is None or before.entry is not None:
+            self.draft.remove(parts)
+
+    def _special(self, parts: Parts, mark: Mark) -> None:
+        self.now[parts] = mark
+        before = self.upper.marks.get(parts)
+        known = self.upper.base.get(parts) if before is None else before.entry
+        if mark.entry is not None and mark.entry != known:
+            make(self.draft.room(parts), mark.entry)
+            self.draft.note(parts, mark.entry)
+
+    # ------------------------------------------------------- files
+
+    def _file(self, path: Path, parts: Parts, mark: Mark) -> None:
+        before = self.upper.marks.get(parts)
+        racy = mark.ctime_ns >= self.horizon
+        if before is not None and _alike(before, mark):
+            if before.kept is None or same_bytes(path, before.kept):
+                self.now[parts] = before if racy else mark
+                return
+        elif before is None and self._copied_up(path, parts, mark):
+            self.now[parts] = mark
+            return
+        room = self.draft.room(parts)
+        try:
+            entry = copy_file(path, room)
+        except FileNotFoundError:
+            return
+        kept = self.upper.kept / f"{self.draft.directory.name}-{len(self.draft)}" if racy else None
+        if kept is not None:
+            os.link(room, kept)
+        self.now[parts] = replace(mark, entry=entry, kept=kept)
+        self.draft.note(parts, entry)
+
+    def _copied_up(self, path: Path, parts: Parts, mark: Mark) -> bool:
+        """
+        Say whether this is the base's file, unchanged.
+
+        The kernel copies a file up when it is opened for writing, written to or not; taking that
+        for a change would overwrite what others committed.
+        """
+        if mark.entry != self.upper.base.get(parts):
+            return False
+        below = find(self.upper.layers, parts)
+        return below is not None and same_bytes(path, below)
+
+    def _from_base(self, parts: Parts, origin: Parts) -> None:
+        """Show at one path what the base has at another, with all below it."""
+        entry, source = self.upper.base.get(origin), find(self.upper.layers, origin)
+        assert entry is not None and source is not None
+        if entry.is_directory:
+            self._directory_itself(parts, entry)
+            for name, _ in self.upper.base.children(origin):
+                self._from_base((*parts, name), (*origin, name))
+            for name, _ in self.upper.base.children(parts):
+                if self.upper.base.get((*origin, name)) is None:
+                    self._removed((*parts, name))
+            return
+        mark = Mark(entry, source.stat(follow_symlinks=False).st_ino)
+        self.now[parts] = mark
+        before = self.upper.marks.get(parts)
+        if before is None or not _alike(before, mark):
+            place(source, self.draft.room(parts), entry)
+            self.draft.note(parts, entry)
+
+
+def _alike(before: Mark, mark: Mark) -> bool:
+    return (before.entry, before.inode, before.ctime_ns) == (
+        mark.entry,
+        mark.inode,
+        mark.ctime_ns,
+    )
+
+
+def _below(origin: Parts | None, name: str) -> Parts | None:
+    return None if origin is None else (*origin, name)
+
+
+def _origin(path: Path, origin: Parts | None) -> Parts | None:
+    """Return which directory of the base shows through an upper directory, if any does."""
+    attributes = _overlay_attributes(path)
+    if attributes.get("opaque") == b"y":
+        return None
+    redirect = attributes.get("redirect")
+    if redirect is None:
+        return origin
+    moved = os.fsdecode(redirect)
+    if moved.startswith("/"):
+        return tuple(name for name in moved.split("/") if name)
+    # A single name: renamed within its directory, as the layers below know that directory.
+    return None if origin is None else (*origin[:-1], moved)
+
+
+def _overlay_attributes(path: Path) -> dict[str, bytes]:
+    """Read what the kernel noted on a directory; it uses `trusted` as root, else `user`."""
+    found: dict[str, bytes] = {}
+    try:
+        for name in os.listxattr(path, follow_symlinks=False):
+            space, _, word = name.partition(".overlay.")
+            if space in ("trusted", "user") and word in ("opaque", "redirect"):
+                found[word] = os.getxattr(path, name, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in GONE:
+            raise
+    return found

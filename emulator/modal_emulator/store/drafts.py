@@ -1,0 +1,84 @@
+"""
+A layer while it is being written.
+
+Whoever changes a volume, be it a container's commit or a call from outside, notes each change in a
+`Draft` and puts the bytes into its `room`. Directories on the way are made and remembered, so that
+they can get their times once everything is in them. It knows no volume.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from modal_emulator.store.copying import dispose
+from modal_emulator.store.layer import Change, apply, make_removal
+from modal_emulator.store.paths import Parts
+from modal_emulator.store.settling import stamp_all
+from modal_emulator.store.tree import Entry, Tree
+
+__all__ = ["Draft", "Written"]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A finished layer directory that no version has yet."""
+
+    directory: Path
+    seen: Tree
+    """What the changes were made on."""
+    changes: tuple[Change, ...]
+    directories: tuple[Parts, ...]
+    """Those that are in the layer, each after the one it is in; the root is the first."""
+
+    def drop(self) -> None:
+        """Delete it, if it was not moved away; it will belong to no version."""
+        if self.directory.exists():
+            dispose(self.directory)
+
+
+class Draft:
+    """Changes on a tree, and the directory that takes their bytes."""
+
+    def __init__(self, directory: Path, seen: Tree) -> None:
+        self.directory = directory
+        self.seen = seen
+        self._changes: dict[Parts, Change] = {}
+        self._rooms: set[Parts] = {()}
+
+    def __len__(self) -> int:
+        """Count the changes."""
+        return len(self._changes)
+
+    def note(self, parts: Parts, entry: Entry) -> None:
+        """Say what a path becomes; its bytes are, or will be, in its room."""
+        self._changes[parts] = Change(parts, entry)
+        if entry.is_directory:
+            self._make(parts)
+
+    def remove(self, parts: Parts) -> None:
+        """Say that a path and what is below it goes."""
+        self._changes[parts] = Change(parts, None)
+        make_removal(self.room(parts))
+
+    def touch(self, parts: Parts, now_ns: int) -> None:
+        """Give a directory, which is made if it is missing, the present time."""
+        entry = self.seen.get(parts)
+        if entry is None or not entry.is_directory:
+            entry = Tree().root.entry
+        self.note(parts, replace(entry, mtime_ns=now_ns))
+
+    def room(self, parts: Parts) -> Path:
+        """Return where a path lies in the layer; the directories above it are made."""
+        self._make(parts[:-1])
+        return self.directory.joinpath(*parts)
+
+    def finish(self) -> Written:
+        """Return the layer, its directories stamped with what they have in the new tree."""
+        changes = tuple(self._changes[parts] for parts in sorted(self._changes))
+        directories = tuple(sorted(self._rooms))
+        stamp_all(self.directory, directories, apply(self.seen, changes))
+        return Written(self.directory, self.seen, changes, directories)
+
+    def _make(self, parts: Parts) -> None:
+        if parts not in self._rooms:
+            self.room(parts).mkdir()
+            self._rooms.add(parts)

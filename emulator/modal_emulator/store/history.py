@@ -1,0 +1,78 @@
+"""
+The line of versions of one volume.
+
+A version is what the volume holds after a commit: a tree, and the layers whose bytes make it. A
+commit puts changes on the newest version, whatever the committer had seen: per file, the last
+writer wins, and what it removed is gone. It knows no disk, no container and no clock.
+"""
+
+from dataclasses import dataclass, field, replace
+
+from immutables import Map
+
+from modal_emulator.store.layer import Layer, LayerId, apply
+from modal_emulator.store.tree import Tree
+
+__all__ = ["Committer", "History", "Record", "Version"]
+
+
+@dataclass(frozen=True, slots=True)
+class Committer:
+    """Who made a version, and on what occasion."""
+
+    container_id: str = ""
+    function: str = ""
+    call: str = ""
+    via: str = "commit"
+    """commit, reload, background, exit or api."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What is remembered of a version for good: who made it, when, and how much changed."""
+
+    number: int
+    at: float
+    by: Committer
+    changed: int
+    """How many paths; `Volumes.changed` tells which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """What a volume holds at one moment."""
+
+    number: int = 0
+    tree: Tree = field(default_factory=Tree)
+    layers: tuple[LayerId, ...] = ()
+    """The newest first; stacked, they show the tree."""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """All that is known of a volume's past, and its newest version."""
+
+    head: Version = field(default_factory=Version)
+    records: Map[int, Record] = field(default_factory=Map)
+
+    @property
+    def versions(self) -> tuple[Record, ...]:
+        """The records of all versions, the oldest first; version 0 is the empty volume."""
+        return tuple(self.records[number] for number in sorted(self.records))
+
+    def commit(self, layer: Layer, at: float, by: Committer) -> "History":
+        """
+        Return the history with these changes on top of its newest version.
+
+        The last writer takes the whole file, without a merge and without an error
+        (modal-semantics 1.2 [doc]).
+        """
+        number = self.head.number + 1
+        tree = apply(self.head.tree, layer.changes)
+        head = Version(number, tree, (layer.layer_id, *self.head.layers))
+        record = Record(number, at, by, len(layer.changes))
+        return History(head, self.records.set(number, record))
+
+    def relayered(self, layers: tuple[LayerId, ...]) -> "History":
+        """Return the history whose newest version is made of other layers that show the same."""
+        return replace(self, head=replace(self.head, layers=layers))

@@ -1,0 +1,46 @@
+"""
+How much a volume can hold.
+
+The numbers are Modal's documented ones; that reaching them refuses the whole commit is ours: on
+Modal the write itself fails inside the container with the same words (modal-semantics 1.6).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from modal_emulator.ground.errors import Conflict
+from modal_emulator.store.layer import Change
+from modal_emulator.store.tree import Tree
+
+__all__ = ["VolumeLimits"]
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeLimits:
+    """Bounds of volumes; tests set small ones."""
+
+    v1_inodes: int = 500_000
+    """Files, directories and symlinks in a volume of version 1 (G:volumes [doc])."""
+    v2_names: int = 262_144
+    """Names in one directory of a volume of version 2 (G:volumes [doc])."""
+    v2_file_size: int = (1 << 40) - 1
+    """A file of version 2 is smaller than 1 TiB (G:volumes [doc])."""
+    layers: int = 24
+    """Ours: a version in more layers than this is merged; mount options are short."""
+
+    def check(self, version: int, old: Tree, new: Tree, changes: Iterable[Change]) -> None:
+        """Raise Conflict if the step from one tree to another crosses a bound."""
+        if version == 1:
+            if new.count > self.v1_inodes and new.count > old.count:
+                raise _full(f"a Volume can hold at most {self.v1_inodes} files and directories")
+            return
+        arrivals = [change for change in changes if change.entry is not None]
+        for parts in {change.parts[:-1] for change in arrivals}:
+            if new.size(parts) > self.v2_names and new.size(parts) > old.size(parts):
+                raise _full(f"a directory can hold at most {self.v2_names} files")
+        if any(c.entry is not None and c.entry.size > self.v2_file_size for c in arrivals):
+            raise _full("a file must be smaller than 1 TiB")
+
+
+def _full(why: str) -> Conflict:
+    return Conflict(f"[Errno 28] No space left on device: {why}")

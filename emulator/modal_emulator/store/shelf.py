@@ -1,0 +1,121 @@
+"""
+The directories of one volume on disk: layers, and workrooms for what is being written.
+
+Layers are numbered and never written to again. One that the newest version does not need stays
+while something that was checked out still shows it. What goes is moved into the `Trash`, which
+costs nothing, and deleted where nobody waits for it.
+"""
+
+import itertools
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from threading import Lock
+
+from modal_emulator.ground.errors import DataLoss
+from modal_emulator.store.copying import dispose
+from modal_emulator.store.layer import LayerId
+
+__all__ = ["Shelf", "Trash"]
+
+
+class Trash:
+    """Takes directories at once and deletes them later."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._emptying = Lock()
+        self._numbers = itertools.count()
+
+    def take(self, path: Path) -> None:
+        """Move a file or directory out of the way."""
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        while (place := self._directory / str(next(self._numbers))).exists():
+            pass  # left by a process that was killed
+        path.rename(place)
+
+    def empty(self) -> None:
+        """Delete what was taken; safe in any thread, slow if there is much."""
+        if not self._emptying.acquire(blocking=False):
+            return  # somebody is at it
+        try:
+            for path in self._directory.iterdir() if self._directory.exists() else ():
+                dispose(path)
+        finally:
+            self._emptying.release()
+
+
+class Shelf:
+    """Where one volume's layers are."""
+
+    def __init__(self, directory: Path, trash: Trash, sizes: Mapping[LayerId, int]) -> None:
+        self._directory = directory
+        self._trash = trash
+        self._sizes = dict(sizes)
+        self._pins: Counter[LayerId] = Counter()
+        self._holders = 0
+        self._last = max((_number(layer_id) for layer_id in sizes), default=0)
+        lost = [layer_id for layer_id in sizes if not self.path(layer_id).is_dir()]
+        if lost:
+            raise DataLoss(f"Files of a Volume are missing: {self.path(lost[0])}")
+
+    def path(self, layer_id: LayerId) -> Path:
+        """Return the directory of a layer."""
+        return self._directory / layer_id
+
+    def paths(self, layers: Iterable[LayerId]) -> tuple[Path, ...]:
+        """Return the directories of layers."""
+        return tuple(self.path(layer_id) for layer_id in layers)
+
+    def sizes(self, layers: Iterable[LayerId]) -> tuple[int, ...]:
+        """Return how many names each of these layers holds."""
+        return tuple(self._sizes[layer_id] for layer_id in layers)
+
+    def workroom(self) -> Path:
+        """Make a new empty directory that nobody else has; safe in any thread."""
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(prefix="w", dir=self._directory))
+
+    def adopt(self, directory: Path, size: int) -> LayerId:
+        """Make a finished directory a layer; it is moved, not copied."""
+        self._last += 1
+        layer_id = f"l{self._last}"
+        directory.rename(self.path(layer_id))
+        self._sizes[layer_id] = size
+        return layer_id
+
+    def pin(self, layers: Iterable[LayerId]) -> None:
+        """Keep layers for someone who shows them, whether a version needs them or not."""
+        self._pins.update(layers)
+        self._holders += 1
+
+    def unpin(self, layers: Iterable[LayerId]) -> None:
+        """Take back one `pin` of the same layers."""
+        self._pins -= Counter(layers)
+        self._holders -= 1
+
+    @property
+    def held(self) -> bool:
+        """True while anything that was checked out is in use."""
+        return self._holders > 0
+
+    def keep_only(self, layers: Iterable[LayerId]) -> None:
+        """Give away all layers but these and the pinned ones."""
+        needed = self._pins.keys() | set(layers)
+        for layer_id in self._sizes.keys() - needed:
+            del self._sizes[layer_id]
+            self._trash.take(self.path(layer_id))
+
+    def discard(self, path: Path) -> None:
+        """Give a workroom away."""
+        self._trash.take(path)
+
+    def close(self) -> None:
+        """Give everything away; the volume is gone."""
+        if self._directory.exists():
+            self._trash.take(self._directory)
+
+
+def _number(layer_id: LayerId) -> int:
+    return int(layer_id[1:])
