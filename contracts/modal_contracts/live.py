@@ -9,6 +9,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 import modal
 import modal.environments
@@ -67,7 +68,7 @@ def unfit_for_live() -> str:
     from modal.config import config
 
     url = os.environ.get("MODAL_SERVER_URL")
-    if url and SERVICE not in url:
+    if url and not f".{urlsplit(url).hostname}".endswith(f".{SERVICE}"):
         return f"MODAL_SERVER_URL is {url}, which is not Modal itself: unset it"
     if not (config.get("token_id") and config.get("token_secret")):
         return (

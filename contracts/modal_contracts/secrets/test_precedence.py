@@ -44,7 +44,7 @@ def test_the_function_wins_over_the_app(scene: Scene) -> None:
 
 @clause(
     "secrets/env-wins-over-all",
-    inferred("modal/_functions.py", "_Function.from_local"),
+    inferred("modal/_functions.py", "_Function._from_local"),
     since="1.2.0",
 )
 def test_env_wins_over_all(scene: Scene) -> None:

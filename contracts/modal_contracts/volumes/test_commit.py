@@ -10,7 +10,7 @@ from modal_contracts.target import Capability
 
 __all__ = ()
 
-LIFECYCLE = inferred("modal/_runtime/user_code_imports.py", "lifecycle_context")
+LIFECYCLE = inferred("modal/_runtime/user_code_imports.py", "Service.lifecycle_context")
 
 
 @both_versions
