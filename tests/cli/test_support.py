@@ -13,11 +13,9 @@ def test_lists_what_is_there() -> None:
 
 
 def test_finds_by_part_of_a_name() -> None:
-    result = CliRunner().invoke(main, ["support", "volumecommit"])
+    result = CliRunner().invoke(main, ["support", "volumereload"])
     assert result.exit_code == 0
-    assert [line.split()[:2] for line in result.output.splitlines()[1:]] == [
-        ["VolumeCommit", "full"]
-    ]
+    assert result.output.splitlines() == ["Volumes", "  VolumeReload  full"]
 
 
 def test_tells_also_what_is_not_there() -> None:

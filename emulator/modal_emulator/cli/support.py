@@ -5,6 +5,7 @@ import click
 __all__ = ["support"]
 
 COLOURS = {"full": "green", "partly": "yellow", "accepted": "cyan", "not built": "red"}
+LEVEL_WIDTH = max(map(len, COLOURS)) + 2
 
 
 @click.command()
@@ -33,5 +34,6 @@ def support(name: str, everything: bool) -> None:
         if line.family != family:
             family = line.family
             click.secho(f"{family or 'Not built: these answer UNIMPLEMENTED'}", bold=True)
-        level = click.style(f"{line.level:<9}", fg=COLOURS[line.level])
-        click.echo(f"  {line.name:<{width}}  {level}  {line.note}".rstrip())
+        level = click.style(line.level, fg=COLOURS[line.level])
+        note = f"{'':<{LEVEL_WIDTH - len(line.level)}}{line.note}" if line.note else ""
+        click.echo(f"  {line.name:<{width}}  {level}{note}")

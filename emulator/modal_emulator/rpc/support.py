@@ -76,7 +76,7 @@ def page(families: Mapping[str, Mapping[str, Rpc]], names: Iterable[str]) -> str
     for family in families:
         parts += ["", f"## {family}", "", "| call | | note |", "| --- | --- | --- |"]
         parts += [
-            f"| `{line.name}` | {line.level} | {_cell(line.note)} |"
+            f"| `{line.name}` | {line.level} | {_cell(line.note)} |".replace("|  |", "| |")
             for line in everything
             if line.family == family
         ]
