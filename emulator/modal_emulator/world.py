@@ -62,7 +62,7 @@ class Surroundings:
     births: Births
     backend: Backend
     door: Door
-    translator: Callable[[Apps], Translator]
+    translator: Callable[[Apps, Volumes], Translator]
     site_url: Callable[[], str]
 
 
@@ -134,7 +134,7 @@ class World:
             journal=journal,
             backend=around.backend,
             door=around.door,
-            translator=around.translator(apps),
+            translator=around.translator(apps, volumes),
         )
         dispatcher = Dispatcher(apps, calls, logs, launcher, clock, ids, journal, settings.pool)
         return cls(

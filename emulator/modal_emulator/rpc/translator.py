@@ -1,13 +1,16 @@
 """The messages that pass through the scheduler without being understood there."""
 
 import signal
+from collections.abc import Iterator
 
 from modal_proto import api_pb2
 
 from modal_emulator.rpc.compat import known
 from modal_emulator.rpc.definitions import definition_of, handle_of
+from modal_emulator.rpc.handles import volume_metadata
 from modal_emulator.runtime.backend import Exit
 from modal_emulator.store.apps import App, Apps, Function
+from modal_emulator.store.volumes import Volumes
 
 __all__ = ["Messages", "layout_of"]
 
@@ -15,22 +18,43 @@ __all__ = ["Messages", "layout_of"]
 class Messages:
     """Makes them; the results it makes say how an input ended without user code saying so."""
 
-    def __init__(self, apps: Apps) -> None:
+    def __init__(self, apps: Apps, volumes: Volumes) -> None:
         self._apps = apps
+        self._volumes = volumes
 
     def arguments(self, function: Function, container_id: str, environment: str) -> bytes:
         """Return what the SDK's entrypoint reads at its start."""
         app = self._apps.get(function.app_id)
+        definition = definition_of(function)
+        layout = layout_of(self._apps, app)
+        layout.objects.extend(self._dependencies(definition, layout))
         return known(
             api_pb2.ContainerArguments,
             task_id=container_id,
             function_id=function.function_id,
             app_id=function.app_id,
-            function_def=definition_of(function),
+            function_def=definition,
             serialized_params=function.parameters,
             environment_name=environment,
-            app_layout=layout_of(self._apps, app),
+            app_layout=layout,
         ).SerializeToString()
+
+    def _dependencies(
+        self, definition: api_pb2.Function, layout: api_pb2.AppLayout
+    ) -> Iterator[api_pb2.Object]:
+        """Return the objects that the entrypoint hydrates beside the app's own functions."""
+        there = {o.object_id for o in layout.objects}
+        for dependency in definition.object_dependencies:
+            object_id = dependency.object_id
+            if object_id in there:
+                continue
+            if object_id.startswith("vo-"):
+                volume = self._volumes.get(object_id)
+                yield known(
+                    api_pb2.Object, object_id=object_id, volume_metadata=volume_metadata(volume)
+                )
+            else:
+                yield api_pb2.Object(object_id=object_id)
 
     def died(self, ended: Exit) -> bytes:
         """Say that the container died; Modal's own words are not known [guess]."""

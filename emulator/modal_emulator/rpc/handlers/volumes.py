@@ -7,8 +7,9 @@ from modal_proto import api_pb2
 
 from modal_emulator.rpc.call import Call
 from modal_emulator.rpc.compat import known
-from modal_emulator.rpc.creation import creation, creation_info
+from modal_emulator.rpc.creation import creation
 from modal_emulator.rpc.handlers import volume_files
+from modal_emulator.rpc.handles import volume_metadata
 from modal_emulator.rpc.paging import page
 from modal_emulator.rpc.tables import Rpc, full, partly
 from modal_emulator.store.volumes import Volume
@@ -33,7 +34,7 @@ async def volume_get_or_create(
         api_pb2.VolumeGetOrCreateResponse,
         volume_id=volume.volume_id,
         version=volume.version,
-        metadata=_metadata(volume),
+        metadata=volume_metadata(volume),
     )
 
 
@@ -42,7 +43,7 @@ async def volume_get_by_id(
 ) -> api_pb2.VolumeGetByIdResponse:
     """Find a volume by its id."""
     volume = world.volumes.get(call.request.volume_id)
-    return api_pb2.VolumeGetByIdResponse(volume_id=volume.volume_id, metadata=_metadata(volume))
+    return api_pb2.VolumeGetByIdResponse(volume_id=volume.volume_id, metadata=volume_metadata(volume))
 
 
 async def volume_list(
@@ -93,22 +94,13 @@ async def volume_reload(world: World, call: Call[api_pb2.VolumeReloadRequest]) -
     return Empty()
 
 
-def _metadata(volume: Volume) -> api_pb2.VolumeMetadata:
-    return known(
-        api_pb2.VolumeMetadata,
-        version=volume.version,
-        name=volume.name,
-        creation_info=creation_info(volume.created_at, volume.created_by),
-    )
-
-
 def _item(volume: Volume) -> api_pb2.VolumeListItem:
     return known(
         api_pb2.VolumeListItem,
         label=volume.name,
         volume_id=volume.volume_id,
         created_at=volume.created_at,
-        metadata=_metadata(volume),
+        metadata=volume_metadata(volume),
     )
 
 
