@@ -25,6 +25,7 @@ from modal_emulator.rpc.credentials import DEMO_TOKEN_ID, Credentials
 from modal_emulator.rpc.results import terminated
 from modal_emulator.rpc.server import Wire
 from modal_emulator.rpc.translator import Messages
+from modal_emulator.runtime.backend import Capability
 from modal_emulator.runtime.pick import pick
 from modal_emulator.schedule.background import commit_in_background
 from modal_emulator.schedule.logs import LogLine
@@ -96,6 +97,11 @@ class Emulator:
         """What containers cannot do on this machine, or an empty string."""
         return self._around.backend.notice
 
+    @property
+    def offers(self) -> frozenset[Capability]:
+        """What containers can do on this machine."""
+        return self._around.backend.offers
+
     async def start(self) -> None:
         """
         Listen.
@@ -105,7 +111,7 @@ class Emulator:
         """
         self._base = _base(self._directory)
         # Unix sockets have short names by nature (108 bytes), so they get a short place.
-        self._sockets = Path(tempfile.mkdtemp(prefix="me-"))
+        self._sockets = Path(tempfile.mkdtemp(prefix="modal-emulator-"))
         ids = Ids()
         self._site = Site(lambda: self.world)
         try:
@@ -159,6 +165,10 @@ class Emulator:
         warm = getattr(self._around.backend, "warm", None)
         if warm is not None:
             await warm()
+
+    async def settle(self) -> None:
+        """Return once the containers that are on their way out have committed and are gone."""
+        await asyncio.gather(*(w.gone.wait() for w in self.world.dispatcher.workers() if w.leaving))
 
     def on_log(self, listener: Callable[[LogLine], None]) -> None:
         """Call `listener` on the event loop for each piece that a container prints."""
@@ -230,6 +240,11 @@ class Running:
         """What containers cannot do on this machine, or an empty string."""
         return self._emulator.notice
 
+    @property
+    def offers(self) -> frozenset[Capability]:
+        """What containers can do on this machine."""
+        return self._emulator.offers
+
     def reset(self) -> None:
         """Begin a fresh World behind the same servers."""
         self._run(self._emulator.reset())
@@ -237,6 +252,10 @@ class Running:
     def warm(self) -> None:
         """Make ready what the first container needs."""
         self._run(self._emulator.warm())
+
+    def settle(self) -> None:
+        """Return once the containers that are on their way out have committed and are gone."""
+        self._run(self._emulator.settle())
 
     def on_log(self, listener: Callable[[LogLine], None]) -> None:
         """Call `listener` on the emulator's thread for each piece that a container prints."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator
 
 from modal_proto import api_pb2
@@ -15,7 +14,6 @@ from modal_emulator.world import World
 
 __all__ = ["RPCS"]
 
-LOG = logging.getLogger("modal_emulator")
 STDERR = 2
 
 
@@ -32,7 +30,8 @@ async def image_get_or_create(
         asked.HasField("build_function"),
     )
     if new:
-        _warn(world, call.request.app_id, image, asked.HasField("build_function"))
+        bases = [world.images.get(b.image_id) for b in asked.base_images]
+        _warn(world, call.request.app_id, image, bases)
     return known(
         api_pb2.ImageGetOrCreateResponse,
         image_id=image.image_id,
@@ -76,18 +75,18 @@ def _metadata(world: World, image: Image) -> api_pb2.ImageMetadata:
     )
 
 
-def _warn(world: World, app_id: str, image: Image, by_function: bool) -> None:
-    """Say once, in the app's log and the server's, what the local environment does not have."""
+def _warn(world: World, app_id: str, image: Image, bases: list[Image]) -> None:
+    """Say in the app's log what the local environment lacks, once for the layer that asks."""
     lines = []
-    if missing := world.images.missing(image, installed):
+    said = {name for base in bases for name in world.images.missing(base, installed)}
+    if missing := [n for n in world.images.missing(image, installed) if n not in said]:
         lines.append(
             "modal-emulator builds no images: the local Python environment lacks "
             f"{', '.join(missing)}, which the image asks for."
         )
-    if by_function:
+    if image.builds_by_function and not any(b.builds_by_function for b in bases):
         lines.append("modal-emulator builds no images: Image.run_function() was not run.")
     for line in lines:
-        LOG.warning(line)
         world.logs.add(app_id, line + "\n", STDERR)
 
 
