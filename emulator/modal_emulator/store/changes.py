@@ -147,10 +147,8 @@ class _Reader:
                 self._removed((*parts, name))
 
     def _directory_itself(self, parts: Parts, entry: Entry) -> None:
-        before = self.upper.marks.get(parts)
-        known = self.upper.base.get(parts) if before is None else before.entry
         self.now[parts] = Mark(entry)
-        if known != entry:
+        if entry != self.draft.seen.get(parts):
             self.draft.note(parts, entry)
 
     # ------------------------------------------------------- names
@@ -173,21 +171,18 @@ class _Reader:
         elif entry.kind is Kind.FILE:
             self._file(path, parts, Mark(entry, status.st_ino, status.st_ctime_ns))
         else:
-            self._special(parts, Mark(entry, status.st_ino))
+            self._special(parts, entry)
 
     def _removed(self, parts: Parts) -> None:
         self.now[parts] = Mark(None)
-        before = self.upper.marks.get(parts)
-        if before is None or before.entry is not None:
+        if self.draft.seen.get(parts) is not None:
             self.draft.remove(parts)
 
-    def _special(self, parts: Parts, mark: Mark) -> None:
-        self.now[parts] = mark
-        before = self.upper.marks.get(parts)
-        known = self.upper.base.get(parts) if before is None else before.entry
-        if mark.entry is not None and mark.entry != known:
-            make(self.draft.room(parts), mark.entry)
-            self.draft.note(parts, mark.entry)
+    def _special(self, parts: Parts, entry: Entry) -> None:
+        self.now[parts] = Mark(entry)
+        if entry != self.draft.seen.get(parts):
+            make(self.draft.room(parts), entry)
+            self.draft.note(parts, entry)
 
     # ------------------------------------------------------- files
 
