@@ -325,7 +325,8 @@ def _base(directory: Path | None) -> Path:
     """Return where to keep things: the given directory, or a private one in memory."""
     if directory is None:
         where = FAST if FAST.is_dir() and os.access(FAST, os.W_OK) else None
-        return Path(tempfile.mkdtemp(prefix="modal-emulator-", dir=where))
+        # The process id tells whose it is, also after that process was killed.
+        return Path(tempfile.mkdtemp(prefix=f"modal-emulator-{os.getpid()}-", dir=where))
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     return directory.absolute()
 
