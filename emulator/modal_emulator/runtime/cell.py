@@ -1,0 +1,188 @@
+"""
+One container of processes, as the server sees it.
+
+Holds the line to its warden, reads its output, and knows when nothing of it is left: the
+warden has ended (with a process namespace, then everything in it has too) and the pipes are
+read to their end.
+"""
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from modal_emulator.ground.errors import EmulatorError
+from modal_emulator.runtime.backend import Exit, OpenFiles, Plan
+from modal_emulator.runtime.job import Isolation, Job
+from modal_emulator.runtime.lines import Line, Message
+from modal_emulator.runtime.nursery import Nursery
+
+__all__ = ["Cell"]
+
+_PIECE = 1 << 16
+
+
+class Cell:
+    """The processes of one container."""
+
+    def __init__(self, plan: Plan, job: Job, on_gone: Callable[[], None]) -> None:
+        self._plan = plan
+        self._job = job
+        self._on_gone = on_gone
+        self._loop = asyncio.get_running_loop()
+        self._line: Line | None = None
+        self._warden: int | None = None
+        """A handle on the warden's process, where the system has such handles."""
+        self.warden_pid = 0
+        self._pipes: dict[int, int] = {}
+        self._exit = Exit(None, signal.SIGKILL)
+        self._last_words: Message = {"failed": "the container has ended"}
+        self._asking = asyncio.Lock()
+        self._announced: asyncio.Future[Message] = self._loop.create_future()
+        self._answer: asyncio.Future[Message] | None = None
+        self._is_starting, self._has_ended, self._is_silent = True, False, False
+        self.gone: asyncio.Future[None] = self._loop.create_future()
+        """Done when no process of the container is left and `on_exit` was called."""
+
+    async def start(self, nursery: Nursery) -> None:
+        """
+        Fork the container and have it mount; returns when its main process exists.
+
+        Raises:
+            EmulatorError: it could not be made; nothing of it is left.
+        """
+        ours, theirs = socket.socketpair()
+        outputs = [os.pipe(), os.pipe()]
+        self._line = Line(ours, self._on_message, self._on_end)
+        for number, (read, _) in enumerate(outputs, 1):
+            os.set_blocking(read, False)
+            self._pipes[read] = number
+            self._loop.add_reader(read, self._read, read)
+        try:
+            files = [theirs.fileno(), *(write for _, write in outputs)]
+            await nursery.spawn(self._job.isolation, files)
+        except BaseException:
+            self._line.close()
+            self._line, self._is_silent, self._is_starting = None, True, False
+            self._finish()
+            raise
+        finally:
+            theirs.close()
+            for _, write in outputs:
+                os.close(write)
+        await self._begin()
+
+    async def ask(self, message: Message) -> Message:
+        """
+        Have the warden do what `message` says and return its answer.
+
+        Raises:
+            OpenFiles: something in the container holds the volume.
+            EmulatorError: it failed, or the container has ended.
+        """
+        async with self._asking:
+            self._answer = self._loop.create_future()
+            if self._line is None:
+                self._answer.set_result(self._last_words)
+            else:
+                with suppress(OSError):  # the end of the line then answers
+                    await self._line.send(message)
+            answer = await self._answer
+        if "failed" in answer:
+            raise EmulatorError(f"container {self._plan.container_id}: {answer['failed']}")
+        if answer.get("busy"):
+            raise OpenFiles
+        return answer
+
+    async def kill(self) -> None:
+        """End every process; returns when they are gone."""
+        if self._job.isolation is Isolation.PLAIN or self._warden is None:
+            if self._line is not None:
+                with suppress(OSError):
+                    await self._line.send({"do": "kill"})
+        else:
+            # The kernel ends everything in the warden's process namespace with it.
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._warden, signal.SIGKILL)
+        await asyncio.shield(self.gone)
+
+    async def _begin(self) -> None:
+        try:
+            await self.ask({"job": self._job.to_values()})
+            await self._announced
+        except BaseException:
+            self._is_silent, self._is_starting = True, False
+            if self._has_ended:
+                self._tell()
+            else:
+                await self.kill()
+            raise
+        self._is_starting = False
+        if self._has_ended:
+            # Whoever waits for `start` is to know the container before it hears of its end.
+            self._loop.call_soon(self._tell)
+
+    def _on_message(self, message: Message, files: Sequence[int]) -> None:
+        if "warden" in message:
+            for self._warden in files:
+                self._loop.add_reader(self._warden, self._check_gone)
+            self.warden_pid = message["warden"]
+            self._announced.set_result(message)
+        elif "exit" in message:
+            code = message["exit"]
+            self._exit = Exit(code) if code >= 0 else Exit(None, -code)
+        elif self._answer is not None and not self._answer.done():
+            self._answer.set_result(message)
+        else:
+            self._last_words = message
+
+    def _on_end(self) -> None:
+        self._line = None
+        for waiting in (self._announced, self._answer):
+            if waiting is not None and not waiting.done():
+                waiting.set_result(self._last_words)
+        if self._warden is None:
+            self._finish()
+
+    def _check_gone(self) -> None:
+        """The warden has ended, and with it all that the kernel counts as its own."""
+        if self._line is None:
+            self._finish()
+
+    def _finish(self) -> None:
+        if self._has_ended:
+            return
+        self._has_ended = True
+        if self._warden is not None:
+            self._loop.remove_reader(self._warden)
+            os.close(self._warden)
+            self._warden = None
+        for pipe in tuple(self._pipes):
+            while self._read(pipe):
+                pass
+            self._loop.remove_reader(pipe)
+            os.close(pipe)
+        if not self._is_starting:
+            self._tell()
+
+    def _tell(self) -> None:
+        try:
+            if not self._is_silent:
+                self._plan.on_exit(self._exit)
+        finally:
+            self.gone.set_result(None)
+            self._on_gone()
+
+    def _read(self, pipe: int) -> bool:
+        """Pass on a piece of output; false when there is none now."""
+        try:
+            piece = os.read(pipe, _PIECE)
+        except BlockingIOError:
+            return False
+        if piece:
+            self._plan.on_output(self._pipes[pipe], piece)
+        else:
+            self._loop.remove_reader(pipe)
+        return bool(piece)

@@ -1,0 +1,136 @@
+"""
+Volumes shown as copied directories, where the kernel lets nobody mount.
+
+Each container has its own copy, found through redirected file functions (`portable`). What the
+container changed is found by looking through the copy again.
+"""
+
+import os
+import shutil
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from modal_emulator.runtime.backend import OpenFiles, View
+from modal_emulator.runtime.holders import is_held
+from modal_emulator.runtime.leftovers import discard
+from modal_emulator.runtime.merged import is_removal, make_removal, walk
+
+__all__ = ["Copies", "copy_entry"]
+
+Signature = tuple[object, ...]
+
+
+@dataclass
+class _Copy:
+    """One volume's copy: what it was made from and how its entries looked when last seen."""
+
+    view: View
+    seen: dict[str, Signature]
+    base: frozenset[str] = field(repr=False)
+    """The paths that the view's layers have, which need a mark when they are removed."""
+
+
+class Copies:
+    """The copied volumes of one container; every call does slow file work."""
+
+    def __init__(self, volumes: Path) -> None:
+        """Keep the copies as `volumes`/<volume id>."""
+        self._volumes = volumes
+        self._copies: dict[str, _Copy] = {}
+
+    def attach(self, volume_id: str, view: View) -> None:
+        """Fill the volume's directory, which is made or empty, from `view`."""
+        place = self._volumes / volume_id
+        place.mkdir(parents=True, exist_ok=True)
+        layers = [path / view.sub_path for path in (view.changes, *view.layers)]
+        for found in walk(layers):
+            copy_entry(found.source, place / found.path)
+        base = frozenset(found.path for found in walk(layers[1:]))
+        self._copies[volume_id] = _Copy(view, _look_through(place), base)
+
+    def detach(self, volume_id: str, warden: int) -> None:
+        """
+        Empty the volume's directory.
+
+        Raises:
+            OpenFiles: a process of the container holds it; nothing was changed.
+        """
+        place = self._volumes / volume_id
+        if is_held(place, warden):
+            raise OpenFiles
+        self.collect(volume_id)
+        del self._copies[volume_id]
+        for entry in place.iterdir():
+            discard(entry)
+
+    def collect(self, volume_id: str) -> None:
+        """Bring what changed since the last look into the view's `changes`, if it is attached."""
+        copy = self._copies.get(volume_id)
+        if copy is None:
+            return  # collected when it was detached
+        place, changes = self._volumes / volume_id, copy.view.changes / copy.view.sub_path
+        now = _look_through(place)
+        for path in sorted((copy.seen.keys() | copy.base) - now.keys()):
+            if _is_topmost(path, now, place):
+                _remove(path, place, changes, was_below=path in copy.base)
+        for path in sorted(now):
+            if copy.seen.get(path) != now[path]:
+                _copy(path, place, changes)
+        copy.seen = now
+
+
+def _look_through(place: Path) -> dict[str, Signature]:
+    return {found.path: _signature(found.source) for found in walk([place])}
+
+
+def _signature(path: Path) -> Signature:
+    found = path.lstat()
+    if stat.S_ISDIR(found.st_mode):
+        return (found.st_mode,)
+    return (found.st_mode, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
+def _is_topmost(path: str, now: dict[str, Signature], place: Path) -> bool:
+    """Tell whether the directory around a removed path is still there."""
+    parent = os.path.dirname(path)  # noqa: PTH120
+    return not parent or (parent in now and (place / parent).is_dir())
+
+
+def _remove(path: str, place: Path, changes: Path, *, was_below: bool) -> None:
+    target = changes / path
+    if was_below and os.path.lexists(target) and is_removal(target.lstat()):
+        return
+    discard(target)
+    if was_below:
+        _make_parents(path, place, changes)
+        make_removal(target)
+
+
+def _copy(path: str, place: Path, changes: Path) -> None:
+    _make_parents(path, place, changes)
+    copy_entry(place / path, changes / path)
+
+
+def copy_entry(source: Path, target: Path) -> None:
+    """Copy one entry with its times and mode; of a directory only itself."""
+    mode = source.lstat().st_mode
+    if stat.S_ISDIR(mode):
+        if not target.is_dir() or target.is_symlink():
+            discard(target)
+            target.mkdir()
+        shutil.copystat(source, target)
+        return
+    discard(target)
+    if stat.S_ISFIFO(mode):
+        os.mkfifo(target, stat.S_IMODE(mode))
+    elif stat.S_ISREG(mode) or stat.S_ISLNK(mode):
+        shutil.copy2(source, target, follow_symlinks=False)
+
+
+def _make_parents(path: str, place: Path, changes: Path) -> None:
+    """Make the directories around a change, alike those around it in the copy."""
+    changes.mkdir(parents=True, exist_ok=True)
+    for parent in reversed(Path(path).parents[:-1]):
+        if not (changes / parent).is_dir():
+            copy_entry(place / parent, changes / parent)

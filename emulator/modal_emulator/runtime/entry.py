@@ -1,0 +1,105 @@
+"""
+The process in a container that runs user code: the SDK's own entrypoint.
+
+A fork of the warden arrives here and leaves as a fresh interpreter would have started: inside
+the container's root, with the plan's environment and nothing else, output to the server.
+"""
+
+import importlib
+import os
+import runpy
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from modal_emulator.runtime import kernel, portable
+from modal_emulator.runtime.disk import ARGUMENTS, SERVER
+from modal_emulator.runtime.job import Job
+from modal_emulator.runtime.shadow import shadow_of
+
+__all__ = ["Entry"]
+
+_HOME = "/root"  # Modal's containers import local code from there
+_LOG_SETTINGS = ("MODAL_LOGLEVEL", "MODAL_LOG_FORMAT", "MODAL_LOG_PATTERN")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What the entrypoint's process has to do once it has left the warden's stack."""
+
+    job: Job
+    root: Path | None
+    """The directory to make `/`; None where the machine's own root is kept."""
+    output: tuple[int, int]
+
+    def run(self) -> None:
+        """Become the container's main process; returns, or raises, when user code is done."""
+        os.setsid()
+        if self.root is None and sys.platform == "linux":
+            kernel.die_with_parent(signal.SIGKILL)
+        _restore_signals()
+        self._connect()
+        if self.root is not None:
+            os.chroot(self.root)
+            arguments, server = ARGUMENTS, SERVER
+        else:
+            arguments, server = self.job.directory / "arguments", self.job.socket
+        environment = {
+            **self.job.environment,
+            "MODAL_CONTAINER_ARGUMENTS_PATH": str(arguments),
+            "MODAL_IS_REMOTE": "1",
+            "MODAL_SERVER_URL": f"unix://{server}",
+        }
+        _set_environment(environment)
+        if self.root is None:
+            portable.install(shadow_of(self.job))
+        os.umask(0o022)
+        os.makedirs(self.job.working_directory, exist_ok=True)  # noqa: PTH103  (redirected)
+        os.chdir(self.job.working_directory)
+        sys.argv[1:] = []
+        runpy.run_module(self.job.entrypoint, run_name="__main__", alter_sys=True)
+
+    def _connect(self) -> None:
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        for source, target in zip((nothing, *self.output), (0, 1, 2), strict=True):
+            os.dup2(source, target)
+            os.close(source)
+
+
+def _restore_signals() -> None:
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    # Also where the server was started with SIGINT ignored, as shells do in the background:
+    # the SDK's orderly end is a KeyboardInterrupt.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
+def _set_environment(environment: Mapping[str, str]) -> None:
+    """Do what an interpreter started with this environment would have done."""
+    os.environ.clear()
+    os.environ.update(environment)
+    time.tzset()
+    added = [path for path in environment.get("PYTHONPATH", "").split(os.pathsep) if path]
+    sys.path[:0] = [_HOME, *(path for path in added if path != _HOME)]
+    sys.dont_write_bytecode = bool(environment.get("PYTHONDONTWRITEBYTECODE"))
+    importlib.invalidate_caches()
+    if any(name in environment for name in _LOG_SETTINGS) and "modal" in sys.modules:
+        _configure_sdk_logs(environment)
+
+
+def _configure_sdk_logs(environment: Mapping[str, str]) -> None:
+    # The SDK reads these settings when it is imported, which the zygote did for all containers.
+    level = environment.get("MODAL_LOGLEVEL", "WARNING")
+    style = environment.get("MODAL_LOG_FORMAT", "STRING")
+    with suppress(ImportError, AttributeError):
+        from modal import config
+        from modal._utils import logger as other
+
+        for log in (config.logger, other.logger):
+            log.handlers.clear()
+            other.configure_logger(log, level, style)

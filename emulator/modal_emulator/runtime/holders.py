@@ -1,0 +1,54 @@
+"""
+Who has a file or the working directory inside a directory, read from /proc.
+
+Needed where no mount can answer that: the kernel itself refuses to unmount what is held.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+__all__ = ["is_held"]
+
+_PROC = Path("/proc")
+
+
+def is_held(directory: Path, ancestor: int) -> bool:
+    """Tell whether process `ancestor` or a descendant of it holds anything in `directory`."""
+    inside = f"{directory}{os.sep}"
+    return any(
+        held == str(directory) or held.startswith(inside)
+        for pid in _family(ancestor)
+        for held in _held_by(pid)
+    )
+
+
+def _family(ancestor: int) -> set[str]:
+    parents: dict[str, str] = {}
+    for entry in _PROC.iterdir():
+        if entry.name.isdigit():
+            with suppress(OSError):
+                # The name in parentheses may hold anything; the parent is the second field after.
+                parents[entry.name] = (entry / "stat").read_text().rpartition(")")[2].split()[1]
+    family, is_growing = {str(ancestor)}, True
+    while is_growing:
+        born = {pid for pid, parent in parents.items() if parent in family} - family
+        family |= born
+        is_growing = bool(born)
+    return family
+
+
+def _held_by(pid: str) -> Iterator[str]:
+    place = _PROC / pid
+    with suppress(OSError):
+        yield os.readlink(place / "cwd")  # noqa: PTH115
+    with suppress(OSError):
+        for file in os.listdir(place / "fd"):  # noqa: PTH208
+            with suppress(OSError):
+                yield os.readlink(place / "fd" / file)  # noqa: PTH115
+    with suppress(OSError):
+        for line in (place / "maps").read_text(errors="surrogateescape").splitlines():
+            fields = line.split(None, 5)
+            if len(fields) > 5:
+                yield fields[5]

@@ -1,0 +1,93 @@
+"""
+The Linux calls that Python does not offer, and no more.
+
+Mounts, namespaces and two process controls, through the C library. Every function raises
+OSError with the kernel's number. The room knows nothing of containers and may be imported
+on any system; only calling its functions needs Linux.
+"""
+
+import ctypes
+import os
+from pathlib import Path
+
+__all__ = [
+    "BIND",
+    "NEW_MOUNTS",
+    "NEW_PIDS",
+    "NEW_USER",
+    "PRIVATE",
+    "READ_ONLY",
+    "RECURSIVE",
+    "REMOUNT",
+    "adopt_orphans",
+    "become_root",
+    "die_with_parent",
+    "mount",
+    "umount",
+    "unshare",
+]
+
+# Values of <sys/mount.h>, <linux/sched.h> and <sys/prctl.h>; the same on every architecture.
+READ_ONLY, REMOUNT, BIND, RECURSIVE, PRIVATE = 1, 1 << 5, 1 << 12, 1 << 14, 1 << 18
+NEW_MOUNTS, NEW_USER, NEW_PIDS = 0x0002_0000, 0x1000_0000, 0x2000_0000
+_SET_DEATH_SIGNAL, _SET_CHILD_SUBREAPER = 1, 36
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _check(result: int, what: str) -> None:
+    if result != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
+
+
+def mount(
+    source: str | Path | None,
+    target: str | Path,
+    kind: str | None = None,
+    flags: int = 0,
+    options: str = "",
+) -> None:
+    """Attach a file system, or change how it is attached."""
+    result = _libc.mount(
+        os.fsencode(source) if source is not None else None,
+        os.fsencode(target),
+        kind.encode() if kind is not None else None,
+        ctypes.c_ulong(flags),
+        os.fsencode(options) if options else None,
+    )
+    _check(result, f"mount {kind or 'bind'} at {target}")
+
+
+def umount(target: str | Path) -> None:
+    """Call umount2(2) without force: EBUSY while anything holds what is mounted there."""
+    _check(_libc.umount2(os.fsencode(target), 0), f"umount {target}")
+
+
+def unshare(flags: int) -> None:
+    """Give the calling process its own namespaces; NEW_PIDS holds for its children."""
+    _check(_libc.unshare(flags), "unshare")
+
+
+def become_root(uid: int, gid: int) -> None:
+    """In a new user namespace: be root there, and outside still `uid` and `gid`."""
+    for name, text in (
+        ("setgroups", "deny"),  # the kernel's condition for an unprivileged gid_map
+        ("uid_map", f"0 {uid} 1"),
+        ("gid_map", f"0 {gid} 1"),
+    ):
+        Path(f"/proc/self/{name}").write_text(text)
+
+
+def adopt_orphans() -> None:
+    """Become the parent of every descendant whose own parent ends."""
+    _prctl(_SET_CHILD_SUBREAPER, 1)
+
+
+def die_with_parent(signal: int) -> None:
+    """Have the kernel send `signal` to this process when its parent ends."""
+    _prctl(_SET_DEATH_SIGNAL, signal)
+
+
+def _prctl(option: int, value: int) -> None:
+    _check(_libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0), "prctl")

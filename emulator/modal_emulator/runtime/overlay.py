@@ -1,0 +1,115 @@
+"""
+Directories stacked by the kernel's overlay file system.
+
+Knows the options that make a stack behave as one ordinary file system, which of them an
+ordinary user may ask for, and how to name any number of layers in the four kilobytes that
+mount(2) takes. It knows no volume and no container.
+"""
+
+import errno
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from modal_emulator.runtime import kernel
+from modal_emulator.runtime.leftovers import discard
+
+__all__ = ["Privilege", "Stack", "show_merged", "stack_up"]
+
+
+@dataclass(frozen=True, slots=True)
+class Privilege:
+    """What the mounting process may ask of the kernel: everything, or an ordinary user's part."""
+
+    root: bool
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """
+        Option strings to try in turn, the best first.
+
+        `metacopy=off`: a changed mode must copy the file up, else `changes` lacks its bytes.
+        `redirect_dir=on`: renaming a directory of a lower layer works; users may not have it
+        (the kernel refuses it with `userxattr`) and see EXDEV, which `mv` and shutil.move know.
+        `volatile`: fsync inside is free; what must survive is synced where it is stored.
+        """
+        if self.root:
+            fixed = "index=off,metacopy=off"
+            return (f"{fixed},redirect_dir=on,volatile", f"{fixed},redirect_dir=on", fixed, "")
+        return ("userxattr,index=off,metacopy=off,volatile", "userxattr")
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """Read-only directories with the newest first, and where changes over them go."""
+
+    lowers: tuple[Path, ...]
+    changes: Path
+    scratch: Path
+
+
+def stack_up(stack: Stack, target: Path, privilege: Privilege, links: Path) -> None:
+    """
+    Mount `stack` at `target`; `links` is a directory that may be made and filled for it, and
+    another beside it.
+
+    Short symbolic links stand for the directories, so that neither their number nor commas
+    and colons in their names matter. Afterwards the working directory is `/`.
+
+    Raises:
+        OSError: the kernel refuses.
+    """
+    _empty(stack.scratch)
+    lowers = stack.lowers or (_nothing(links),)
+    changes, scratch, *names = _link(links, (stack.changes, stack.scratch, *lowers))
+    where = f"lowerdir={':'.join(names)},upperdir={changes},workdir={scratch}"
+    os.chdir(links)
+    try:
+        _mount(target, where, privilege.options)
+    finally:
+        os.chdir("/")
+
+
+def show_merged(lowers: Sequence[Path], target: Path, privilege: Privilege, links: Path) -> None:
+    """Mount directories merged at `target`, the first on top, for reading only."""
+    # The kernel wants two of them where there is no directory for changes.
+    names = _link(links, (*lowers, _nothing(links)))
+    os.chdir(links)
+    try:
+        _mount(target, f"lowerdir={':'.join(names)}", ("", privilege.options[-1]))
+    finally:
+        os.chdir("/")
+
+
+def _mount(target: Path, where: str, choices: Sequence[str]) -> None:
+    for choice in choices:
+        try:
+            kernel.mount("overlay", target, "overlay", 0, f"{where},{choice}".rstrip(","))
+        except OSError as error:
+            # An option this kernel does not know; the last choice decides.
+            if error.errno != errno.EINVAL or choice == choices[-1]:
+                raise
+        else:
+            return
+
+
+def _link(links: Path, directories: Sequence[Path]) -> list[str]:
+    discard(links)
+    links.mkdir(parents=True)
+    names = [format(number, "x") for number in range(len(directories))]
+    for name, directory in zip(names, directories, strict=True):
+        (links / name).symlink_to(directory)
+    return names
+
+
+def _nothing(links: Path) -> Path:
+    """Return an empty directory that stays: listing a stack fails when a layer of it is gone."""
+    path = links.with_name("nothing")
+    path.mkdir(exist_ok=True)
+    return path
+
+
+def _empty(scratch: Path) -> None:
+    # An earlier `volatile` mount leaves a mark here that forbids the next one.
+    discard(scratch / "work")

@@ -1,0 +1,66 @@
+"""
+Choosing where containers run.
+
+The one place that knows the names of backends.
+"""
+
+from pathlib import Path
+from typing import Protocol
+
+from modal_emulator.ground.errors import Invalid, NotBuilt
+from modal_emulator.runtime.backend import Backend
+from modal_emulator.runtime.job import Isolation
+from modal_emulator.runtime.process import ProcessBackend
+
+__all__ = ["Choice", "pick"]
+
+_NOT_BUILT = {
+    "inline": "containers as threads of the calling process",
+    "docker": "containers made by Docker",
+}
+
+
+class Choice(Protocol):
+    """The settings that decide."""
+
+    @property
+    def runtime(self) -> str:
+        """The name of a backend."""
+        ...
+
+    @property
+    def isolation(self) -> str:
+        """How containers are kept apart, or an empty string for the best there is."""
+        ...
+
+
+def pick(choice: Choice, directory: Path) -> Backend:
+    """
+    Return the backend that the settings name, which keeps its files in `directory`.
+
+    Containers do not see the directory that `directory` is in: it is the server's own.
+
+    Raises:
+        NotBuilt: the emulator knows the name but does not offer it yet.
+        Invalid: the emulator does not know the name.
+    """
+    if choice.runtime in _NOT_BUILT:
+        raise NotBuilt(
+            f"runtime {choice.runtime!r} ({_NOT_BUILT[choice.runtime]}) is not built yet; "
+            "use 'process'. See docs/reference/support.md"
+        )
+    if choice.runtime != "process":
+        raise Invalid(f"unknown runtime {choice.runtime!r}; the known one is 'process'")
+    return ProcessBackend(
+        directory, isolation=_isolation(choice.isolation), hide=(directory.absolute().parent,)
+    )
+
+
+def _isolation(name: str) -> Isolation | None:
+    if not name:
+        return None
+    try:
+        return Isolation(name)
+    except ValueError:
+        known = ", ".join(repr(each.value) for each in Isolation)
+        raise Invalid(f"unknown isolation {name!r}; the known ones are {known}") from None

@@ -1,0 +1,199 @@
+"""
+Containers as processes of this machine.
+
+Each is a fork of one zygote with its own mounts, processes, environment and disk, as far as the
+machine allows; see `Isolation`. The server's end, however sudden, is the end of all of them.
+"""
+
+import asyncio
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from modal_emulator.ground.errors import EmulatorError
+from modal_emulator.runtime.backend import Capability, Container, Plan, View
+from modal_emulator.runtime.cell import Cell
+from modal_emulator.runtime.copies import Copies
+from modal_emulator.runtime.job import Isolation, Job, view_to_values
+from modal_emulator.runtime.leftovers import remove_tree, sweep
+from modal_emulator.runtime.nursery import Nursery
+from modal_emulator.runtime.probe import Finding, probe
+from modal_emulator.runtime.shadow import lay_shadow
+
+__all__ = ["ENTRYPOINT", "ProcessBackend"]
+
+ENTRYPOINT = "modal._container_entrypoint"
+
+_KERNEL = frozenset(Capability)
+_PLAIN = frozenset({Capability.KILL, Capability.OPEN_FILE_REFUSAL})
+
+
+class ProcessBackend:
+    """Makes containers out of processes."""
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        isolation: Isolation | None = None,
+        hide: Sequence[Path] = (),
+        entrypoint: str = ENTRYPOINT,
+        environ: Mapping[str, str] = os.environ,
+    ) -> None:
+        """
+        Keep containers below `directory`, which containers do not see.
+
+        `isolation` forces one instead of the best that works here; `hide` are further
+        directories of the server; `environ` is where the interpreter's own settings come from.
+        """
+        self._directory = directory.absolute()
+        self._forced = isolation
+        self._hide = (self._directory, *(path.absolute() for path in hide))
+        self._entrypoint = entrypoint
+        self._nursery = Nursery(entrypoint, environ)
+        self._finding: Finding | None = None
+        self._cells: dict[str, Cell] = {}
+        self._removals: set[asyncio.Task[None]] = set()
+        self._swept = False
+
+    @property
+    def isolation(self) -> Isolation:
+        """How far containers are apart from the rest."""
+        return self._forced or self._probed().isolation
+
+    @property
+    def offers(self) -> frozenset[Capability]:
+        """What containers can do on this machine."""
+        if self.isolation is Isolation.PLAIN:
+            has_proc = Path("/proc/self/fd").is_dir()
+            return _PLAIN if has_proc else _PLAIN - {Capability.OPEN_FILE_REFUSAL}
+        return _KERNEL
+
+    @property
+    def notice(self) -> str:
+        """What user code will miss, in one line."""
+        if self.isolation is not Isolation.PLAIN:
+            return ""
+        why = "; ".join(self._probed().refusals) if self._forced is None else "as asked for"
+        return (
+            "volumes are copied directories that only Python's own file functions find, and "
+            "nothing else written is undone when a container ends: "
+            f"this machine lets no container mount ({why})"
+        )
+
+    async def warm(self) -> None:
+        """Make the first start as quick as later ones."""
+        await asyncio.to_thread(self._prepare)
+        await self._nursery.warm()
+
+    async def start(self, plan: Plan) -> Container:
+        """
+        Start a container; returns once its main process exists.
+
+        Raises:
+            EmulatorError: it could not be made; nothing of it is left and `on_exit` is not called.
+        """
+        await self.warm()
+        job = self._job(plan)
+        copies = Copies(job.volumes) if job.isolation is Isolation.PLAIN else None
+        cell = Cell(plan, job, lambda: self._remove(job))
+        try:
+            await asyncio.to_thread(_lay_out, plan, job, copies)
+            self._cells[plan.container_id] = cell
+            await cell.start(self._nursery)
+        except BaseException:
+            self._remove(job)
+            raise
+        return _Process(plan.container_id, cell, copies)
+
+    async def close(self) -> None:
+        """End every container and leave nothing behind."""
+        await asyncio.gather(*(cell.kill() for cell in tuple(self._cells.values())))
+        await self._nursery.close()
+        await asyncio.gather(*tuple(self._removals))
+        if self._swept:
+            await asyncio.to_thread(remove_tree, self._directory / "containers")
+
+    def _probed(self) -> Finding:
+        if self._finding is None:
+            self._finding = probe(self._directory)
+        return self._finding
+
+    def _prepare(self) -> None:
+        if not self._swept:
+            self._swept = True
+            sweep(self._directory / "containers")
+            _ = self.isolation
+
+    def _job(self, plan: Plan) -> Job:
+        return Job(
+            container_id=plan.container_id,
+            isolation=self.isolation,
+            directory=self._directory / "containers" / plan.container_id,
+            environment=plan.environment,
+            mounts=plan.mounts,
+            files=tuple(path.absolute() for path in plan.files),
+            working_directory=plan.working_directory,
+            socket=plan.socket.absolute(),
+            hide=self._hide,
+            entrypoint=self._entrypoint,
+        )
+
+    def _remove(self, job: Job) -> None:
+        if self._cells.pop(job.container_id, None) is None and not job.directory.exists():
+            return
+        task = asyncio.ensure_future(asyncio.to_thread(remove_tree, job.directory))
+        self._removals.add(task)
+        task.add_done_callback(self._removals.discard)
+
+
+class _Process:
+    """One container, as the floors above hold it."""
+
+    def __init__(self, container_id: str, cell: Cell, copies: Copies | None) -> None:
+        self._container_id = container_id
+        self._cell = cell
+        self._copies = copies
+
+    @property
+    def container_id(self) -> str:
+        """The id from the plan."""
+        return self._container_id
+
+    async def detach(self, volume_id: str) -> None:
+        """Take the volume away, unless something in the container holds it."""
+        if self._copies is None:
+            await self._cell.ask({"do": "detach", "volume_id": volume_id})
+        else:
+            await asyncio.to_thread(self._copies.detach, volume_id, self._cell.warden_pid)
+
+    async def attach(self, volume_id: str, view: View) -> None:
+        """Show the volume again."""
+        if self._copies is None:
+            values = view_to_values(view)
+            await self._cell.ask({"do": "attach", "volume_id": volume_id, "view": values})
+        else:
+            await asyncio.to_thread(self._copies.attach, volume_id, view)
+
+    async def collect(self, volume_id: str) -> None:
+        """Bring what the container wrote into `changes`, where the kernel does not."""
+        if self._copies is not None:
+            await asyncio.to_thread(self._copies.collect, volume_id)
+
+    async def terminate(self) -> None:
+        """Interrupt the main process; nothing to do when it has ended."""
+        with suppress(EmulatorError):
+            await self._cell.ask({"do": "terminate"})
+
+    async def kill(self) -> None:
+        """End every process of the container; returns when they are gone."""
+        await self._cell.kill()
+
+
+def _lay_out(plan: Plan, job: Job, copies: Copies | None) -> None:
+    """Make the container's directory with what must be there before any process."""
+    job.directory.mkdir(mode=0o700)
+    (job.directory / "arguments").write_bytes(plan.arguments)
+    if copies is not None:
+        lay_shadow(job, copies)

@@ -1,0 +1,124 @@
+"""
+A container's root directory, put together from mounts.
+
+Runs in a warden, in mount and process namespaces of its own: nothing of this is seen outside,
+and all of it is gone when the container's last process ends.
+"""
+
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from modal_emulator.runtime import kernel
+from modal_emulator.runtime.disk import ARGUMENTS, SERVER, VOLUMES, Disk
+from modal_emulator.runtime.job import Isolation, Job
+from modal_emulator.runtime.mountinfo import mounted
+from modal_emulator.runtime.outline import FRESH, ROOT, Point, draw
+from modal_emulator.runtime.overlay import Privilege, Stack, show_merged, stack_up
+
+__all__ = ["Root"]
+
+
+class Root:
+    """Builds and knows one container's root."""
+
+    def __init__(self, job: Job, needs: Sequence[Path], privilege: Privilege) -> None:
+        self._job = job
+        self._privilege = privilege
+        self._links = job.directory / "links"
+        self.path = job.directory / "root"
+        """The container's `/`, as seen from outside."""
+        veil, mounts = job.directory / "veil", mounted()
+        files = self._merge(job.files)
+        self._outline = draw(job.isolation, files, needs, mounts, veil)
+        if job.isolation is Isolation.ROOT:
+            _make_veil(veil, self._outline.fresh)
+        self._disk = Disk(job.directory / "disk", self._outline)
+
+    def build(self) -> None:
+        """
+        Mount everything but the volumes.
+
+        Raises:
+            OSError: the kernel refuses.
+            ValueError: a mount path cannot be made.
+        """
+        self._disk.prepare()
+        self._disk.touch(ARGUMENTS, (self._job.directory / "arguments").read_bytes())
+        linked = {self._disk.link_volume(m.path, m.volume_id) for m in self._job.mounts}
+        self.path.mkdir()
+        for point in self._outline.points:
+            self._show(point, is_linked=point.path in linked)
+        self._show_system()
+        kernel.mount(self._job.socket, self.inside(SERVER), None, kernel.BIND)
+        self._hide()
+
+    def inside(self, path: Path) -> Path:
+        """Return where `path` of the container is seen from outside."""
+        return self.path / path.relative_to(ROOT)
+
+    def place_of(self, volume_id: str) -> Path:
+        """Return the directory to mount a volume at."""
+        return self.inside(VOLUMES / volume_id)
+
+    def _merge(self, trees: Sequence[Path]) -> tuple[Path, ...]:
+        """
+        Make one of the read-only trees.
+
+        Also a single one needs that: directories inside `/` cannot be stacked over `/` (ELOOP),
+        but what is mounted can.
+        """
+        if not trees:
+            return ()
+        whole = self._job.directory / "files"
+        whole.mkdir()
+        show_merged(trees, whole, self._privilege, self._links)
+        return (whole,)
+
+    def _show(self, point: Point, *, is_linked: bool) -> None:
+        target = self.inside(point.path)
+        stack = Stack(point.lowers, self._disk.changes(point), self._disk.scratch(point))
+        try:
+            stack_up(stack, target, self._privilege, self._links)
+        except OSError:
+            # Something is mounted in it, or a file system that cannot be stacked: show it as it
+            # is, but never let a container write to the machine's own files.
+            if point.path == ROOT or is_linked or len(point.lowers) != 1:
+                raise
+            with suppress(OSError):
+                kernel.mount(point.path, target, None, kernel.BIND | kernel.RECURSIVE)
+                flags = kernel.REMOUNT | kernel.BIND | kernel.READ_ONLY
+                kernel.mount(None, target, None, flags)
+
+    def _show_system(self) -> None:
+        proc, together = self.inside(Path("/proc")), kernel.BIND | kernel.RECURSIVE
+        try:
+            kernel.mount("proc", proc, "proc")
+        except OSError:
+            # Refused where parts of the machine's own /proc are covered (unprivileged Docker).
+            kernel.mount("/proc", proc, None, together)
+        for name in ("/sys", "/dev"):
+            kernel.mount(name, self.inside(Path(name)), None, together)
+        shared = self.inside(Path("/dev/shm"))  # noqa: S108
+        if shared.is_dir():
+            kernel.mount("tmpfs", shared, "tmpfs", 0, "mode=1777")
+
+    def _hide(self) -> None:
+        nothing = self._job.directory / "nothing"
+        nothing.mkdir(exist_ok=True)
+        for path in self._job.hide:
+            place = self.inside(path.resolve())
+            if os.path.isdir(place):  # noqa: PTH112  (never raises)
+                kernel.mount(nothing, place, None, kernel.BIND)
+
+
+def _make_veil(veil: Path, fresh: Sequence[Path]) -> None:
+    """Mount a directory that hides the machine's `fresh` ones when it is stacked over `/`."""
+    veil.mkdir()
+    kernel.mount("tmpfs", veil, "tmpfs", 0, "size=1m,mode=755")  # cannot be part of `/`: ELOOP
+    for path in fresh:
+        place = veil / path.relative_to(ROOT)
+        place.mkdir(parents=True)
+        place.chmod(FRESH[path])
+        os.setxattr(place, "trusted.overlay.opaque", b"y")

@@ -1,0 +1,114 @@
+"""
+The directory that stands for parts of `/` where nothing can be mounted.
+
+Says which paths are looked up there instead, and fills it with what a container is to find.
+"""
+
+import os
+import posixpath
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from modal_emulator.runtime.copies import Copies, copy_entry
+from modal_emulator.runtime.job import Job
+from modal_emulator.runtime.leftovers import discard
+from modal_emulator.runtime.merged import walk
+
+__all__ = ["Shadow", "lay_shadow", "shadow_of"]
+
+_HOME, _MODAL = "/root", "/__modal"
+
+
+@dataclass(frozen=True, slots=True)
+class Shadow:
+    """A mapping of paths, both ways."""
+
+    directory: str
+    prefixes: tuple[str, ...]
+    """Absolute paths that are looked up below `directory`, with all that is in them."""
+    read_only: tuple[str, ...] = ()
+    """Those below which nothing may be written, as they are named inside."""
+
+    def inside(self, path: str) -> str:
+        """Return where the file system really has `path`."""
+        if not path.startswith("/"):
+            return path
+        if self._is_redirected(path):
+            return self.directory + path
+        if "//" in path or "/." in path:
+            plain = "/" + posixpath.normpath(path).lstrip("/")
+            if self._is_redirected(plain):
+                return self.directory + plain
+        return path
+
+    def outside(self, path: str) -> str:
+        """Return how user code names what the file system has at `path`."""
+        if path == self.directory or path.startswith(self.directory + "/"):
+            return path[len(self.directory) :] or "/"
+        return path
+
+    def forbids(self, path: str) -> bool:
+        """Tell whether nothing may be written at `path`, as user code names it."""
+        if not self.read_only:
+            return False
+        whole = posixpath.normpath(posixpath.join(self.outside(os.getcwd()), path))  # noqa: PTH109
+        return any(whole == top or whole.startswith(top + "/") for top in self.read_only)
+
+    def _is_redirected(self, path: str) -> bool:
+        return any(path == top or path.startswith(top + "/") for top in self.prefixes)
+
+
+def shadow_of(job: Job) -> Shadow:
+    """Return the mapping for one container."""
+    tops = {_HOME, _MODAL, *(mount.path for mount in job.mounts), *_tops(job.files)}
+    if not Path(job.working_directory).is_dir():
+        tops.add(posixpath.normpath(job.working_directory))
+    read_only = [mount for mount in job.mounts if mount.view.read_only]
+    return Shadow(
+        directory=str(job.shadow),
+        prefixes=tuple(sorted(tops)),
+        read_only=(
+            *(mount.path for mount in read_only),
+            *(f"{_MODAL}/volumes/{mount.volume_id}" for mount in read_only),
+        ),
+    )
+
+
+def lay_shadow(job: Job, copies: Copies) -> None:
+    """
+    Fill the shadow: files that the image and local code bring, volumes, links to them.
+
+    Raises:
+        ValueError: a mount path lies in another volume.
+    """
+    job.shadow.mkdir()
+    for found in walk(job.files):
+        copy_entry(found.source, job.shadow / found.path)
+    (job.shadow / _HOME[1:]).mkdir(parents=True, exist_ok=True)
+    paths = {mount.path for mount in job.mounts}
+    for mount in job.mounts:
+        if not paths.isdisjoint(map(str, Path(mount.path).parents)):
+            # What Modal does is unknown (modal-semantics 1.7), so nothing is shown in its place.
+            raise ValueError(f"{mount.path} lies in another volume's mount path")
+        copies.attach(mount.volume_id, mount.view)
+        place = job.shadow / mount.path.lstrip("/")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        discard(place)
+        place.symlink_to(job.volumes / mount.volume_id)
+
+
+def _tops(trees: Sequence[Path], directory: str = "") -> Iterator[str]:
+    """Yield the topmost paths that the trees have and the machine has not, or has otherwise."""
+    names = {name for tree in trees if tree.is_dir() for name in os.listdir(tree)}  # noqa: PTH208
+    for name in sorted(names):
+        path = f"{directory}/{name}"
+        try:
+            is_shared = stat.S_ISDIR(os.lstat(path).st_mode)
+        except OSError:
+            is_shared = False
+        if is_shared and path != _HOME:
+            yield from _tops([tree / name for tree in trees], path)
+        else:
+            yield path

@@ -1,0 +1,208 @@
+"""
+The first process of a container.
+
+Forked by the zygote, it makes the container's namespaces and mounts, forks the process for user
+code, takes in orphans, and does what the server says until the user code ends or the server is
+gone; then nothing of the container is left. In its own process namespace the kernel sees to
+that; without one the warden does.
+"""
+
+import os
+import select
+import signal
+import socket
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NoReturn
+
+from modal_emulator.runtime import kernel
+from modal_emulator.runtime.backend import OpenFiles
+from modal_emulator.runtime.entry import Entry
+from modal_emulator.runtime.job import Isolation, Job, view_from_values
+from modal_emulator.runtime.lines import Message, Peer
+from modal_emulator.runtime.mounts import Mounts
+from modal_emulator.runtime.outline import python_needs
+from modal_emulator.runtime.overlay import Privilege
+from modal_emulator.runtime.root import Root
+
+__all__ = ["begin"]
+
+
+def begin(end: socket.socket, output: tuple[int, int], isolation: Isolation) -> Entry:
+    """
+    Turn a fresh fork of the zygote into a warden.
+
+    Returns only in the container's main process, which still has to become that.
+    """
+    server = Peer(end)
+    try:
+        needs = python_needs()  # before the namespace: an ordinary user sees the same files
+        if isolation is Isolation.PLAIN:
+            _announce(server, os.getpid())
+            if sys.platform == "linux":
+                kernel.adopt_orphans()
+        else:
+            _separate(server, isolation)
+        message = server.receive()
+        if message is None:
+            os._exit(0)
+        job = Job.from_values(message["job"])
+        warden = _Warden(server, job)
+        warden.mount(needs)
+        return warden.fork(output)
+    except Exception as error:
+        _leave(server, {"failed": f"{type(error).__name__}: {error}"}, 1)
+
+
+def _separate(server: Peer, isolation: Isolation) -> None:
+    """Go on as process 1 of new namespaces; the process that made them tells the server."""
+    flags = kernel.NEW_MOUNTS | kernel.NEW_PIDS
+    if isolation is Isolation.USER:
+        uid, gid = os.getuid(), os.getgid()
+        kernel.unshare(flags | kernel.NEW_USER)
+        kernel.become_root(uid, gid)
+    else:
+        kernel.unshare(flags)
+    pid = os.fork()
+    if pid:
+        _announce(server, pid)
+        os._exit(0)
+    kernel.mount(None, "/", None, kernel.RECURSIVE | kernel.PRIVATE)
+
+
+def _announce(server: Peer, pid: int) -> None:
+    files = [os.pidfd_open(pid)] if hasattr(os, "pidfd_open") else []
+    server.send({"warden": pid}, files)
+
+
+def _leave(server: Peer, message: Message, code: int) -> NoReturn:
+    with suppress(OSError):
+        server.send(message)
+    os._exit(code)
+
+
+class _Warden:
+    """A container from the inside."""
+
+    def __init__(self, server: Peer, job: Job) -> None:
+        self._server = server
+        self._job = job
+        self._root: Root | None = None
+        privilege = Privilege(root=job.isolation is Isolation.ROOT)
+        self._mounts = Mounts(job.directory, privilege)
+        self._privilege = privilege
+        self._entry = 0
+
+    def mount(self, needs: tuple[Path, ...]) -> None:
+        """Make the root and show the volumes, where the kernel does that."""
+        if self._job.isolation is Isolation.PLAIN:
+            return
+        self._root = Root(self._job, needs, self._privilege)
+        self._root.build()
+        for mount in self._job.mounts:
+            place = self._root.place_of(mount.volume_id)
+            self._mounts.attach(mount.volume_id, mount.view, place)
+
+    def fork(self, output: tuple[int, int]) -> Entry:  # noqa: RET503  (_watch never returns)
+        """Make the main process, where this returns; the warden itself stays and watches."""
+        woken, waker = os.pipe()
+        for file in (woken, waker):
+            os.set_blocking(file, False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
+        # The main process unblocks it once it can act on it, so an early SIGINT is not lost.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        self._entry = os.fork()
+        if not self._entry:
+            for file in (woken, waker):
+                os.close(file)
+            self._server.close()
+            return Entry(self._job, self._root.path if self._root else None, output)
+        for file in output:
+            os.close(file)
+        self._server.send({"ready": self._entry})
+        self._watch(woken)
+
+    def _watch(self, woken: int) -> NoReturn:
+        while True:
+            ready, _, _ = select.select([self._server.fileno(), woken], [], [])
+            if woken in ready:
+                with suppress(BlockingIOError):
+                    os.read(woken, 4096)
+                self._reap()
+            if self._server.fileno() in ready:
+                self._obey()
+
+    def _reap(self) -> None:
+        """Bury whoever ended; with the main process the container ends."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            if pid == self._entry:
+                code = os.waitstatus_to_exitcode(status)
+                self._end({"exit": code})
+
+    def _end(self, last: Message) -> NoReturn:
+        if self._job.isolation is Isolation.PLAIN:
+            _end_descendants(self._entry)
+        _leave(self._server, last, 0)
+
+    def _obey(self) -> None:
+        more = True
+        while more:
+            message = self._server.receive()
+            if message is None or message["do"] == "kill":
+                self._end({"exit": -signal.SIGKILL})
+            answer: Message = {"done": message["do"]}
+            try:
+                self._commands[message["do"]](self, message)
+            except OpenFiles:
+                answer["busy"] = True
+            except Exception as error:
+                answer["failed"] = f"{type(error).__name__}: {error}"
+            self._server.send(answer)
+            more = self._server.has_more
+
+    def _detach(self, message: Mapping[str, Any]) -> None:
+        self._mounts.detach(message["volume_id"])
+
+    def _attach(self, message: Mapping[str, Any]) -> None:
+        assert self._root is not None  # the server asks wardens that mount
+        place = self._root.place_of(message["volume_id"])
+        self._mounts.attach(message["volume_id"], view_from_values(message["view"]), place)
+
+    def _terminate(self, _message: Mapping[str, Any]) -> None:
+        with suppress(ProcessLookupError):
+            os.kill(self._entry, signal.SIGINT)
+
+    _commands: Mapping[str, Callable[["_Warden", Mapping[str, Any]], None]] = {
+        "detach": _detach,
+        "attach": _attach,
+        "terminate": _terminate,
+    }
+
+
+def _end_descendants(entry: int) -> None:
+    """Kill everything below this process, also what detached itself from its parent."""
+    me = os.getpid()
+    children = Path(f"/proc/{me}/task/{me}/children")
+    while True:
+        try:
+            pids = [int(pid) for pid in children.read_text().split()]
+        except OSError:  # no such list here (macOS): the main process's group is what we know
+            pids = []
+            with suppress(OSError):
+                os.killpg(entry, signal.SIGKILL)
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        try:
+            os.waitpid(-1, 0)
+        except ChildProcessError:
+            return
