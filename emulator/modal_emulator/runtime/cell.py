@@ -168,12 +168,12 @@ class Cell:
             self._tell()
 
     def _tell(self) -> None:
+        self._on_gone()
         try:
             if not self._is_silent:
                 self._plan.on_exit(self._exit)
         finally:
             self.gone.set_result(None)
-            self._on_gone()
 
     def _read(self, pipe: int) -> bool:
         """Pass on a piece of output; false when there is none now."""

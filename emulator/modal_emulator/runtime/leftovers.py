@@ -8,7 +8,7 @@ mounted in must never be emptied: it may be the user's own files that are seen t
 import os
 import shutil
 import stat
-from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from modal_emulator.runtime.mountinfo import mounts_below
@@ -35,20 +35,19 @@ def remove_tree(path: Path) -> None:
 
 def discard(path: Path) -> None:
     """Remove `path` with all below it, where nothing can be mounted."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, onerror=_allow_and_retry)
-    else:
+    if path.is_symlink() or not path.is_dir():
         path.unlink(missing_ok=True)
+        return
+    shutil.rmtree(path, ignore_errors=True)
+    if path.exists():
+        _allow(path)
+        shutil.rmtree(path, ignore_errors=True)
 
 
-def _allow_and_retry(function: Callable[..., object], path: str, _error: object) -> None:
-    # `function` is what failed: listing `path` itself, or removing it from its parent.
-    try:
-        os.chmod(os.path.dirname(path), stat.S_IRWXU)  # noqa: PTH101, PTH120  (called by shutil)
-        if function in (os.unlink, os.rmdir):
-            function(path)
-        elif not os.path.islink(path):  # noqa: PTH114
-            os.chmod(path, stat.S_IRWXU)  # noqa: PTH101
-            shutil.rmtree(path, ignore_errors=True)
-    except OSError:
-        pass  # e.g. somebody else's file; the next start sweeps again
+def _allow(directory: Path) -> None:
+    with suppress(OSError):
+        directory.chmod(stat.S_IRWXU)
+    for place, names, _ in os.walk(directory):  # parents come before what is in them
+        for name in names:
+            with suppress(OSError):
+                os.chmod(os.path.join(place, name), stat.S_IRWXU)  # noqa: PTH101, PTH118

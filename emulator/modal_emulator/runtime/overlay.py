@@ -15,7 +15,7 @@ from pathlib import Path
 from modal_emulator.runtime import kernel
 from modal_emulator.runtime.leftovers import discard
 
-__all__ = ["Privilege", "Stack", "show_merged", "stack_up"]
+__all__ = ["Privilege", "Stack", "clear_scratch", "show_merged", "stack_up"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def stack_up(stack: Stack, target: Path, privilege: Privilege, links: Path) -> N
     Raises:
         OSError: the kernel refuses.
     """
-    _empty(stack.scratch)
+    clear_scratch(stack.scratch)
     lowers = stack.lowers or (_nothing(links),)
     changes, scratch, *names = _link(links, (stack.changes, stack.scratch, *lowers))
     where = f"lowerdir={':'.join(names)},upperdir={changes},workdir={scratch}"
@@ -110,6 +110,10 @@ def _nothing(links: Path) -> Path:
     return path
 
 
-def _empty(scratch: Path) -> None:
-    # An earlier `volatile` mount leaves a mark here that forbids the next one.
+def clear_scratch(scratch: Path) -> None:
+    """
+    Remove what the kernel leaves in a stack's scratch directory.
+
+    It has no permissions, so others may fail to; and a `volatile` stack forbids the next one.
+    """
     discard(scratch / "work")

@@ -18,6 +18,7 @@ from modal_emulator.runtime.copies import Copies
 from modal_emulator.runtime.job import Isolation, Job, view_to_values
 from modal_emulator.runtime.leftovers import remove_tree, sweep
 from modal_emulator.runtime.nursery import Nursery
+from modal_emulator.runtime.overlay import clear_scratch
 from modal_emulator.runtime.probe import Finding, probe
 from modal_emulator.runtime.shadow import lay_shadow
 
@@ -97,15 +98,16 @@ class ProcessBackend:
         await self.warm()
         job = self._job(plan)
         copies = Copies(job.volumes) if job.isolation is Isolation.PLAIN else None
-        cell = Cell(plan, job, lambda: self._remove(job))
+        scratches = {mount.volume_id: mount.view.scratch for mount in job.mounts}
+        cell = Cell(plan, job, lambda: self._remove(job, scratches))
         try:
             await asyncio.to_thread(_lay_out, plan, job, copies)
             self._cells[plan.container_id] = cell
             await cell.start(self._nursery)
         except BaseException:
-            self._remove(job)
+            self._remove(job, scratches)
             raise
-        return _Process(plan.container_id, cell, copies)
+        return _Process(plan.container_id, cell, copies, scratches)
 
     async def close(self) -> None:
         """End every container and leave nothing behind."""
@@ -140,7 +142,9 @@ class ProcessBackend:
             entrypoint=self._entrypoint,
         )
 
-    def _remove(self, job: Job) -> None:
+    def _remove(self, job: Job, scratches: Mapping[str, Path]) -> None:
+        for scratch in scratches.values():
+            clear_scratch(scratch)
         if self._cells.pop(job.container_id, None) is None and not job.directory.exists():
             return
         task = asyncio.ensure_future(asyncio.to_thread(remove_tree, job.directory))
@@ -151,10 +155,13 @@ class ProcessBackend:
 class _Process:
     """One container, as the floors above hold it."""
 
-    def __init__(self, container_id: str, cell: Cell, copies: Copies | None) -> None:
+    def __init__(
+        self, container_id: str, cell: Cell, copies: Copies | None, scratches: dict[str, Path]
+    ) -> None:
         self._container_id = container_id
         self._cell = cell
         self._copies = copies
+        self._scratches = scratches
 
     @property
     def container_id(self) -> str:
@@ -165,11 +172,13 @@ class _Process:
         """Take the volume away, unless something in the container holds it."""
         if self._copies is None:
             await self._cell.ask({"do": "detach", "volume_id": volume_id})
+            clear_scratch(self._scratches[volume_id])
         else:
             await asyncio.to_thread(self._copies.detach, volume_id, self._cell.warden_pid)
 
     async def attach(self, volume_id: str, view: View) -> None:
         """Show the volume again."""
+        self._scratches[volume_id] = view.scratch
         if self._copies is None:
             values = view_to_values(view)
             await self._cell.ask({"do": "attach", "volume_id": volume_id, "view": values})
