@@ -1,11 +1,13 @@
 """Settings and fixtures for all tests."""
 
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
-from helpers import Traces
+from helpers import Traces, eventually
 
 # Two shared cores make any deadline a coin toss.
 settings.register_profile("house", deadline=None)
@@ -13,9 +15,12 @@ settings.load_profile("house")
 
 
 @pytest.fixture
-def tidy() -> Iterator[None]:
+def tidy(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Fail the test if it leaves a process, a mount or a file of the emulator behind."""
-    before = Traces.now()
-    yield
-    left = Traces.now().since(before)
-    assert not left, left
+    with tempfile.TemporaryDirectory(prefix="t") as own:  # short: it holds unix sockets
+        monkeypatch.setenv("TMPDIR", own)
+        before = Traces.now(Path(own))
+        yield
+        eventually(lambda: not Traces.now(Path(own)).since(before), seconds=2)
+        left = Traces.now(Path(own)).since(before)
+        assert not left, left

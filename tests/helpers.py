@@ -1,12 +1,11 @@
 """
 What several test rooms need to see: what a piece of work left behind on this machine.
 
-`Traces` are the processes below this one, the mounts that this process sees, and the entries of
-the temporary directory that carry the emulator's name. Take them before and after and compare.
+`Traces` are the processes below this one, the emulator's mounts that this process sees, and its
+files in memory and in a temporary directory. Take them before and after and compare.
 """
 
 import os
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 __all__ = ["Traces", "descendants", "eventually"]
 
 NAME = "modal-emulator"
+SHARED_MEMORY = Path("/dev/shm")
 
 
 @dataclass(frozen=True)
@@ -26,14 +26,13 @@ class Traces:
     files: frozenset[str]
 
     @classmethod
-    def now(cls) -> "Traces":
-        """Look around."""
+    def now(cls, temporary: Path) -> "Traces":
+        """Look around: at everything in this temporary directory, and in shared memory."""
         mounts = Path("/proc/self/mounts").read_text().splitlines()
-        temporary = Path(tempfile.gettempdir())
         return cls(
             frozenset((pid, command_line(pid)) for pid in descendants(os.getpid())),
-            frozenset(mounts),
-            frozenset(str(path) for path in temporary.iterdir() if NAME in path.name),
+            frozenset(line for line in mounts if NAME in line or str(temporary) in line),
+            frozenset(map(str, (*temporary.iterdir(), *_in_memory()))),
         )
 
     def since(self, before: "Traces") -> "Traces":
@@ -46,6 +45,18 @@ class Traces:
 
     def __bool__(self) -> bool:
         return bool(self.processes or self.mounts or self.files)
+
+
+def _in_memory() -> list[Path]:
+    """Return the emulator's directories in memory, but for those of other, living processes."""
+    if not SHARED_MEMORY.is_dir():
+        return []
+    ours = {os.getpid(), *descendants(os.getpid())}
+    return [
+        path
+        for path in SHARED_MEMORY.glob(f"{NAME}-*-*")
+        if (pid := int(path.name.split("-")[2])) in ours or not command_line(pid)
+    ]
 
 
 def descendants(pid: int) -> set[int]:

@@ -174,7 +174,7 @@ def test_ctrl_c_reaches_the_command_once(tidy: None) -> None:
         printed += _until(screen.fileno(), b"got it")
         screen.write(b"go on\n")
         printed += _until(screen.fileno(), b"seen")
-    _, status = os.waitpid(pid, 0)
+        _, status = os.waitpid(pid, 0)  # before the terminal goes, which would be a signal, too
     assert b"seen 1" in printed, printed
     assert os.waitstatus_to_exitcode(status) == 0
 

@@ -46,9 +46,7 @@ async def started(
     emulator = Emulator(directory, host=host, port=port)
     try:
         await emulator.start()
-    except EmulatorError as error:
-        raise click.ClickException(error.message) from error
-    except OSError as error:
+    except (EmulatorError, OSError) as error:
         raise click.ClickException(_why(error, host, port)) from error
     try:
         yield emulator
@@ -80,12 +78,17 @@ def _check_ours(directory: Path) -> None:
         )
 
 
-def _why(error: OSError, host: str, port: int) -> str:
-    if error.errno == errno.EADDRINUSE:
+def _why(error: EmulatorError | OSError, host: str, port: int) -> str:
+    """Say what went wrong; a port that cannot be had comes with what to do about it."""
+    cause = error.__cause__ if isinstance(error, EmulatorError) else error
+    number = cause.errno if isinstance(cause, OSError) else None
+    if port and number == errno.EADDRINUSE:
         return (
             f"Port {port} on {host} is in use. "
             "Choose another with --port, or leave it out to take a free one."
         )
-    if error.errno == errno.EACCES and 0 < port < 1024:
+    if 0 < port < 1024 and number == errno.EACCES:
         return f"Port {port} may only be opened by root. Choose one above 1023 with --port."
-    return f"The server cannot be started: {error}"
+    return (
+        error.message if isinstance(error, EmulatorError) else f"The server cannot start: {error}"
+    )
