@@ -42,6 +42,7 @@ __all__ = [
     "run_program",
     "secret_from_local_environ",
     "symlink",
+    "then_commit",
     "write",
     "write_and_fail",
     "write_and_look_from_outside",
@@ -121,6 +122,12 @@ def real_path(path: str) -> str:
 
 def commit(volume: modal.Volume) -> None:
     """Commit."""
+    volume.commit()
+
+
+def then_commit(volume: modal.Volume, body: Callable[..., object], *arguments: Any) -> None:
+    """Run a body and commit in the same call, so that no background commit comes between."""
+    body(*arguments)
     volume.commit()
 
 

@@ -81,6 +81,10 @@ class Container:
         """Commit the volume at `DATA`."""
         self.run(bodies.commit, self._volume)
 
+    def run_and_commit(self, body: Callable[..., object], *arguments: Any) -> None:
+        """Run a body and commit the volume at `DATA` in the same call."""
+        self.run(bodies.then_commit, self._volume, body, *arguments)
+
     def reload(self) -> None:
         """Reload the volume at `DATA`."""
         self.run(bodies.reload, self._volume)

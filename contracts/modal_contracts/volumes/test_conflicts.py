@@ -3,9 +3,11 @@
 from modal_contracts import bodies
 from modal_contracts.clause import both_versions, clause
 from modal_contracts.evidence import assumed, documented
-from modal_contracts.scene import DATA, Scene, content, paths
+from modal_contracts.scene import DATA, Scene, content, paths, upload
 
 __all__ = ()
+
+A = f"{DATA}/a.txt"
 
 DIFFERENCE = (
     "the guide names the file as what is merged; it is assumed that a commit carries the paths "
@@ -19,10 +21,9 @@ def test_the_last_commit_takes_the_file(scene: Scene, version: int) -> None:
     """When two containers write the same file, the one that commits last has it."""
     volume = scene.volume(version)
     first, second = scene.containers(2, volume)
-    first.write("a.txt", "written by the first")
-    second.write("a.txt", "second")
-    second.commit()
-    first.commit()
+    first.start()
+    second.run_and_commit(bodies.write, A, "second")
+    first.run_and_commit(bodies.write, A, "written by the first")
     assert content(volume, "a.txt") == b"written by the first"
 
 
@@ -32,10 +33,9 @@ def test_the_last_commit_takes_the_whole_file(scene: Scene, version: int) -> Non
     """Two appends to one file are not merged: what the last committer lacked is lost."""
     volume = scene.volume(version, log="start\n")
     first, second = scene.containers(2, volume)
-    first.run(bodies.append, f"{DATA}/log.txt", "first\n")
-    second.run(bodies.append, f"{DATA}/log.txt", "second\n")
-    first.commit()
-    second.commit()
+    second.start()
+    first.run_and_commit(bodies.append, f"{DATA}/log.txt", "first\n")
+    second.run_and_commit(bodies.append, f"{DATA}/log.txt", "second\n")
     assert content(volume, "log.txt") == b"start\nsecond\n"
 
 
@@ -96,10 +96,9 @@ def test_a_removal_takes_what_others_changed(scene: Scene) -> None:
     """A removal that is committed last wins over a change that was committed before."""
     volume = scene.volume(a="1")
     first, second = scene.containers(2, volume)
-    first.write("a.txt", "2")
-    second.remove("a.txt")
-    first.commit()
-    second.commit()
+    second.start()
+    first.run_and_commit(bodies.write, A, "2")
+    second.run_and_commit(bodies.remove, A)
     assert paths(volume) == []
 
 
@@ -108,10 +107,9 @@ def test_a_write_takes_what_others_removed(scene: Scene) -> None:
     """A write that is committed last wins over a removal that was committed before."""
     volume = scene.volume(a="1")
     first, second = scene.containers(2, volume)
-    first.remove("a.txt")
-    second.write("a.txt", "2")
-    first.commit()
-    second.commit()
+    second.start()
+    first.run_and_commit(bodies.remove, A)
+    second.run_and_commit(bodies.write, A, "2")
     assert content(volume, "a.txt") == b"2"
 
 
@@ -120,8 +118,7 @@ def test_an_upload_is_a_commit_among_others(scene: Scene) -> None:
     """A container that commits after an upload of the same file takes the file."""
     volume = scene.volume()
     container = scene.container(volume)
-    container.write("a.txt", "container")
-    with volume.batch_upload() as batch:
-        batch.put_file(__file__, "a.txt")
-    container.commit()
+    container.start()
+    upload(volume, {"a.txt": b"upload"})
+    container.run_and_commit(bodies.write, A, "container")
     assert content(volume, "a.txt") == b"container"

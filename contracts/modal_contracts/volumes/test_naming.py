@@ -241,7 +241,7 @@ def test_an_ephemeral_volume_has_no_name(scene: Scene) -> None:
     with modal.Volume.ephemeral() as volume:
         upload(volume, {"a.txt": b"1"})
         assert paths(volume) == ["a.txt"]
-        assert volume.name is None
+        assert not volume.name
         assert volume.object_id.startswith("vo-")
         assert volume.object_id not in [each.object_id for each in modal.Volume.objects.list()]
 
