@@ -15,6 +15,7 @@ from modal_emulator.store.content import Content
 from modal_emulator.store.copying import copy_file, make, stamp
 from modal_emulator.store.drafts import Draft
 from modal_emulator.store.layer import find
+from modal_emulator.store.links import follow
 from modal_emulator.store.paths import Parts, parse, show
 from modal_emulator.store.tree import Entry, Kind, Tree
 
@@ -149,14 +150,18 @@ def copying(
     *,
     recursive: bool,
     now_ns: int,
-    resolve: Callable[[Tree, Parts], Parts],
+    mount: str,
 ) -> Edit:
-    """Copy as the UNIX command `cp` does (modal-semantics 1.10 [sdk])."""
+    """
+    Copy as the UNIX command `cp` does (modal-semantics 1.10 [sdk]).
+
+    `layers` hold the bytes of the version that is edited; `mount` is where containers see it.
+    """
     given = [parse(source) for source in sources]
     into = parse(destination)
 
     def plan(tree: Tree) -> dict[Parts, Parts]:
-        return _plan(tree, given, into, destination, recursive=recursive, resolve=resolve)
+        return _plan(tree, given, into, destination, recursive=recursive, mount=mount)
 
     def check(tree: Tree) -> None:
         if not given:
@@ -179,19 +184,19 @@ def _plan(
     destination: str,
     *,
     recursive: bool,
-    resolve: Callable[[Tree, Parts], Parts],
+    mount: str,
 ) -> dict[Parts, Parts]:
     """Return which path each target is to be copied from."""
-    there = tree.get(resolve(tree, into))
+    there = tree.get(follow(tree, into, mount))
     inside = there is not None and there.is_directory
     if not inside and (len(given) > 1 or destination.endswith("/")):
         raise NotFound(f"'{destination}' is not a directory")
     planned: dict[Parts, Parts] = {}
     for parts in given:
         # `cp` copies what a link leads to, but with -r the link itself.
-        source = parts if recursive else resolve(tree, parts)
+        source = parts if recursive else follow(tree, parts, mount)
         entry = _existing(tree, source, show(parts))
-        target = (*resolve(tree, into), *parts[-1:]) if inside else into
+        target = (*follow(tree, into, mount), *parts[-1:]) if inside else into
         _check_copy(tree, entry, source, target, recursive=recursive)
         if target in planned:
             raise Invalid(f"'{show(target)}' would be written twice")

@@ -157,6 +157,16 @@ class Tree:
         if isinstance(node, _Directory):
             yield from _walk(node, parts)
 
+    def listing(self, parts: Parts, *, recursive: bool) -> Iterator[tuple[Parts, Entry]]:
+        """Go through what a user sees of a path: what is in a directory, or the file itself."""
+        entry = self.get(parts)
+        if entry is not None and not entry.is_directory:
+            yield parts, entry
+        elif recursive:
+            yield from self.walk(parts)
+        else:
+            yield from (((*parts, name), found) for name, found in self.children(parts))
+
     def put(self, parts: Parts, entry: Entry) -> "Tree":
         """
         Return the tree with this entry in it.

@@ -19,19 +19,17 @@ from modal_emulator.store.archive import Archive
 from modal_emulator.store.checkout import Checkout, Staged
 from modal_emulator.store.content import Content
 from modal_emulator.store.drafts import Draft, Written
-from modal_emulator.store.edits import Edit, Incoming, copying, putting, removing
+from modal_emulator.store.edits import Incoming, copying, putting, removing
 from modal_emulator.store.environments import Environments
 from modal_emulator.store.history import Committer, History, Version
-from modal_emulator.store.layer import Change, Layer, apply, find
+from modal_emulator.store.layer import Change, apply
 from modal_emulator.store.ledger import Ledger
 from modal_emulator.store.limits import VolumeLimits
-from modal_emulator.store.links import follow
-from modal_emulator.store.merging import how_many, merge
+from modal_emulator.store.line import Line, Located, Merging, Writing
+from modal_emulator.store.lines import Lines
 from modal_emulator.store.names import Claim, Creation, Family, Named, Names
-from modal_emulator.store.paths import Parts, parse, show
-from modal_emulator.store.settling import prune, settle
-from modal_emulator.store.shelf import Shelf, Trash
-from modal_emulator.store.tree import ROOT_MODE, Entry, Kind, Tree
+from modal_emulator.store.paths import parse, show
+from modal_emulator.store.tree import Entry
 
 __all__ = ["VOLUME", "Incoming", "Located", "Volume", "VolumeLimits", "Volumes"]
 
@@ -49,22 +47,6 @@ class Volume:
     """Of its file system: 1 or 2."""
     created_at: float
     created_by: str
-
-
-@dataclass(frozen=True, slots=True)
-class Located:
-    """A file of the newest version, and where its bytes are; nobody may write to them."""
-
-    path: Path
-    entry: Entry
-
-
-@dataclass(slots=True)
-class _Open:
-    """A volume in memory: its history, and where its layers are."""
-
-    history: History
-    shelf: Shelf
 
 
 class Volumes:
@@ -85,17 +67,14 @@ class Volumes:
         self._ledger = ledger
         self._names = names
         self._environments = environments
-        self._directory = directory
         self._content = content
         self._clock = clock
         self._journal = journal
         self._limits = limits
         self._archive = Archive(ledger)
-        self._trash = Trash(directory / "trash")
-        self._open: dict[str, _Open] = {}
-        self._checkouts: dict[Path, tuple[Checkout, Shelf]] = {}
+        self._lines = Lines(directory, self._archive, clock, limits)
+        self._checkouts: dict[Path, tuple[Checkout, Line]] = {}
         names.register(Family(VOLUME, "vo", forget=self._forget))
-        self._sweep()
 
     # ---------------------------------------------------------------- which there are
 
@@ -157,7 +136,7 @@ class Volumes:
 
     def history(self, volume_id: str) -> History:
         """Return the line of a volume's versions."""
-        return self._opened(volume_id)[1].history
+        return self._line(volume_id).history
 
     def changed(self, volume_id: str, number: int) -> tuple[Change, ...]:
         """Return what a version changed."""
@@ -167,24 +146,15 @@ class Volumes:
         self, volume_id: str, path: str, *, recursive: bool, max_entries: int | None = None
     ) -> Iterator[tuple[str, Entry]]:
         """List a directory of the newest version, or the one file of this path."""
-        tree, parts = self.history(volume_id).head.tree, parse(path)
-        entry = tree.get(parts)
-        if entry is None:
+        tree, parts = self._line(volume_id).head.tree, parse(path)
+        if tree.get(parts) is None:
             raise NotFound(f"No such file or directory: '{path}'")
-        return _limited(_listing(tree, parts, entry, recursive=recursive), max_entries)
+        listing = islice(tree.listing(parts, recursive=recursive), max_entries)
+        return ((show(below), entry) for below, entry in listing)
 
     def locate(self, volume_id: str, path: str) -> Located:
         """Return where the bytes of a file are; symlinks are followed inside the volume only."""
-        volume, opened = self._opened(volume_id)
-        head, parts = opened.history.head, parse(path)
-        parts = follow(head.tree, parts, _mount(volume))
-        entry = head.tree.get(parts)
-        place = find(opened.shelf.paths(head.layers), parts)
-        if entry is None or place is None:
-            raise NotFound(f"No such file or directory: '{path}'")
-        if entry.kind is not Kind.FILE:
-            raise Invalid(f"'{path}' is not a regular file")
-        return Located(place, entry)
+        return self._line(volume_id).locate(path)
 
     # ---------------------------------------------------------------- edits from outside
 
@@ -192,13 +162,22 @@ class Volumes:
         self, volume_id: str, files: Sequence[Incoming], *, overwrite: bool, by: Committer
     ) -> Version:
         """Make files of contents that are here; all of them or none."""
+        writing = self.begin_put(volume_id, files, overwrite=overwrite)
+        return self._at_once(writing, by)
+
+    def begin_put(self, volume_id: str, files: Sequence[Incoming], *, overwrite: bool) -> Writing:
+        """
+        Check what `put_files` would do, for a caller who writes in a thread.
+
+        The caller calls `write` there, and then `finish` or `abandon` here.
+        """
         edit = putting(files, self._content, overwrite=overwrite, now_ns=self._now_ns())
-        return self._carry_out(volume_id, edit, by)
+        return self._line(volume_id).begin_edit(edit)
 
     def remove(self, volume_id: str, path: str, *, recursive: bool, by: Committer) -> Version:
         """Remove a file, or a directory with all it holds."""
         edit = removing(path, recursive=recursive, now_ns=self._now_ns())
-        return self._carry_out(volume_id, edit, by)
+        return self._at_once(self._line(volume_id).begin_edit(edit), by)
 
     def copy(
         self,
@@ -210,32 +189,48 @@ class Volumes:
         by: Committer,
     ) -> Version:
         """Copy files as `cp` does."""
-        volume, opened = self._opened(volume_id)
+        writing = self.begin_copy(volume_id, sources, destination, recursive=recursive)
+        return self._at_once(writing, by)
 
-        def resolve(tree: Tree, parts: Parts) -> Parts:
-            return follow(tree, parts, _mount(volume))
+    def begin_copy(
+        self, volume_id: str, sources: Sequence[str], destination: str, *, recursive: bool
+    ) -> Writing:
+        """Check what `copy` would do; to be used as `begin_put` is."""
+        line = self._line(volume_id)
 
         edit = copying(
             sources,
             destination,
-            opened.shelf.paths(opened.history.head.layers),
+            line.paths,
             recursive=recursive,
             now_ns=self._now_ns(),
-            resolve=resolve,
+            mount=line.mount,
         )
-        return self._carry_out(volume_id, edit, by)
+        return line.begin_edit(edit)
+
+    def finish(self, writing: Writing, written: Written, by: Committer) -> Version:
+        """Make what was written outside any container the newest version."""
+        line, before = writing.line, writing.line.head
+        try:
+            self.get(line.volume_id)  # it may have been deleted meanwhile
+            version = line.finish_edit(writing, written, by)
+        finally:
+            self.abandon(writing)
+        self._told(line, before, by)
+        return version
+
+    def abandon(self, writing: Writing) -> None:
+        """Give up what was begun; nothing of it happened."""
+        writing.line.abandon_edit(writing)
+        self._lines.let_go(writing.line)
 
     # ---------------------------------------------------------------- containers' views
 
     def checkout(self, volume_id: str, holder: str) -> Checkout:
         """Give a container a view of the newest version, with an empty place for its changes."""
-        volume, opened = self._opened(volume_id)
-        base, shelf = opened.history.head, opened.shelf
-        checkout = Checkout.begin(
-            volume.volume_id, holder, base, shelf.paths(base.layers), shelf.workroom()
-        )
-        shelf.pin(base.layers)
-        self._checkouts[checkout.room] = checkout, shelf
+        line = self._line(volume_id)
+        checkout = line.checkout(holder)
+        self._checkouts[checkout.room] = checkout, line
         return checkout
 
     def stage(self, checkout: Checkout) -> Staged | None:
@@ -244,27 +239,29 @@ class Volumes:
 
         Slow, and safe in any thread, one at a time per checkout: nothing shared is changed.
         """
-        self._trash.empty()
-        current, shelf = self._held(checkout)
-        draft = Draft(shelf.workroom(), current.seen)
+        self._lines.trash.empty()
+        current, line = self._held(checkout)
+        draft = Draft(line.shelf.workroom(), current.seen)
         try:
             return current.stage(draft)
         except BaseException:
-            shelf.discard(draft.directory)
+            line.drop(draft.directory)
             raise
 
     def publish(self, checkout: Checkout, staged: Staged, by: Committer) -> Version:
         """Make what was staged the newest version; the newest as it is, if nothing changed."""
-        current, shelf = self._held(checkout)
         try:
-            volume, opened = self._opened(checkout.volume_id)
-            alone = opened.history.head.tree is staged.written.seen
-            version = self._commit(volume, opened, staged.written, by)
+            current, line = self._held(checkout)
+            self.get(checkout.volume_id)  # it may have been deleted
         except BaseException:
             staged.written.drop()
             raise
+        before = line.head
+        version = line.commit(staged.written, by)
+        alone = before.tree is staged.written.seen
         seen = version.tree if alone else apply(current.seen, staged.written.changes)
-        self._checkouts[checkout.room] = current.committed(staged, seen), shelf
+        self._checkouts[checkout.room] = current.committed(staged, seen), line
+        self._told(line, before, by)
         return version
 
     def advance(self, checkout: Checkout) -> Checkout:
@@ -276,119 +273,67 @@ class Volumes:
     def release(self, checkout: Checkout) -> None:
         """Take a view back; what was not committed is gone. A second call does nothing."""
         held = self._checkouts.pop(checkout.room, None)
-        if held is None:
-            return
-        shelf = held[1]
-        shelf.discard(checkout.room)
-        shelf.unpin(checkout.base.layers)
-        opened = self._open.get(checkout.volume_id)
-        if opened is not None:
-            shelf.keep_only(opened.history.head.layers)
-        elif not shelf.held:
-            shelf.close()  # the volume was deleted while it was shown
+        if held is not None:
+            held[1].release(checkout)
+            self._lines.let_go(held[1])
+
+    # ---------------------------------------------------------------- merges
+
+    def begin_merge(self, volume_id: str) -> Merging | None:
+        """
+        Plan a merge of layers while it can still be done in a thread, None if none is due.
+
+        The caller runs it there and calls `finish_merge` here. Nobody has to: a commit that finds
+        too many layers merges them itself, but then everybody waits.
+        """
+        return self._line(volume_id).begin_merge(self._limits.layers * 2 // 3)
+
+    def finish_merge(self, merging: Merging, size: int) -> None:
+        """Use a merged layer."""
+        merging.line.finish_merge(merging, size)
+        self._lines.let_go(merging.line)
 
     # ---------------------------------------------------------------- inside
 
-    def _carry_out(self, volume_id: str, edit: Edit, by: Committer) -> Version:
-        volume, opened = self._opened(volume_id)
-        tree = opened.history.head.tree
-        edit.check(tree)
-        draft = Draft(opened.shelf.workroom(), tree)
+    def _at_once(self, writing: Writing, by: Committer) -> Version:
         try:
-            edit.write(draft)
-            return self._commit(volume, opened, draft.finish(), by)
+            written = writing.write()
         except BaseException:
-            if draft.directory.exists():
-                opened.shelf.discard(draft.directory)
+            self.abandon(writing)
             raise
+        return self.finish(writing, written, by)
 
-    def _commit(self, volume: Volume, opened: _Open, written: Written, by: Committer) -> Version:
-        """Put a written layer on the newest version, in one transaction."""
-        head, shelf = opened.history.head, opened.shelf
-        changes = written.changes
-        if head.tree is not written.seen:
-            changes = settle(changes, written.seen, head.tree)
-        if not changes:
-            shelf.discard(written.directory)
-            return head
-        tree = apply(head.tree, changes)
-        self._limits.check(volume.version, head.tree, tree, changes)
-        if head.tree is not written.seen:
-            prune(written.directory, written.directories, written.changes, changes, tree)
-        layer = Layer(shelf.adopt(written.directory, len(changes)), changes)
-        history = opened.history.commit(layer, self._clock.now(), by)
-        try:
-            sizes = shelf.sizes(history.head.layers)
-            self._archive.commit(volume.volume_id, history, changes, sizes)
-        except BaseException:
-            shelf.keep_only(head.layers)
-            raise
-        opened.history = history
+    def _told(self, line: Line, before: Version, by: Committer) -> None:
+        """Record a new version, and keep its layers few."""
+        if line.head is before:
+            return
         self._journal.add(
             "volume.commit",
-            volume_id=volume.volume_id,
-            version=history.head.number,
+            volume_id=line.volume_id,
+            version=line.head.number,
             container_id=by.container_id,
             via=by.via,
-            changed=len(changes),
+            changed=line.history.records[line.head.number].changed,
         )
-        self._merge(volume, opened)
-        return opened.history.head
+        merging = line.begin_merge(self._limits.layers)
+        if merging is not None:
+            line.finish_merge(merging, merging.run())
 
-    def _merge(self, volume: Volume, opened: _Open) -> None:
-        """Merge the newest layers of a version that has too many."""
-        head, shelf = opened.history.head, opened.shelf
-        if len(head.layers) <= self._limits.layers:
-            return
-        count = how_many(shelf.sizes(head.layers))
-        upper, lower = head.layers[:count], head.layers[count:]
-        room = shelf.workroom()
-        size = merge(shelf.paths(upper), shelf.paths(lower), room)
-        history = opened.history.relayered((shelf.adopt(room, size), *lower))
-        sizes = shelf.sizes(history.head.layers)
-        self._archive.relayer(volume.volume_id, history.head, sizes)
-        opened.history = history
-        shelf.keep_only(history.head.layers)
-
-    def _held(self, checkout: Checkout) -> tuple[Checkout, Shelf]:
+    def _held(self, checkout: Checkout) -> tuple[Checkout, Line]:
         held = self._checkouts.get(checkout.room)
         if held is None:
             raise Conflict("This view of the Volume was given back")
         return held
 
-    def _opened(self, volume_id: str) -> tuple[Volume, _Open]:
+    def _line(self, volume_id: str) -> Line:
         volume = self.get(volume_id)
-        volume_id = volume.volume_id
-        if volume_id not in self._open:
-            born = Entry(Kind.DIRECTORY, 0, int(volume.created_at * 1e9), ROOT_MODE)
-            kept = self._archive.load(volume_id, Tree().put((), born))
-            shelf = Shelf(self._directory / volume_id, self._trash, kept.sizes)
-            self._open[volume_id] = _Open(kept.history, shelf)
-        return volume, self._open[volume_id]
+        return self._lines.open(
+            volume.volume_id, version=volume.version, created_at=volume.created_at
+        )
 
     def _forget(self, volume_id: str) -> None:
         self._archive.forget(volume_id)
-        self._ledger.on_commit(lambda: self._put_away(volume_id))
-
-    def _put_away(self, volume_id: str) -> None:
-        opened = self._open.pop(volume_id, None)
-        shelf = opened.shelf if opened else Shelf(self._directory / volume_id, self._trash, {})
-        if not shelf.held:
-            shelf.close()
-
-    def _sweep(self) -> None:
-        """Give away what a killed process left: layers no version has, and all checkouts."""
-        if not self._directory.exists():
-            return
-        stacks = self._archive.stacks()
-        self._trash.empty()
-        for place in self._directory.iterdir():
-            if place.name not in stacks:
-                self._trash.take(place) if place.name != "trash" else None
-                continue
-            for path in place.iterdir():
-                if path.name not in stacks[place.name]:
-                    self._trash.take(path)
+        self._ledger.on_commit(lambda: self._lines.close(volume_id))
 
     def _now_ns(self) -> int:
         return int(self._clock.now() * 1e9)
@@ -403,25 +348,3 @@ def _volume(named: Named) -> Volume:
         created_at=named.created_at,
         created_by=named.created_by,
     )
-
-
-def _mount(volume: Volume) -> str:
-    # Where containers see it (modal-semantics 1.7 [sdk]).
-    return f"/__modal/volumes/{volume.volume_id}"
-
-
-def _listing(
-    tree: Tree, parts: Parts, entry: Entry, *, recursive: bool
-) -> Iterator[tuple[str, Entry]]:
-    if not entry.is_directory:
-        yield show(parts), entry
-    elif recursive:
-        for below, found in tree.walk(parts):
-            yield show(below), found
-    else:
-        for name, found in tree.children(parts):
-            yield show((*parts, name)), found
-
-
-def _limited(entries: Iterator[tuple[str, Entry]], most: int | None) -> Iterator[tuple[str, Entry]]:
-    return entries if most is None else islice(entries, most)

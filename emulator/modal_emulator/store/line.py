@@ -1,0 +1,234 @@
+"""
+One volume at work: its history, its layers on disk, and how one grows with the other.
+
+Bytes are always on disk before the transaction that makes them a version. What is slow is split
+in three: `begin_*` and `finish_*` belong to the one loop that owns the volume, what lies between
+may run in any thread and touches nothing shared. It knows no names, containers or protocols.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from modal_emulator.ground.clock import Clock
+from modal_emulator.ground.errors import Invalid, NotFound
+from modal_emulator.store.archive import Archive
+from modal_emulator.store.checkout import Checkout
+from modal_emulator.store.drafts import Draft, Written
+from modal_emulator.store.edits import Edit
+from modal_emulator.store.history import Committer, History, Version
+from modal_emulator.store.layer import Layer, LayerId, apply, find
+from modal_emulator.store.limits import VolumeLimits
+from modal_emulator.store.links import follow
+from modal_emulator.store.merging import how_many, merge
+from modal_emulator.store.paths import parse
+from modal_emulator.store.settling import prune, settle
+from modal_emulator.store.shelf import Shelf
+from modal_emulator.store.tree import Entry, Kind
+
+__all__ = ["Line", "Located", "Merging", "Writing"]
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A file of the newest version, and where its bytes are; nobody may write to them."""
+
+    path: Path
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """An edit under way: checked, and with a place for its layer."""
+
+    line: "Line"
+    edit: Edit
+    draft: Draft
+    base: Version
+
+    def write(self) -> Written:
+        """Write the layer; slow, and safe in any thread."""
+        self.edit.write(self.draft)
+        return self.draft.finish()
+
+
+@dataclass(frozen=True, slots=True)
+class Merging:
+    """A merge under way: these layers become one."""
+
+    line: "Line"
+    layers: tuple[LayerId, ...]
+    paths: tuple[Path, ...]
+    below: tuple[Path, ...]
+    base: Version
+    room: Path
+
+    def run(self) -> int:
+        """Write the merged layer and return its size; slow, and safe in any thread."""
+        return merge(self.paths, self.below, self.room)
+
+
+class Line:
+    """The line of versions of one volume, kept on a shelf and in the archive."""
+
+    def __init__(
+        self,
+        volume_id: str,
+        history: History,
+        shelf: Shelf,
+        archive: Archive,
+        clock: Clock,
+        limits: VolumeLimits,
+        version: int,
+    ) -> None:
+        self.volume_id = volume_id
+        self.history = history
+        self.shelf = shelf
+        self._archive = archive
+        self._clock = clock
+        self._limits = limits
+        self._version = version
+
+    @property
+    def head(self) -> Version:
+        """The newest version."""
+        return self.history.head
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The directories that show the newest version, the newest first."""
+        return self.shelf.paths(self.head.layers)
+
+    @property
+    def mount(self) -> str:
+        """Where containers see the volume (modal-semantics 1.7 [sdk])."""
+        return f"/__modal/volumes/{self.volume_id}"
+
+    def locate(self, path: str) -> Located:
+        """Return where the bytes of a regular file of the newest version are."""
+        parts = follow(self.head.tree, parse(path), self.mount)
+        entry, place = self.head.tree.get(parts), find(self.paths, parts)
+        if entry is None or place is None:
+            raise NotFound(f"No such file or directory: '{path}'")
+        if entry.kind is not Kind.FILE:
+            raise Invalid(f"'{path}' is not a regular file")
+        return Located(place, entry)
+
+    # ---------------------------------------------------------------- commits
+
+    def commit(self, written: Written, by: Committer) -> Version:
+        """
+        Put a written layer on the newest version, in one transaction; the layer is used up.
+
+        Changes that say nothing on the newest version are left out; if none is left there is no
+        new version.
+        """
+        try:
+            return self._commit(written, by)
+        except BaseException:
+            self.drop(written.directory)
+            raise
+
+    def _commit(self, written: Written, by: Committer) -> Version:
+        head, changes = self.head, written.changes
+        moved = head.tree is not written.seen
+        if moved:
+            changes = settle(changes, written.seen, head.tree)
+        if not changes:
+            self.drop(written.directory)
+            return head
+        tree = apply(head.tree, changes)
+        self._limits.check(self._version, head.tree, tree, changes)
+        if moved:
+            prune(written.directory, written.directories, written.changes, changes, tree)
+        layer = Layer(self.shelf.adopt(written.directory, len(changes)), changes)
+        history = self.history.commit(layer, self._clock.now(), by)
+        try:
+            sizes = self.shelf.sizes(history.head.layers)
+            self._archive.commit(self.volume_id, history, changes, sizes)
+        except BaseException:
+            self.shelf.keep_only(head.layers)
+            raise
+        self.history = history
+        return history.head
+
+    # ---------------------------------------------------------------- edits
+
+    def begin_edit(self, edit: Edit) -> Writing:
+        """Check an edit on the newest version and hold that version for it."""
+        edit.check(self.head.tree)
+        writing = Writing(self, edit, Draft(self.shelf.workroom(), self.head.tree), self.head)
+        self.shelf.pin(self.head.layers)
+        return writing
+
+    def finish_edit(self, writing: Writing, written: Written, by: Committer) -> Version:
+        """Make an edit the newest version, if it may still be made there; then `abandon_edit`."""
+        if self.head.tree is not writing.draft.seen:
+            writing.edit.check(self.head.tree)
+        return self.commit(written, by)
+
+    def abandon_edit(self, writing: Writing) -> None:
+        """Let go of what an edit held."""
+        self.shelf.unpin(writing.base.layers)
+        self.drop(writing.draft.directory)
+        self.shelf.keep_only(self.head.layers)
+
+    # ---------------------------------------------------------------- checkouts
+
+    def checkout(self, holder: str) -> Checkout:
+        """Lay out a view of the newest version and hold that version for it."""
+        room = self.shelf.workroom()
+        checkout = Checkout.begin(self.volume_id, holder, self.head, self.paths, room)
+        self.shelf.pin(self.head.layers)
+        return checkout
+
+    def release(self, checkout: Checkout) -> None:
+        """Take a view back, with all that was not committed."""
+        self.shelf.unpin(checkout.base.layers)
+        self.drop(checkout.room)
+        self.shelf.keep_only(self.head.layers)
+
+    # ---------------------------------------------------------------- merges
+
+    def begin_merge(self, most: int) -> Merging | None:
+        """Plan a merge if the newest version has more than `most` layers."""
+        if len(self.head.layers) <= most:
+            return None
+        count = how_many(self.shelf.sizes(self.head.layers))
+        merging = Merging(
+            line=self,
+            layers=self.head.layers[:count],
+            paths=self.paths[:count],
+            below=self.paths[count:],
+            base=self.head,
+            room=self.shelf.workroom(),
+        )
+        self.shelf.pin(self.head.layers)
+        return merging
+
+    def finish_merge(self, merging: Merging, size: int) -> None:
+        """Put a merged layer in the place of those it was made of, if they are there still."""
+        layers, count = self.head.layers, len(merging.layers)
+        try:
+            if merging.layers[0] not in layers:
+                return
+            start = layers.index(merging.layers[0])
+            if layers[start:] != merging.base.layers:
+                return  # another merge was quicker
+            merged = self.shelf.adopt(merging.room, size)
+            history = self.history.relayered((*layers[:start], merged, *layers[start + count :]))
+            sizes = self.shelf.sizes(history.head.layers)
+            self._archive.relayer(self.volume_id, history.head, sizes)
+            self.history = history
+        finally:
+            self.abandon_merge(merging)
+
+    def abandon_merge(self, merging: Merging) -> None:
+        """Let go of what a merge held."""
+        self.shelf.unpin(merging.base.layers)
+        self.drop(merging.room)
+        self.shelf.keep_only(self.head.layers)
+
+    def drop(self, room: Path) -> None:
+        """Give a workroom away, unless it became a layer."""
+        if room.exists():
+            self.shelf.discard(room)
