@@ -1,0 +1,151 @@
+"""Two ways to the server of a test: RPCs by name, and Modal's own command."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import pytest
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+from grpclib import GRPCError
+from grpclib.client import Channel, UnaryStreamMethod, UnaryUnaryMethod
+from modal_proto import api_pb2
+
+SERVICE = api_pb2.DESCRIPTOR.services_by_name["ModalClient"]
+
+
+@dataclass
+class Rpcs:
+    """Calls RPCs as any client could, also such as no SDK would send."""
+
+    environment: dict[str, str]
+
+    def __call__(self, name: str, request: Message) -> Any:
+        """Return the reply, or the list of replies of a stream; GRPCError as it comes."""
+        return self.all([(name, request)])[0]
+
+    def all(self, calls: list[tuple[str, Message]]) -> list[Any]:
+        """Make several calls one after another on one connection."""
+
+        async def calling() -> list[Any]:
+            async with self._channel() as channel:
+                return [await self._call(channel, name, request) for name, request in calls]
+
+        return asyncio.run(asyncio.wait_for(calling(), 30))
+
+    def error(self, name: str, request: Message) -> tuple[str, str]:
+        """Return name of the status and message of the error that the call must end in."""
+        with pytest.raises(GRPCError) as caught:
+            self(name, request)
+        return caught.value.status.name, caught.value.message or ""
+
+    def http(self, work: Callable[[aiohttp.ClientSession], Coroutine[Any, Any, Any]]) -> Any:
+        """Do something with an HTTP client."""
+
+        async def working() -> Any:
+            async with aiohttp.ClientSession() as session:
+                return await work(session)
+
+        return asyncio.run(asyncio.wait_for(working(), 30))
+
+    def get(self, url: str) -> bytes:
+        """Fetch a body."""
+
+        async def work(session: aiohttp.ClientSession) -> bytes:
+            async with session.get(url) as response:
+                assert response.status == 200, await response.text()
+                return await response.read()
+
+        return self.http(work)
+
+    def put(self, url: str, data: bytes) -> tuple[int, bytes]:
+        """Bring a body; return status and answer."""
+
+        async def work(session: aiohttp.ClientSession) -> tuple[int, bytes]:
+            async with session.put(url, data=data) as response:
+                return response.status, await response.read()
+
+        return self.http(work)
+
+    @asynccontextmanager
+    async def _channel(self) -> AsyncIterator[Channel]:
+        where = urlsplit(self.environment["MODAL_SERVER_URL"])
+        channel = Channel(where.hostname, where.port)
+        try:
+            yield channel
+        finally:
+            channel.close()
+
+    async def _call(self, channel: Channel, name: str, request: Message) -> Any:
+        method = SERVICE.methods_by_name[name]
+        shape = UnaryStreamMethod if method.server_streaming else UnaryUnaryMethod
+        call = shape(
+            channel,
+            f"/{SERVICE.full_name}/{name}",
+            GetMessageClass(method.input_type),
+            GetMessageClass(method.output_type),
+        )
+        token = {
+            "x-modal-token-id": self.environment["MODAL_TOKEN_ID"],
+            "x-modal-token-secret": self.environment["MODAL_TOKEN_SECRET"],
+        }
+        return await call(request, metadata=token)
+
+
+@pytest.fixture
+def rpc(modal_emulator) -> Rpcs:
+    return Rpcs(modal_emulator.environment)
+
+
+@dataclass
+class Finished:
+    """What a command left: its exit code and all it printed."""
+
+    code: int
+    text: str
+
+
+@pytest.fixture(scope="session")
+def modal_forks() -> Iterator[subprocess.Popen[str]]:
+    """A process that has imported Modal's command."""
+    forks = subprocess.Popen(
+        [sys.executable, str(Path(__file__).with_name("forks.py"))],
+        env={**os.environ, "MODAL_CONFIG_PATH": os.devnull},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with forks:
+        yield forks
+        assert forks.stdin is not None
+        forks.stdin.close()
+
+
+@pytest.fixture
+def modal_command(modal_emulator, modal_forks, tmp_path) -> Callable[..., Finished]:
+    """Run Modal's own command in a process of its own, with no terminal."""
+
+    def run(*arguments: str, code: int = 0) -> Finished:
+        output = tmp_path / ".output"
+        job = {
+            "arguments": arguments,
+            "environment": {**os.environ, "COLUMNS": "200", "TERM": "dumb"},
+            "directory": str(tmp_path),
+            "output": str(output),
+        }
+        modal_forks.stdin.write(json.dumps(job) + "\n")
+        modal_forks.stdin.flush()
+        done = Finished(int(modal_forks.stdout.readline()), output.read_text())
+        assert done.code == code, done.text
+        return done
+
+    return run
