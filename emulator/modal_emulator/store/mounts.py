@@ -68,6 +68,8 @@ class Mounts:
             part.mkdir(parents=True, exist_ok=True, mode=0o700)
             _sweep(part)
         self._mounts = {key: _mount_from(key, value) for key, value in ledger.all("mount")}
+        # Stands for the SDK's own Mounts, whose handles outlive a World and are not loaded again.
+        self.create(())
 
     def create(self, files: Iterable[MountFile]) -> Mount:
         """
