@@ -8,7 +8,8 @@ fixture.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,7 +18,12 @@ if TYPE_CHECKING:
     from modal_emulator.emulator import Running
     from modal_emulator.pytest_plugin.session import Session
 
-__all__ = ["modal_emulator", "modal_emulator_session", "pytest_addoption"]
+__all__ = [
+    "modal_emulator",
+    "modal_emulator_session",
+    "pytest_addoption",
+    "pytest_runtest_makereport",
+]
 
 COMMIT_SECONDS = "modal_background_commit_seconds"
 
@@ -50,6 +56,18 @@ def modal_emulator(modal_emulator_session: Session) -> Iterator[Running]:
     """
     with modal_emulator_session.test() as running:
         yield running
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let the traceback show the lines of code that ran in a container."""
+    if call.excinfo is not None and "modal" in sys.modules:
+        from modal_emulator.pytest_plugin.sources import find_sources
+
+        find_sources(call.excinfo.value, (item.path.parent, item.config.rootpath))
+    return (yield)
 
 
 def _seconds(config: pytest.Config) -> float | None:
