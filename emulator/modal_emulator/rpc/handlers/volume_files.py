@@ -7,6 +7,7 @@ ones use the second to read both, so each protocol answers for either kind of vo
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from itertools import islice
 from pathlib import Path
@@ -20,6 +21,7 @@ from modal_emulator.rpc.call import Call
 from modal_emulator.rpc.tables import Rpc, full, stream
 from modal_emulator.store.grants import Bring, Fetch
 from modal_emulator.store.history import Committer
+from modal_emulator.store.line import Writing
 from modal_emulator.store.mounts import DEFAULT_MODE
 from modal_emulator.store.tree import Kind
 from modal_emulator.store.volumes import Incoming
@@ -92,7 +94,7 @@ async def volume_put_files(world: World, call: Call[api_pb2.VolumePutFilesReques
     """Make files of contents that were brought before; all of them or none."""
     incoming = [_whole(world, file) for file in call.request.files]
     overwrite = not call.request.disallow_overwrite_existing_files
-    world.volumes.put_files(call.request.volume_id, incoming, overwrite=overwrite, by=API)
+    await _do(world, world.volumes.begin_put(call.request.volume_id, incoming, overwrite=overwrite))
     return Empty()
 
 
@@ -104,7 +106,8 @@ async def volume_put_files2(
     missing = list(_missing(world, incoming))
     if not missing:
         overwrite = not call.request.disallow_overwrite_existing_files
-        world.volumes.put_files(call.request.volume_id, incoming, overwrite=overwrite, by=API)
+        volume_id = call.request.volume_id
+        await _do(world, world.volumes.begin_put(volume_id, incoming, overwrite=overwrite))
     return api_pb2.VolumePutFiles2Response(missing_blocks=missing)
 
 
@@ -123,10 +126,25 @@ async def volume_copy_files(
 ) -> Empty:
     """Copy files within a volume as `cp` does."""
     asked = call.request
-    world.volumes.copy(
-        asked.volume_id, list(asked.src_paths), asked.dst_path, recursive=asked.recursive, by=API
+    writing = world.volumes.begin_copy(
+        asked.volume_id, list(asked.src_paths), asked.dst_path, recursive=asked.recursive
     )
+    await _do(world, writing)
     return Empty()
+
+
+async def _do(world: World, writing: Writing) -> None:
+    """Carry out a change in a thread, to its end also when the caller goes away meanwhile."""
+
+    async def carry_out() -> None:
+        try:
+            written = await asyncio.to_thread(writing.write)
+        except BaseException:
+            world.volumes.abandon(writing)
+            raise
+        world.volumes.finish(writing, written, API)
+
+    await asyncio.shield(carry_out())
 
 
 def _listing(world: World, asked: ListRequest) -> Iterator[list[api_pb2.FileEntry]]:

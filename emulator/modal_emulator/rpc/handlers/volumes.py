@@ -43,7 +43,9 @@ async def volume_get_by_id(
 ) -> api_pb2.VolumeGetByIdResponse:
     """Find a volume by its id."""
     volume = world.volumes.get(call.request.volume_id)
-    return api_pb2.VolumeGetByIdResponse(volume_id=volume.volume_id, metadata=volume_metadata(volume))
+    return api_pb2.VolumeGetByIdResponse(
+        volume_id=volume.volume_id, metadata=volume_metadata(volume)
+    )
 
 
 async def volume_list(
