@@ -207,13 +207,14 @@ def test_the_inputs_of_a_killed_container_fail_with_its_death():
     play(body)
 
 
-def test_a_container_that_cannot_begin_fails_what_waits_with_its_reason():
+@pytest.mark.parametrize("code", [0, 1])
+def test_a_container_that_cannot_begin_fails_what_waits_with_its_reason(code):
     async def body(stage: Stage) -> None:
         waiting = [stage.submit() for _ in range(2)]
         await settle()
         worker = stage.launcher.launched[0]
         worker.failure = b"ImportError"
-        stage.pool.exited(worker, Exit(1))
+        stage.pool.exited(worker, Exit(code))
         assert [i.outcome.result for i in waiting] == [b"ImportError"] * 2
         assert waiting[0].outcome.status is Status.INIT_FAILURE
 

@@ -212,7 +212,8 @@ class Pool:
         )
         for input_id in tuple(worker.inputs):
             self.finish(self._calls.input(input_id), outcome)
-        if not worker.ready and not ended.clean:
+        # The SDK's entrypoint reports a failing import or `enter` and then exits with 0.
+        if not worker.ready and (worker.failure or not ended.clean):
             self._failed_starts += 1
             # It never got as far as asking: the next one would end the same way.
             while self._waiting:
