@@ -123,10 +123,13 @@ def test_samples_run(page: Path, tmp_path: Path) -> None:
     directory.mkdir()
     home.mkdir()
     for block in blocks(page.read_text()):
+        failure = ""
         try:
             work_through(block, directory, home)
         except AssertionError as error:
-            pytest.fail(f"{page.relative_to(ROOT)}:{block.line}: {error}", pytrace=False)
+            failure = f"{page.relative_to(ROOT)}:{block.line}: {error}"
+        if failure:
+            pytest.fail(failure, pytrace=False)
 
 
 def test_runner_tells_a_failing_sample(tmp_path: Path) -> None:
