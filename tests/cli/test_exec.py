@@ -142,7 +142,7 @@ def test_nothing_is_kept_unless_asked(run: Run, tmp_path: Path) -> None:
     create = ["exec", "--state-dir", "state", "--", "modal", "volume", "create", "v"]
     assert run(*create).returncode == 0
     done = run("exec", "--state-dir", "state", "--", "modal", "volume", "list", "--json")
-    assert [volume["name"] for volume in json.loads(done.stdout)] == ["v"]
+    assert [list(volume.values())[0] for volume in json.loads(done.stdout)] == ["v"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGUSR1])
