@@ -73,8 +73,9 @@ class Environments:
             self._make(DEFAULT, default=True, settings=Settings())
 
     def list(self) -> tuple[Environment, ...]:
-        """Return all environments, the oldest first."""
-        return tuple(sorted(self._environments.values(), key=lambda e: e.created_at))
+        """Return all environments: the default one, then the others from the oldest on."""
+        order = sorted(self._environments.values(), key=lambda e: (e.created_at, e.name))
+        return tuple(sorted(order, key=lambda e: not e.default))
 
     @property
     def default(self) -> Environment:
