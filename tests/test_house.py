@@ -20,6 +20,7 @@ PACKAGES = {
 FLOORS = {
     "ground": 0,
     "sdk": 0,
+    "lodging": 1,
     "store": 1,
     "findings": 2,
     "runtime": 3,

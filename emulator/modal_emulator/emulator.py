@@ -6,9 +6,7 @@ The emulator: one World behind its servers, started and stopped as one thing.
 """
 
 import asyncio
-import os
 import shutil
-import tempfile
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
@@ -21,6 +19,7 @@ from modal_emulator.ground.clock import SystemClock
 from modal_emulator.ground.errors import Invalid
 from modal_emulator.ground.ids import Ids
 from modal_emulator.ground.journal import Event
+from modal_emulator.lodging import Lodging
 from modal_emulator.rpc.credentials import DEMO_TOKEN_ID, Credentials
 from modal_emulator.rpc.results import terminated
 from modal_emulator.rpc.server import Wire
@@ -39,7 +38,6 @@ __all__ = ["Emulator", "Running", "Settings", "running"]
 
 T = TypeVar("T")
 DEFAULTS = Settings()
-FAST = Path("/dev/shm")  # noqa: S108 (a private directory is made in it)
 
 
 class Emulator:
@@ -109,19 +107,16 @@ class Emulator:
         Raises:
             Invalid: the port is taken, or the directory cannot be used.
         """
-        self._base = _base(self._directory)
-        # Unix sockets have short names by nature (108 bytes), so they get a short place.
-        self._sockets = Path(tempfile.mkdtemp(prefix="modal-emulator-"))
-        ids = Ids()
+        self._lodging = Lodging(self._directory)
         self._site = Site(lambda: self.world)
         try:
-            self._credentials = Credentials(DEMO_TOKEN_ID, _token_secret(self._directory, ids))
-            self._wire = Wire(lambda: self.world, self._credentials, self._sockets)
+            self._credentials = Credentials(DEMO_TOKEN_ID, self._lodging.token_secret(Ids()))
+            self._wire = Wire(lambda: self.world, self._credentials, self._lodging.sockets)
             self._around = Surroundings(
                 clock=SystemClock(),
                 ids=Ids(salt=self._credentials.token_secret),
                 births=Births(),
-                backend=pick(self._settings, self._base / "containers"),
+                backend=pick(self._settings, self._lodging.base / "containers"),
                 door=self._wire,
                 translator=Messages,
                 site_url=lambda: self._site.url,
@@ -143,9 +138,7 @@ class Emulator:
         if hasattr(self, "_wire"):
             await self._wire.stop()
         await self._site.stop()
-        shutil.rmtree(self._sockets, ignore_errors=True)
-        if self._directory is None:
-            shutil.rmtree(self._base, ignore_errors=True)
+        self._lodging.close()
 
     async def reset(self) -> None:
         """
@@ -192,7 +185,8 @@ class Emulator:
     def _open_world(self) -> None:
         self._count += 1
         durable = self._directory is not None
-        self._root = self._base if durable else self._base / str(self._count)
+        base = self._lodging.base
+        self._root = base if durable else base / str(self._count)
         self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
         world = World.open(self._root, self._settings, self._around, durable=durable)
         for listener in self._listeners:
@@ -319,25 +313,3 @@ async def _settle() -> None:
         await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 5)
     await asyncio.get_running_loop().shutdown_asyncgens()
     await asyncio.get_running_loop().shutdown_default_executor()
-
-
-def _base(directory: Path | None) -> Path:
-    """Return where to keep things: the given directory, or a private one in memory."""
-    if directory is None:
-        where = FAST if FAST.is_dir() and os.access(FAST, os.W_OK) else None
-        # The process id tells whose it is, also after that process was killed.
-        return Path(tempfile.mkdtemp(prefix=f"modal-emulator-{os.getpid()}-", dir=where))
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return directory.absolute()
-
-
-def _token_secret(directory: Path | None, ids: Ids) -> str:
-    """Return the demo token's secret: new for each server, the same for one state directory."""
-    fresh = f"as-{ids.secret(22)}"
-    if directory is None:
-        return fresh
-    path = directory / "token"
-    if not path.exists():
-        path.touch(mode=0o600)
-        path.write_text(fresh)
-    return path.read_text().strip()

@@ -1,0 +1,98 @@
+"""
+Where one emulator keeps its files, and the lock that says it is still there.
+
+A given directory is the user's and stays. Without one a private directory is taken, in memory
+where the machine has room for it, and removed at the end. What a killed emulator could not remove
+is removed by the next one that starts: nobody holds its lock any more.
+"""
+
+import fcntl
+import os
+import shutil
+import stat
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from modal_emulator.ground.ids import Ids
+
+__all__ = ["Lodging"]
+
+FAST = Path("/dev/shm")  # noqa: S108 (a private directory is made in it)
+PREFIX = "modal-emulator-"
+LOCK = "alive"
+# A unix socket's name has 108 bytes at most; this leaves some for a number and a slash.
+LONGEST = 90
+
+
+class Lodging:
+    """The directories of one emulator."""
+
+    def __init__(self, directory: Path | None) -> None:
+        self.durable = directory is not None
+        self._scratch: list[tuple[Path, int]] = []
+        _remove_orphans(FAST)
+        _remove_orphans(Path(tempfile.gettempdir()))
+        if directory is None:
+            self.base = self._take(FAST if _has_room(FAST) else None)
+        else:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.base = directory.absolute()
+        self.sockets = self.base / "sockets"
+        if len(os.fsencode(self.sockets)) > LONGEST or self.durable:
+            self.sockets = self._take(None)
+        self.sockets.mkdir(mode=0o700, exist_ok=True)
+
+    def token_secret(self, ids: Ids) -> str:
+        """Return the demo token's secret: new for each server, the same for one directory."""
+        fresh = f"as-{ids.secret(22)}"
+        if not self.durable:
+            return fresh
+        path = self.base / "token"
+        with suppress(FileExistsError):
+            file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(file, "w") as opened:
+                opened.write(fresh)
+        return path.read_text().strip() or fresh
+
+    def close(self) -> None:
+        """Remove what is not the user's."""
+        for path, lock in self._scratch:
+            shutil.rmtree(path, ignore_errors=True)
+            os.close(lock)
+        self._scratch.clear()
+
+    def _take(self, where: Path | None) -> Path:
+        # The process id tells whose it is, also after that process was killed.
+        path = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=where))
+        lock = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        self._scratch.append((path, lock))
+        return path
+
+
+def _has_room(where: Path) -> bool:
+    """Say whether there is memory for some gigabytes; containers often have 64 MiB only."""
+    if not where.is_dir() or not os.access(where, os.W_OK):
+        return False
+    space = os.statvfs(where)
+    return space.f_bavail * space.f_frsize >= 1 << 30
+
+
+def _remove_orphans(where: Path) -> None:
+    for path in where.glob(f"{PREFIX}*-*") if where.is_dir() else ():
+        with suppress(OSError):
+            _remove_if_orphan(path)
+
+
+def _remove_if_orphan(path: Path) -> None:
+    there = path.lstat()
+    if not stat.S_ISDIR(there.st_mode) or there.st_uid != os.getuid():
+        return
+    # A directory without a lock was not made by a `Lodging`, or is being made just now.
+    lock = os.open(path / LOCK, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(path, ignore_errors=True)
+    finally:
+        os.close(lock)
