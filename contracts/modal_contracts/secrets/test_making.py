@@ -87,7 +87,7 @@ def test_a_dotenv_file_is_found_upwards(scene: Scene, tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("CLAUSE_A=one\nCLAUSE_B='two words'\n# a note\nCLAUSE_C\n")
     deep = tmp_path / "deep" / "er"
     deep.mkdir(parents=True)
-    secret = modal.Secret.from_dotenv(deep)
+    secret = modal.Secret.from_dotenv(str(deep))
     seen = _seen(scene, secret, "CLAUSE_A", "CLAUSE_B", "CLAUSE_C")
     assert seen == {"CLAUSE_A": "one", "CLAUSE_B": "two words", "CLAUSE_C": ""}
 
@@ -106,7 +106,7 @@ def test_a_dotenv_file_is_found_from_the_working_directory(
 @clause("secrets/a-missing-dotenv-file-is-no-error", DOTENV)
 def test_a_missing_dotenv_file_is_no_error(scene: Scene, tmp_path: Path) -> None:
     """When no file is found the secret is empty."""
-    secret = modal.Secret.from_dotenv(tmp_path, filename=scene.unused_name(".env"))
+    secret = modal.Secret.from_dotenv(str(tmp_path), filename=scene.unused_name(".env"))
     assert _seen(scene, secret, "CLAUSE_A") == {"CLAUSE_A": None}
 
 

@@ -37,7 +37,11 @@ def test_a_forced_upload_overwrites(scene: Scene, version: int) -> None:
 
 @both_versions
 @pytest.mark.parametrize("force", [False, True], ids=["plain", "forced"])
-@clause("volumes/an-upload-never-replaces-a-directory", documented("sdk/py/latest/modal.Volume"))
+@clause(
+    "volumes/an-upload-never-replaces-a-directory",
+    documented("sdk/py/latest/modal.Volume"),
+    since="1.3.0",
+)
 def test_an_upload_never_replaces_a_directory(scene: Scene, version: int, force: bool) -> None:
     """A file cannot take the place of a directory, not even by force."""
     volume = scene.volume(version)
@@ -138,7 +142,11 @@ def test_a_removal_takes_the_file(scene: Scene, version: int) -> None:
 
 
 @both_versions
-@clause("volumes/removing-nothing-is-not-found", inferred("modal/volume.py", "_Volume.remove_file"))
+@clause(
+    "volumes/removing-nothing-is-not-found",
+    inferred("modal/volume.py", "_Volume.remove_file"),
+    since="1.3.0",
+)
 def test_removing_nothing_is_not_found(scene: Scene, version: int) -> None:
     """Removing a path that does not exist raises FileNotFoundError."""
     with pytest.raises(FileNotFoundError):
@@ -149,6 +157,7 @@ def test_removing_nothing_is_not_found(scene: Scene, version: int) -> None:
 @clause(
     "volumes/a-directory-is-removed-only-recursively",
     assumed("the parameter exists to be needed; in which words the service refuses is not known"),
+    since="1.3.0",
 )
 def test_a_directory_is_removed_only_recursively(scene: Scene, version: int) -> None:
     """A directory with files is removed with `recursive`, and refused without."""

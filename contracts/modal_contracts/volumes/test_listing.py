@@ -160,6 +160,7 @@ def test_reading_nothing_is_not_found(scene: Scene, version: int) -> None:
 @clause(
     "volumes/a-directory-cannot-be-read",
     assumed("a directory has no bytes; in which words the service refuses is not known"),
+    since="1.3.0",
 )
 def test_a_directory_cannot_be_read(scene: Scene, version: int) -> None:
     """Reading a directory as a file is an error."""
