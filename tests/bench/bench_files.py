@@ -8,7 +8,8 @@ otherwise be asked for nothing.
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from modal_emulator.emulator import Running
 LARGE = 64 * 2**20
 SMALL, FILES = 1000, 100
 ROUNDS = 7
+MEMORY = Path("/dev/shm")
 UP_LARGE, UP_SMALL = "upload of 64 MiB", f"upload of {FILES} files of 1 kB"
 DOWN_LARGE, DOWN_SMALL = "download of 64 MiB", f"download of {FILES} files of 1 kB"
 both_versions = pytest.mark.parametrize("version", [1, 2], ids=["v1", "v2"])
@@ -50,8 +52,11 @@ class Sources:
 
 
 @pytest.fixture
-def sources(tmp_path: Path) -> Sources:
-    return Sources(tmp_path)
+def sources(tmp_path: Path) -> Iterator[Sources]:
+    """Make files where the emulator keeps its own: in memory, where that can be had."""
+    where = MEMORY if MEMORY.is_dir() else tmp_path
+    with tempfile.TemporaryDirectory(dir=where) as directory:
+        yield Sources(Path(directory))
 
 
 def fresh(sources: Callable[[], Path], target: Callable[[], Path]) -> Callable[[], object]:

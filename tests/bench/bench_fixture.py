@@ -1,10 +1,11 @@
 """What a test pays for a server of its own, before and after it."""
 
+import plain_app
 import pytest
 from constant import constant_server
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from modal_emulator.emulator import running
+from modal_emulator.emulator import Running, running
 
 GROUP = "a server of one's own"
 pytestmark = pytest.mark.benchmark(group=GROUP)
@@ -14,6 +15,16 @@ def bench_reset(benchmark: BenchmarkFixture) -> None:
     """The fixture's way: the server stays, the World is new."""
     with running() as emulator:
         benchmark.pedantic(emulator.reset, rounds=50)
+
+
+def bench_reset_after_a_test_with_a_container(
+    benchmark: BenchmarkFixture, modal_emulator: Running
+) -> None:
+    def test() -> None:
+        with plain_app.app.run():
+            plain_app.warm.remote(1)
+
+    benchmark.pedantic(modal_emulator.reset, setup=test, rounds=10)
 
 
 def bench_start_and_stop(benchmark: BenchmarkFixture) -> None:
