@@ -163,4 +163,5 @@ class World:
     async def close(self) -> None:
         """End every container and close the ledger."""
         await self.dispatcher.close()
+        self.grants.close()
         self.ledger.close()

@@ -110,6 +110,12 @@ class Grants:
         self._pins[inode] = _Pin(pinned, self._clock.now() + LIFETIME)
         return pinned
 
+    def close(self) -> None:
+        """Forget all of them and let the pinned files go."""
+        self._grants.clear()
+        self._pins.clear()
+        shutil.rmtree(self._directory, ignore_errors=True)
+
     def _note(self, token: str, grant: Grant) -> str:
         self._forget_the_old()
         self._grants[token] = (grant, self._clock.now() + LIFETIME)
