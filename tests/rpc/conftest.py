@@ -18,9 +18,17 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from grpclib import GRPCError
 from grpclib.client import Channel, UnaryStreamMethod, UnaryUnaryMethod
+from grpclib.encoding.proto import ProtoCodec
 from modal_proto import api_pb2
 
 SERVICE = api_pb2.DESCRIPTOR.services_by_name["ModalClient"]
+
+
+class Raw(ProtoCodec):
+    """Sends bytes as they are, where they are given in place of a message."""
+
+    def encode(self, message: Any, message_type: Any) -> bytes:
+        return message if isinstance(message, bytes) else super().encode(message, message_type)
 
 
 @dataclass
@@ -47,6 +55,41 @@ class Rpcs:
         with pytest.raises(GRPCError) as caught:
             self(name, request)
         return caught.value.status.name, caught.value.message or ""
+
+    def outcomes(self, calls: list[tuple[str, Any]]) -> list[tuple[str, str]]:
+        """Make calls whatever they end in; return name of the status and message of each."""
+
+        async def calling() -> list[tuple[str, str]]:
+            ended = []
+            async with self._channel() as channel:
+                for name, request in calls:
+                    try:
+                        await self._call(channel, name, request)
+                    except GRPCError as error:
+                        ended.append((error.status.name, error.message or ""))
+                    else:
+                        ended.append(("OK", ""))
+            return ended
+
+        return asyncio.run(asyncio.wait_for(calling(), 30))
+
+    def frame(self, name: str, data: bytes) -> tuple[str, str]:
+        """Send bytes in place of a message and its length; return what the call ended in."""
+
+        async def sending() -> tuple[str, str]:
+            method = SERVICE.methods_by_name[name]
+            async with self._channel() as channel:
+                shapes = map(GetMessageClass, (method.input_type, method.output_type))
+                call = UnaryUnaryMethod(channel, f"/{SERVICE.full_name}/{name}", *shapes)
+                with pytest.raises(GRPCError) as caught:
+                    async with call.open(metadata=self._token) as stream:
+                        await stream.send_request()
+                        await stream._stream.send_data(data, end_stream=True)
+                        stream._send_message_done = stream._end_done = True
+                        await stream.recv_message()
+                return caught.value.status.name, caught.value.message or ""
+
+        return asyncio.run(asyncio.wait_for(sending(), 30))
 
     def http(self, work: Callable[[aiohttp.ClientSession], Coroutine[Any, Any, Any]]) -> Any:
         """Do something with an HTTP client."""
@@ -79,7 +122,7 @@ class Rpcs:
     @asynccontextmanager
     async def _channel(self) -> AsyncIterator[Channel]:
         where = urlsplit(self.environment["MODAL_SERVER_URL"])
-        channel = Channel(where.hostname, where.port)
+        channel = Channel(where.hostname, where.port, codec=Raw())
         try:
             yield channel
         finally:
@@ -94,11 +137,14 @@ class Rpcs:
             GetMessageClass(method.input_type),
             GetMessageClass(method.output_type),
         )
-        token = {
+        return await call(request, metadata=self._token)
+
+    @property
+    def _token(self) -> dict[str, str]:
+        return {
             "x-modal-token-id": self.environment["MODAL_TOKEN_ID"],
             "x-modal-token-secret": self.environment["MODAL_TOKEN_SECRET"],
         }
-        return await call(request, metadata=token)
 
 
 @pytest.fixture

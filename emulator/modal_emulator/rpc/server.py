@@ -9,13 +9,14 @@ container, which is how the server knows which container is calling.
 import asyncio
 import logging
 import os
+import struct
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from google.protobuf.descriptor import MethodDescriptor
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 from grpclib import GRPCError, Status
 from grpclib.const import Cardinality, Handler
@@ -116,10 +117,7 @@ class Wire:
             rpc = rpcs().get(name)
             if rpc is None:
                 raise GRPCError(Status.UNIMPLEMENTED, _not_built(name))
-            request: Message | None = await stream.recv_message()
-            if request is None:
-                raise Invalid(f"{name}: the request ended before its message")
-            call: Call[Any] = Call(request, container_id, metadata)
+            call: Call[Any] = Call(await _request(name, stream), container_id, metadata)
             if rpc.streaming is not None:
                 async for reply in rpc.streaming(self._world(), call):
                     await stream.send_message(reply)
@@ -148,6 +146,18 @@ class _Service:
 
     def __mapping__(self) -> dict[str, Handler]:
         return self._mapping
+
+
+async def _request(name: str, stream: GrpcStream) -> Message:
+    """Return the message that was sent, or say what is wrong with it."""
+    try:
+        request: Message | None = await stream.recv_message()
+    except (AssertionError, DecodeError, NotImplementedError, struct.error) as error:
+        # What grpclib raises for a broken body, a frame cut short, and a compressed one.
+        raise Invalid(f"{name}: the request cannot be read: {error}") from error
+    if request is None:
+        raise Invalid(f"{name}: the request ended before its message")
+    return request
 
 
 def _not_built(name: str) -> str:
