@@ -8,7 +8,7 @@ import asyncio
 import time
 from typing import Protocol
 
-__all__ = ["Clock", "SystemClock"]
+__all__ = ["Clock", "SystemClock", "adopt_time_zone"]
 
 
 class Clock(Protocol):
@@ -33,3 +33,8 @@ class SystemClock:
     async def sleep(self, seconds: float) -> None:
         """Wait on asyncio's loop."""
         await asyncio.sleep(seconds)
+
+
+def adopt_time_zone() -> None:
+    """Follow the environment variable TZ as it is now; Python reads it at start only."""
+    time.tzset()

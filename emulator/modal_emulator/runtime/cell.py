@@ -51,6 +51,7 @@ class Cell:
         Fork the container and have it mount; returns when its main process exists.
 
         Raises:
+            ConnectionError: the zygote died; another try is free to use the same directory.
             EmulatorError: it could not be made; nothing of it is left.
         """
         ours, theirs = socket.socketpair()
@@ -168,9 +169,9 @@ class Cell:
             self._tell()
 
     def _tell(self) -> None:
-        self._on_gone()
         try:
             if not self._is_silent:
+                self._on_gone()
                 self._plan.on_exit(self._exit)
         finally:
             self.gone.set_result(None)

@@ -10,15 +10,16 @@ import os
 import runpy
 import signal
 import sys
-import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from modal_emulator.ground.clock import adopt_time_zone
 from modal_emulator.runtime import kernel, portable
 from modal_emulator.runtime.disk import ARGUMENTS, SERVER
 from modal_emulator.runtime.job import Job
+from modal_emulator.runtime.outline import python_needs
 from modal_emulator.runtime.shadow import shadow_of
 
 __all__ = ["Entry"]
@@ -47,16 +48,18 @@ class Entry:
             os.chroot(self.root)
             arguments, server = ARGUMENTS, SERVER
         else:
-            arguments, server = self.job.directory / "arguments", self.job.socket
+            arguments, server = str(self.job.directory / "arguments"), str(self.job.socket)
         environment = {
             **self.job.environment,
-            "MODAL_CONTAINER_ARGUMENTS_PATH": str(arguments),
+            "MODAL_CONTAINER_ARGUMENTS_PATH": arguments,
             "MODAL_IS_REMOTE": "1",
             "MODAL_SERVER_URL": f"unix://{server}",
         }
+        # What Python needs is asked before the container's own paths are among it.
+        shadow = shadow_of(self.job, python_needs()) if self.root is None else None
         _set_environment(environment)
-        if self.root is None:
-            portable.install(shadow_of(self.job))
+        if shadow is not None:
+            portable.install(shadow)
         os.umask(0o022)
         os.makedirs(self.job.working_directory, exist_ok=True)  # noqa: PTH103  (redirected)
         os.chdir(self.job.working_directory)
@@ -83,7 +86,7 @@ def _set_environment(environment: Mapping[str, str]) -> None:
     """Do what an interpreter started with this environment would have done."""
     os.environ.clear()
     os.environ.update(environment)
-    time.tzset()
+    adopt_time_zone()
     added = [path for path in environment.get("PYTHONPATH", "").split(os.pathsep) if path]
     sys.path[:0] = [_HOME, *(path for path in added if path != _HOME)]
     sys.dont_write_bytecode = bool(environment.get("PYTHONDONTWRITEBYTECODE"))

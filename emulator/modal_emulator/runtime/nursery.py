@@ -38,7 +38,8 @@ class Nursery:
         self._line: Line | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._ready: asyncio.Future[None] | None = None
-        self._starting = asyncio.Lock()
+        self._forked: asyncio.Future[None] | None = None
+        self._starting, self._asking = asyncio.Lock(), asyncio.Lock()
 
     @property
     def pid(self) -> int | None:
@@ -54,21 +55,26 @@ class Nursery:
         await asyncio.shield(self._ready)
 
     async def spawn(self, isolation: Isolation, files: Sequence[int]) -> None:
-        """Fork a warden with these open files: its line to the server and two outputs."""
-        for attempt in (1, 2):
-            await self.warm()
-            line = self._line
+        """
+        Fork a warden with these open files: its line to the server and two outputs.
+
+        Raises:
+            ConnectionError: the zygote died; whether it forked before is not known.
+            EmulatorError: none can be started.
+        """
+        await self.warm()
+        forked: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        async with self._asking:
+            if self._line is None:
+                raise ConnectionResetError("the zygote ended")
+            self._forked = forked
             try:
-                if line is None:
-                    raise ConnectionResetError("the zygote ended")
-                await line.send({"isolation": isolation.value}, files)
+                await self._line.send({"isolation": isolation.value}, files)
             except ConnectionError:
-                if attempt == 2:
-                    raise EmulatorError(
-                        "the process that containers are forked from died"
-                    ) from None
-            else:
-                return
+                # It died just now; the next attempt must not find this line again.
+                self._line.close()
+                self._on_end()
+            await forked
 
     async def close(self) -> None:
         """End the zygote; containers are not touched."""
@@ -98,14 +104,17 @@ class Nursery:
         self._ready = asyncio.get_running_loop().create_future()
         self._line = Line(ours, self._on_message, self._on_end)
 
-    def _on_message(self, _message: Message, files: Sequence[int]) -> None:
+    def _on_message(self, message: Message, files: Sequence[int]) -> None:
         for file in files:
             os.close(file)
-        if self._ready is not None and not self._ready.done():
-            self._ready.set_result(None)
+        waiting = self._ready if "ready" in message else self._forked
+        if waiting is not None and not waiting.done():
+            waiting.set_result(None)
 
     def _on_end(self) -> None:
         self._line = None
         if self._ready is not None and not self._ready.done():
             text = "the process that containers are forked from could not start; see stderr"
             self._ready.set_exception(EmulatorError(text))
+        if self._forked is not None and not self._forked.done():
+            self._forked.set_exception(ConnectionResetError("the zygote ended"))

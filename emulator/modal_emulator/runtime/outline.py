@@ -3,7 +3,8 @@ Which directories of the machine a container's root is made of.
 
 A root is one stack at `/` and further stacks inside it, because the kernel stacks one file
 system at a time and lets an ordinary user stack only directories that nothing is mounted in.
-This room looks and decides; it mounts and writes nothing.
+This room looks and decides; it mounts and writes nothing. Paths are plain strings: it runs for
+each container, and pathlib would take most of the start.
 
 As on Modal `/root` and `/tmp` start empty but for what the image and local code bring: a file
 of the developer's home that happens to be there must not make an app work here only. What
@@ -15,29 +16,24 @@ import stat
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from modal_emulator.runtime.job import Isolation
-from modal_emulator.runtime.mountinfo import Mounted
+from modal_emulator.runtime.mountinfo import Mounted, is_in
 
-__all__ = ["FRESH", "SYSTEM", "Outline", "Point", "draw", "python_needs"]
+__all__ = ["FRESH", "ROOT", "SYSTEM", "Outline", "Point", "below", "draw", "python_needs"]
 
-ROOT = Path("/")
-FRESH = {Path("/root"): 0o700, Path("/tmp"): 0o1777}  # noqa: S108
-SYSTEM = (Path("/proc"), Path("/sys"), Path("/dev"))
-_LEFT_OUT = tuple(
-    map(
-        Path,
-        (
-            "/boot",
-            "/snap",
-            "/var/lib/containerd",
-            "/var/lib/containers",
-            "/var/lib/docker",
-            "/var/lib/kubelet",
-            "/var/snap",
-        ),
-    )
+ROOT = "/"
+FRESH = {"/root": 0o700, "/tmp": 0o1777}  # noqa: S108
+SYSTEM = ("/proc", "/sys", "/dev")
+_LEFT_OUT = (
+    *SYSTEM,
+    "/boot",
+    "/snap",
+    "/var/lib/containerd",
+    "/var/lib/containers",
+    "/var/lib/docker",
+    "/var/lib/kubelet",
+    "/var/snap",
 )
 _COPIED_AT_MOST = 1 << 20
 _KERNEL_KINDS = (
@@ -50,8 +46,8 @@ _KERNEL_KINDS = (
 class Point:
     """A path in the container and the directories seen there, the first on top."""
 
-    path: Path
-    lowers: tuple[Path, ...]
+    path: str
+    lowers: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,53 +55,52 @@ class Outline:
     """A whole root: its points with parents first, and loose entries to write by hand."""
 
     points: tuple[Point, ...]
-    fresh: tuple[Path, ...]
+    fresh: tuple[str, ...]
     """Directories that hide what the machine has there."""
-    links: tuple[tuple[Path, str], ...] = ()
-    copies: tuple[Path, ...] = ()
+    links: tuple[tuple[str, str], ...] = ()
+    copies: tuple[str, ...] = ()
     """Single files that cannot be stacked, such as a mounted /etc/resolv.conf."""
 
-    def owner(self, path: Path) -> Point:
+    def owner(self, path: str) -> Point:
         """Return the point that `path` is seen through."""
-        return max(
-            (p for p in self.points if path.is_relative_to(p.path)),
-            key=lambda p: len(p.path.parts),
-        )
+        return max((p for p in self.points if is_in(path, p.path)), key=lambda p: len(p.path))
 
-    def sources(self, path: Path) -> Iterator[Path]:
+    def sources(self, path: str) -> Iterator[str]:
         """Yield where the machine may have what is seen at `path`, the first on top."""
         point = self.owner(path)
-        hidden = any(path.is_relative_to(f) for f in self.fresh) and point.path == ROOT
+        hidden = point.path == ROOT and any(is_in(path, fresh) for fresh in self.fresh)
         for lower in point.lowers:
             if not (hidden and lower == ROOT):
-                yield lower / path.relative_to(point.path)
+                yield lower + below(path, point.path)
 
 
-def python_needs() -> tuple[Path, ...]:
+def below(path: str, top: str) -> str:
+    """Return what `path` adds to `top`: nothing, or a slash and more."""
+    return path[len(top.rstrip("/")) :].rstrip("/")
+
+
+def python_needs() -> tuple[str, ...]:
     """Return the directories that this very interpreter loads its code from."""
-    names = [sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix, *sys.path]
-    names.append(str(Path(sys.executable).resolve().parent))
-    paths = {Path(name) for name in names if name and Path(name).exists()}
-    paths |= {path.resolve() for path in paths}
-    return _topmost(paths)
+    names = {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix, *sys.path}
+    names.add(os.path.dirname(os.path.realpath(sys.executable)))  # noqa: PTH120
+    paths = {os.path.abspath(name) for name in names if name and os.path.exists(name)}  # noqa: PTH100, PTH110
+    return _topmost(paths | {os.path.realpath(path) for path in paths})
 
 
 def draw(
     isolation: Isolation,
-    files: Sequence[Path],
-    needs: Iterable[Path],
+    files: Sequence[str],
+    needs: Sequence[str],
     mounts: Sequence[Mounted],
-    veil: Path,
+    veil: str,
 ) -> Outline:
     """
     Decide the root of a container that shows `files` over this machine.
 
     `veil` is a directory with nothing but the fresh ones, marked so that they hide others.
     """
-    needs = tuple(needs)
     # Python installed right in a fresh directory: show that directory as it is.
-    fresh = tuple(f for f in FRESH if not any(f.is_relative_to(need) for need in needs))
-    inside = tuple(need for need in needs if any(need.is_relative_to(f) for f in fresh))
+    fresh = tuple(each for each in FRESH if not any(is_in(each, need) for need in needs))
     pencil = _Pencil(tuple(files), fresh, tuple(mounts))
     if isolation is Isolation.ROOT:
         pencil.points.append(Point(ROOT, (*files, veil, ROOT)))
@@ -114,10 +109,11 @@ def draw(
     else:
         pencil.points.append(Point(ROOT, tuple(files)))
         pencil.add_children(ROOT)
-    for need in inside:
-        pencil.add_point(need)
-        if isolation is Isolation.ROOT:
-            pencil.add_below(need)
+    for need in needs:
+        if any(is_in(need, each) for each in fresh):
+            pencil.add_point(need)
+            if isolation is Isolation.ROOT:
+                pencil.add_inside(need)
     return Outline(tuple(pencil.points), fresh, tuple(pencil.links), tuple(pencil.copies))
 
 
@@ -125,86 +121,83 @@ class _Pencil:
     """Draws an outline, point by point."""
 
     def __init__(
-        self, files: tuple[Path, ...], fresh: tuple[Path, ...], mounts: tuple[Mounted, ...]
+        self, files: tuple[str, ...], fresh: tuple[str, ...], mounts: tuple[Mounted, ...]
     ) -> None:
-        self._files, self._fresh = files, fresh
-        self._mounts = {m.path for m in mounts}
+        self._files = files
+        self._left_out = (*_LEFT_OUT, *fresh)
+        self._mounts = [mount.path for mount in mounts]
         self.points: list[Point] = []
-        self.links: list[tuple[Path, str]] = []
-        self.copies: list[Path] = []
+        self.links: list[tuple[str, str]] = []
+        self.copies: list[str] = []
 
-    def add_point(self, path: Path) -> None:
+    def add_point(self, path: str) -> None:
         """Show the directory `path` of the machine, under what `files` have there."""
-        relative = path.relative_to(ROOT)
-        over = tuple(f / relative for f in self._files if (f / relative).is_dir())
+        over = tuple(files + path for files in self._files if stat.S_ISDIR(_mode(files + path)))
         self.points.append(Point(path, (*over, path)))
 
     def add_mount(self, mount: Mounted) -> None:
         """Show what is mounted, which a stack of `/` does not."""
-        if mount.path == ROOT or mount.kind in _KERNEL_KINDS.split() or self._left_out(mount.path):
+        if mount.path == ROOT or mount.kind in _KERNEL_KINDS.split():
             return
-        mode = _mode(mount.path)
+        mode = 0 if self._is_left_out(mount.path) else _mode(mount.path)
         if stat.S_ISDIR(mode):
             self.add_point(mount.path)
         elif stat.S_ISREG(mode):
             self.copies.append(mount.path)
 
-    def add_below(self, path: Path) -> None:
+    def add_inside(self, path: str) -> None:
         """Show what is mounted inside `path`."""
-        for point in sorted(m for m in self._mounts if m != path and m.is_relative_to(path)):
-            self.add_point(point)
+        for mount in self._mounts:
+            if mount != path and is_in(mount, path):
+                self.add_point(mount)
 
-    def add_children(self, directory: Path) -> None:
+    def add_children(self, directory: str) -> None:
         """Show each entry of a directory that cannot be stacked as a whole."""
         try:
             names = sorted(os.listdir(directory))  # noqa: PTH208
         except PermissionError:
             return
         for name in names:
-            path = directory / name
+            path = f"{directory.rstrip('/')}/{name}"
             mode = _mode(path)
             if stat.S_ISLNK(mode):
                 self.links.append((path, os.readlink(path)))  # noqa: PTH115
-            elif stat.S_ISDIR(mode) and not self._left_out(path):
+            elif stat.S_ISDIR(mode) and not self._is_left_out(path):
                 self._add_directory(path)
-            elif stat.S_ISREG(mode) and path.lstat().st_size <= _COPIED_AT_MOST:
+            elif stat.S_ISREG(mode) and os.lstat(path).st_size <= _COPIED_AT_MOST:
                 self.copies.append(path)
 
-    def _add_directory(self, path: Path) -> None:
-        is_whole = not any(m != path and m.is_relative_to(path) for m in self._mounts)
+    def _add_directory(self, path: str) -> None:
+        is_whole = not any(mount != path and is_in(mount, path) for mount in self._mounts)
         if is_whole or _is_heavy(path):
             self.add_point(path)
         else:
             self.add_children(path)
 
-    def _left_out(self, path: Path) -> bool:
-        return any(path.is_relative_to(p) for p in (*SYSTEM, *_LEFT_OUT, *self._fresh))
+    def _is_left_out(self, path: str) -> bool:
+        return any(is_in(path, top) for top in self._left_out)
 
 
-def _mode(path: Path) -> int:
+def _mode(path: str) -> int:
     try:
-        return path.lstat().st_mode
+        return os.lstat(path).st_mode
     except OSError:
         return 0
 
 
-def _is_heavy(directory: Path) -> bool:
+def _is_heavy(directory: str) -> bool:
     """Tell whether a directory has files of its own that are too much to copy."""
     try:
         with os.scandir(directory) as entries:
-            sizes = [e.stat(follow_symlinks=False).st_size for e in entries if _is_file(e)]
+            files = [entry for entry in entries if entry.is_file(follow_symlinks=False)]
+            return sum(file.stat().st_size for file in files) > _COPIED_AT_MOST
     except OSError:
         return True
-    return sum(sizes) > _COPIED_AT_MOST
 
 
-def _is_file(entry: os.DirEntry[str]) -> bool:
-    return entry.is_file(follow_symlinks=False)
-
-
-def _topmost(paths: Iterable[Path]) -> tuple[Path, ...]:
-    found: list[Path] = []
+def _topmost(paths: Iterable[str]) -> tuple[str, ...]:
+    found: list[str] = []
     for path in sorted(paths):
-        if not any(path.is_relative_to(other) for other in found):
+        if not any(is_in(path, other) for other in found):
             found.append(path)
     return tuple(found)

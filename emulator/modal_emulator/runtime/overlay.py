@@ -8,7 +8,7 @@ mount(2) takes. It knows no volume and no container.
 
 import errno
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,15 +44,15 @@ class Privilege:
 class Stack:
     """Read-only directories with the newest first, and where changes over them go."""
 
-    lowers: tuple[Path, ...]
-    changes: Path
-    scratch: Path
+    lowers: tuple[Path | str, ...]
+    changes: Path | str
+    scratch: Path | str
 
 
 def stack_up(stack: Stack, target: Path, privilege: Privilege, links: Path) -> None:
     """
-    Mount `stack` at `target`; `links` is a directory that may be made and filled for it, and
-    another beside it.
+    Mount `stack` at `target`; `links` is a name for a directory that lives as
+    long as this call; one beside it may be made and stays.
 
     Short symbolic links stand for the directories, so that neither their number nor commas
     and colons in their names matter. Afterwards the working directory is `/`.
@@ -62,27 +62,32 @@ def stack_up(stack: Stack, target: Path, privilege: Privilege, links: Path) -> N
     """
     clear_scratch(stack.scratch)
     lowers = stack.lowers or (_nothing(links),)
-    changes, scratch, *names = _link(links, (stack.changes, stack.scratch, *lowers))
-    where = f"lowerdir={':'.join(names)},upperdir={changes},workdir={scratch}"
-    os.chdir(links)
-    try:
-        _mount(target, where, privilege.options)
-    finally:
-        os.chdir("/")
+    names = [format(number, "x") for number in range(len(lowers))]
+    where = f"lowerdir={':'.join(names)},upperdir=u,workdir=w"
+    named = dict(zip(names, lowers, strict=True)) | {"u": stack.changes, "w": stack.scratch}
+    _mount(target, where, privilege.options, _link(links, named))
 
 
 def show_merged(lowers: Sequence[Path], target: Path, privilege: Privilege, links: Path) -> None:
     """Mount directories merged at `target`, the first on top, for reading only."""
     # The kernel wants two of them where there is no directory for changes.
-    names = _link(links, (*lowers, _nothing(links)))
-    os.chdir(links)
+    lowers = (*lowers, _nothing(links))
+    names = [format(number, "x") for number in range(len(lowers))]
+    where = f"lowerdir={':'.join(names)}"
+    choices = ("", privilege.options[-1])
+    _mount(target, where, choices, _link(links, dict(zip(names, lowers, strict=True))))
+
+
+def _mount(target: Path, where: str, choices: Sequence[str], named: Path) -> None:
+    os.chdir(named)
     try:
-        _mount(target, f"lowerdir={':'.join(names)}", ("", privilege.options[-1]))
+        _try(target, where, choices)
     finally:
         os.chdir("/")
+        discard(named)
 
 
-def _mount(target: Path, where: str, choices: Sequence[str]) -> None:
+def _try(target: Path, where: str, choices: Sequence[str]) -> None:
     for choice in choices:
         try:
             kernel.mount("overlay", target, "overlay", 0, f"{where},{choice}".rstrip(","))
@@ -94,13 +99,12 @@ def _mount(target: Path, where: str, choices: Sequence[str]) -> None:
             return
 
 
-def _link(links: Path, directories: Sequence[Path]) -> list[str]:
-    discard(links)
-    links.mkdir(parents=True)
-    names = [format(number, "x") for number in range(len(directories))]
-    for name, directory in zip(names, directories, strict=True):
-        (links / name).symlink_to(directory)
-    return names
+def _link(links: Path, named: Mapping[str, Path | str]) -> Path:
+    """Make `links`, where directories have the given names."""
+    links.mkdir()
+    for name, directory in named.items():
+        os.symlink(directory, f"{links}/{name}")  # noqa: PTH211
+    return links
 
 
 def _nothing(links: Path) -> Path:
@@ -110,10 +114,10 @@ def _nothing(links: Path) -> Path:
     return path
 
 
-def clear_scratch(scratch: Path) -> None:
+def clear_scratch(scratch: Path | str) -> None:
     """
     Remove what the kernel leaves in a stack's scratch directory.
 
     It has no permissions, so others may fail to; and a `volatile` stack forbids the next one.
     """
-    discard(scratch / "work")
+    discard(Path(scratch) / "work")

@@ -43,7 +43,7 @@ _READ, _WRITE = Takes(("path",)), Takes(("path",), ("path",))
 _MOVE = Takes(("src", "dst"), ("src", "dst"))
 
 _READING = (
-    "chdir chroot execv execve getxattr listdir listxattr lstat open pathconf posix_spawn "
+    "chdir chroot execv execve getxattr listdir listxattr lstat pathconf posix_spawn "
     "posix_spawnp stat statvfs"
 )
 _CHANGING = (

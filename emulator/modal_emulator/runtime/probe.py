@@ -17,7 +17,7 @@ from modal_emulator.runtime.job import Isolation
 from modal_emulator.runtime.leftovers import remove_tree
 from modal_emulator.runtime.overlay import Privilege, Stack, stack_up
 
-__all__ = ["Finding", "probe"]
+__all__ = ["Finding", "probe", "refusal"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +32,14 @@ def probe(directory: Path) -> Finding:
     """Try the isolations, the best first, with files below `directory`."""
     refusals: list[str] = []
     for isolation in (Isolation.ROOT, Isolation.USER):
-        refusal = _refusal(isolation, directory)
-        if not refusal:
+        why = refusal(isolation, directory)
+        if not why:
             return Finding(isolation, tuple(refusals))
-        refusals.append(refusal)
+        refusals.append(why)
     return Finding(Isolation.PLAIN, tuple(refusals))
 
 
-def _refusal(isolation: Isolation, directory: Path) -> str:
+def refusal(isolation: Isolation, directory: Path) -> str:
     """Return why the isolation does not work here, or an empty string."""
     if not sys.platform.startswith("linux"):
         return "needs Linux"

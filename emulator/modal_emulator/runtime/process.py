@@ -59,6 +59,11 @@ class ProcessBackend:
         self._swept = False
 
     @property
+    def zygote(self) -> int | None:
+        """The process that containers are forked from, while there is one."""
+        return self._nursery.pid
+
+    @property
     def isolation(self) -> Isolation:
         """How far containers are apart from the rest."""
         return self._forced or self._probed().isolation
@@ -99,11 +104,9 @@ class ProcessBackend:
         job = self._job(plan)
         copies = Copies(job.volumes) if job.isolation is Isolation.PLAIN else None
         scratches = {mount.volume_id: mount.view.scratch for mount in job.mounts}
-        cell = Cell(plan, job, lambda: self._remove(job, scratches))
         try:
             await asyncio.to_thread(_lay_out, plan, job, copies)
-            self._cells[plan.container_id] = cell
-            await cell.start(self._nursery)
+            cell = await self._start(plan, job, scratches)
         except BaseException:
             self._remove(job, scratches)
             raise
@@ -116,6 +119,19 @@ class ProcessBackend:
         await asyncio.gather(*tuple(self._removals))
         if self._swept:
             await asyncio.to_thread(remove_tree, self._directory / "containers")
+
+    async def _start(self, plan: Plan, job: Job, scratches: Mapping[str, Path]) -> Cell:
+        for attempt in (1, 2):
+            cell = Cell(plan, job, lambda: self._remove(job, scratches))
+            self._cells[plan.container_id] = cell
+            try:
+                await cell.start(self._nursery)
+            except ConnectionError:
+                if attempt == 2:
+                    raise
+            else:
+                break
+        return cell
 
     def _probed(self) -> Finding:
         if self._finding is None:
@@ -145,8 +161,7 @@ class ProcessBackend:
     def _remove(self, job: Job, scratches: Mapping[str, Path]) -> None:
         for scratch in scratches.values():
             clear_scratch(scratch)
-        if self._cells.pop(job.container_id, None) is None and not job.directory.exists():
-            return
+        self._cells.pop(job.container_id, None)
         task = asyncio.ensure_future(asyncio.to_thread(remove_tree, job.directory))
         self._removals.add(task)
         task.add_done_callback(self._removals.discard)

@@ -23,7 +23,7 @@ __all__ = ["Root"]
 class Root:
     """Builds and knows one container's root."""
 
-    def __init__(self, job: Job, needs: Sequence[Path], privilege: Privilege) -> None:
+    def __init__(self, job: Job, needs: Sequence[str], privilege: Privilege) -> None:
         self._job = job
         self._privilege = privilege
         self._links = job.directory / "links"
@@ -31,10 +31,10 @@ class Root:
         """The container's `/`, as seen from outside."""
         veil, mounts = job.directory / "veil", mounted()
         files = self._merge(job.files)
-        self._outline = draw(job.isolation, files, needs, mounts, veil)
+        self._outline = draw(job.isolation, files, needs, mounts, str(veil))
         if job.isolation is Isolation.ROOT:
             _make_veil(veil, self._outline.fresh)
-        self._disk = Disk(job.directory / "disk", self._outline)
+        self._disk = Disk(f"{job.directory}/disk", self._outline)
 
     def build(self) -> None:
         """
@@ -45,7 +45,7 @@ class Root:
             ValueError: a mount path cannot be made.
         """
         self._disk.prepare()
-        self._disk.touch(ARGUMENTS, (self._job.directory / "arguments").read_bytes())
+        self._disk.write(ARGUMENTS, (self._job.directory / "arguments").read_bytes())
         linked = {self._disk.link_volume(m.path, m.volume_id) for m in self._job.mounts}
         self.path.mkdir()
         for point in self._outline.points:
@@ -54,15 +54,15 @@ class Root:
         kernel.mount(self._job.socket, self.inside(SERVER), None, kernel.BIND)
         self._hide()
 
-    def inside(self, path: Path) -> Path:
+    def inside(self, path: str) -> Path:
         """Return where `path` of the container is seen from outside."""
-        return self.path / path.relative_to(ROOT)
+        return self.path / path.lstrip("/")
 
     def place_of(self, volume_id: str) -> Path:
         """Return the directory to mount a volume at."""
-        return self.inside(VOLUMES / volume_id)
+        return self.inside(f"{VOLUMES}/{volume_id}")
 
-    def _merge(self, trees: Sequence[Path]) -> tuple[Path, ...]:
+    def _merge(self, trees: Sequence[Path]) -> tuple[str, ...]:
         """
         Make one of the read-only trees.
 
@@ -74,7 +74,7 @@ class Root:
         whole = self._job.directory / "files"
         whole.mkdir()
         show_merged(trees, whole, self._privilege, self._links)
-        return (whole,)
+        return (str(whole),)
 
     def _show(self, point: Point, *, is_linked: bool) -> None:
         target = self.inside(point.path)
@@ -92,15 +92,15 @@ class Root:
                 kernel.mount(None, target, None, flags)
 
     def _show_system(self) -> None:
-        proc, together = self.inside(Path("/proc")), kernel.BIND | kernel.RECURSIVE
+        proc, together = self.inside("/proc"), kernel.BIND | kernel.RECURSIVE
         try:
             kernel.mount("proc", proc, "proc")
         except OSError:
             # Refused where parts of the machine's own /proc are covered (unprivileged Docker).
             kernel.mount("/proc", proc, None, together)
         for name in ("/sys", "/dev"):
-            kernel.mount(name, self.inside(Path(name)), None, together)
-        shared = self.inside(Path("/dev/shm"))  # noqa: S108
+            kernel.mount(name, self.inside(name), None, together)
+        shared = self.inside("/dev/shm")  # noqa: S108
         if shared.is_dir():
             kernel.mount("tmpfs", shared, "tmpfs", 0, "mode=1777")
 
@@ -108,17 +108,17 @@ class Root:
         nothing = self._job.directory / "nothing"
         nothing.mkdir(exist_ok=True)
         for path in self._job.hide:
-            place = self.inside(path.resolve())
+            place = self.inside(str(path.resolve()))
             if os.path.isdir(place):  # noqa: PTH112  (never raises)
                 kernel.mount(nothing, place, None, kernel.BIND)
 
 
-def _make_veil(veil: Path, fresh: Sequence[Path]) -> None:
+def _make_veil(veil: Path, fresh: Sequence[str]) -> None:
     """Mount a directory that hides the machine's `fresh` ones when it is stacked over `/`."""
     veil.mkdir()
     kernel.mount("tmpfs", veil, "tmpfs", 0, "size=1m,mode=755")  # cannot be part of `/`: ELOOP
     for path in fresh:
-        place = veil / path.relative_to(ROOT)
+        place = veil / path.lstrip("/")
         place.mkdir(parents=True)
         place.chmod(FRESH[path])
         os.setxattr(place, "trusted.overlay.opaque", b"y")

@@ -15,6 +15,7 @@ from modal_emulator.runtime.copies import Copies, copy_entry
 from modal_emulator.runtime.job import Job
 from modal_emulator.runtime.leftovers import discard
 from modal_emulator.runtime.merged import walk
+from modal_emulator.runtime.mountinfo import is_in
 
 __all__ = ["Shadow", "lay_shadow", "shadow_of"]
 
@@ -30,6 +31,8 @@ class Shadow:
     """Absolute paths that are looked up below `directory`, with all that is in them."""
     read_only: tuple[str, ...] = ()
     """Those below which nothing may be written, as they are named inside."""
+    kept: tuple[str, ...] = ()
+    """Paths that are looked up where they are all the same: Python itself."""
 
     def inside(self, path: str) -> str:
         """Return where the file system really has `path`."""
@@ -45,7 +48,7 @@ class Shadow:
 
     def outside(self, path: str) -> str:
         """Return how user code names what the file system has at `path`."""
-        if path == self.directory or path.startswith(self.directory + "/"):
+        if is_in(path, self.directory):
             return path[len(self.directory) :] or "/"
         return path
 
@@ -54,14 +57,16 @@ class Shadow:
         if not self.read_only:
             return False
         whole = posixpath.normpath(posixpath.join(self.outside(os.getcwd()), path))  # noqa: PTH109
-        return any(whole == top or whole.startswith(top + "/") for top in self.read_only)
+        return any(is_in(whole, top) for top in self.read_only)
 
     def _is_redirected(self, path: str) -> bool:
-        return any(path == top or path.startswith(top + "/") for top in self.prefixes)
+        return any(is_in(path, top) for top in self.prefixes) and not any(
+            is_in(path, top) for top in self.kept
+        )
 
 
-def shadow_of(job: Job) -> Shadow:
-    """Return the mapping for one container."""
+def shadow_of(job: Job, needs: Sequence[str] = ()) -> Shadow:
+    """Return the mapping for one container, which leaves alone what Python `needs`."""
     tops = {_HOME, _MODAL, *(mount.path for mount in job.mounts), *_tops(job.files)}
     if not Path(job.working_directory).is_dir():
         tops.add(posixpath.normpath(job.working_directory))
@@ -73,6 +78,7 @@ def shadow_of(job: Job) -> Shadow:
             *(mount.path for mount in read_only),
             *(f"{_MODAL}/volumes/{mount.volume_id}" for mount in read_only),
         ),
+        kept=tuple(need for need in needs if any(is_in(need, top) for top in tops)),
     )
 
 

@@ -95,7 +95,7 @@ class _Warden:
         self._privilege = privilege
         self._entry = 0
 
-    def mount(self, needs: tuple[Path, ...]) -> None:
+    def mount(self, needs: tuple[str, ...]) -> None:
         """Make the root and show the volumes, where the kernel does that."""
         if self._job.isolation is Isolation.PLAIN:
             return

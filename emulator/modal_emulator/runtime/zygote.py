@@ -67,6 +67,7 @@ def _serve(server: Peer) -> Entry | None:
             return begin(socket.socket(fileno=end), (output[0], output[1]), isolation)
         for file in (end, *output):
             os.close(file)
+        server.send({"forked": True})
 
 
 if __name__ == "__main__":
