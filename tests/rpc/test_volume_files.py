@@ -1,3 +1,4 @@
+import contextlib
 import hashlib
 import io
 import os
@@ -9,6 +10,7 @@ import pytest
 from modal_proto import api_pb2
 
 from modal_emulator.rpc.handlers.volume_files import BLOCK_SIZE
+from modal_emulator.store.history import Committer
 
 V1, V2 = api_pb2.VOLUME_FS_VERSION_V1, api_pb2.VOLUME_FS_VERSION_V2
 OLD_SDK = modal.__version__ < "1.1"
@@ -455,3 +457,70 @@ def test_the_command_puts_lists_gets_copies_and_removes(modal_command, tmp_path,
     modal_command("volume", "rm", "-r", "v", "up")
     left = modal_command("volume", "ls", "v").text.split()
     assert left == (["again", "copy.txt"] if version == 2 and not OLD_SDK else ["copy.txt"])
+
+
+@pytest.fixture
+def links(volume, modal_emulator):
+    """Commit symlinks as a container would; uploads cannot make any."""
+    fill(volume, {"/dir/file": b"inside"})
+
+    async def commit():
+        volumes = modal_emulator._emulator.world.volumes
+        checkout = volumes.checkout(volume.object_id, "ta-test")
+        for name, target in LINKS.items():
+            (checkout.changes / name).symlink_to(target.format(volume_id=volume.object_id))
+        volumes.publish(checkout, volumes.stage(checkout), Committer(via="commit"))
+        volumes.release(checkout)
+
+    modal_emulator._run(commit())
+    return volume
+
+
+LINKS = {
+    "good": "dir/file",
+    "absolute": "/__modal/volumes/{volume_id}/dir/file",
+    "etc": "/etc",
+    "passwd": "/etc/passwd",
+    "up": "../../../../../../../etc/passwd",
+    "loop": "loop",
+    "to-dir": "dir",
+}
+
+
+def test_symlinks_are_listed_as_such_and_read_inside_the_volume(links):
+    types = {e.path: e.type.value for e in links.listdir("/", recursive=True)}
+    assert {types[name] for name in LINKS} == {api_pb2.FileEntry.SYMLINK}
+    assert "to-dir/file" not in types
+    for path in ("good", "absolute", "to-dir/file"):
+        assert read(links, path) == b"inside"
+
+
+@pytest.mark.parametrize("path", ["etc/passwd", "passwd", "up", "loop", "etc/hostname"])
+def test_symlinks_lead_out_of_no_volume(links, rpc, path):
+    here = {"volume_id": links.object_id}
+    asked = [
+        ("VolumeGetFile", api_pb2.VolumeGetFileRequest(**here, path=path)),
+        ("VolumeGetFile2", api_pb2.VolumeGetFile2Request(**here, path=path)),
+        (
+            "VolumeCopyFiles2",
+            api_pb2.VolumeCopyFiles2Request(**here, src_paths=[path], dst_path="copy"),
+        ),
+    ]
+    for name, request in asked:
+        assert rpc.error(name, request)[0] in ("INVALID_ARGUMENT", "NOT_FOUND")
+    assert "copy" not in paths(links)
+
+
+def test_nothing_is_written_or_removed_through_symlinks(links, tmp_path, rpc):
+    for path in ("/etc/modal-emulator-was-here", "to-dir/new", "etc/modal-emulator-was-here"):
+        with contextlib.suppress(Exception):
+            fill(links, {path: b"x"}, force=True)
+    assert not Path("/etc/modal-emulator-was-here").exists()
+    assert paths(links, "dir") == ["dir/file"]
+    for path in ("etc/passwd", "to-dir/file"):
+        with pytest.raises(FileNotFoundError):
+            links.remove_file(path)
+    links.remove_file("to-dir")
+    links.remove_file("passwd")
+    assert Path("/etc/passwd").exists()
+    assert read(links, "dir/file") == b"inside"
