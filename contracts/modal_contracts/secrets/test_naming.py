@@ -26,7 +26,6 @@ def test_a_named_secret_is_found(scene: Scene) -> None:
 @clause(
     "secrets/a-missing-secret-is-not-found",
     observed("several users quote the text with its link, after `modal run` and `modal deploy`"),
-    since="1.1.0",
 )
 def test_a_missing_secret_is_not_found(scene: Scene) -> None:
     """Looking up a name that nobody has raises NotFoundError, with a link to create it."""
@@ -44,7 +43,6 @@ def test_a_missing_secret_is_not_found(scene: Scene) -> None:
 @clause(
     "secrets/a-missing-secret-stops-the-app",
     observed("apps fail to start over a secret that only an uncalled function names"),
-    since="1.1.0",
 )
 def test_a_missing_secret_stops_the_app(scene: Scene) -> None:
     """An app whose function names a missing secret does not start, though nothing is called."""
@@ -118,7 +116,7 @@ def test_create_checks_the_name(scene: Scene, name: str) -> None:
     assert str(refusal.value).startswith(f"Invalid Secret name: '{name}'.")
 
 
-@clause("secrets/a-deleted-secret-is-gone", documented("sdk/py/latest/modal.Secret"), since="1.3.0")
+@clause("secrets/a-deleted-secret-is-gone", documented("sdk/py/latest/modal.Secret"), since="1.1.2")
 def test_a_deleted_secret_is_gone(scene: Scene) -> None:
     """After `objects.delete` the name finds nothing; deleting again is refused unless allowed."""
     name = scene.unused_name()

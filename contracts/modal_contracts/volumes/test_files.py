@@ -145,7 +145,7 @@ def test_a_removal_takes_the_file(scene: Scene, version: int) -> None:
 @clause(
     "volumes/removing-nothing-is-not-found",
     inferred("modal/volume.py", "_Volume.remove_file"),
-    since="1.3.0",
+    since="1.1.0",
 )
 def test_removing_nothing_is_not_found(scene: Scene, version: int) -> None:
     """Removing a path that does not exist raises FileNotFoundError."""
@@ -191,7 +191,7 @@ def test_a_copy_goes_to_a_name_or_into_a_directory(scene: Scene, version: int) -
 @clause(
     "volumes/copying-nothing-is-not-found",
     inferred("modal/volume.py", "_Volume.copy_files"),
-    since="1.2.0",
+    since="1.1.0",
 )
 def test_copying_nothing_is_not_found(scene: Scene, version: int) -> None:
     """Copying a path that does not exist raises modal's NotFoundError."""
@@ -202,7 +202,7 @@ def test_copying_nothing_is_not_found(scene: Scene, version: int) -> None:
 @clause(
     "volumes/a-directory-is-copied-on-v2-only",
     inferred("modal/volume.py", "_Volume.copy_files"),
-    since="1.1.0",
+    since="1.0.5",
 )
 def test_a_directory_is_copied_on_v2_only(scene: Scene) -> None:
     """With `recursive` a directory is copied on version 2, and refused on version 1."""

@@ -100,7 +100,7 @@ def test_an_upload_is_stamped_by_the_service(
 @clause(
     "volumes/a-listing-of-nothing-is-not-found",
     observed("user code relies on modal's NotFoundError where others raise FileNotFoundError"),
-    since="1.2.0",
+    since="1.3.0",
 )
 def test_a_listing_of_nothing_is_not_found(scene: Scene, version: int) -> None:
     """Listing a path that does not exist raises modal's NotFoundError."""

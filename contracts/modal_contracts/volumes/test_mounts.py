@@ -103,7 +103,6 @@ def test_other_mount_paths_are_taken(scene: Scene, path: str) -> None:
 @clause(
     "volumes/a-volume-is-mounted-once",
     inferred("modal/_utils/mount_utils.py", "validate_volumes"),
-    since="1.4.0",
 )
 def test_a_volume_is_mounted_once() -> None:
     """The same volume at two paths of one function is refused, naming both."""
@@ -118,7 +117,6 @@ def test_a_volume_is_mounted_once() -> None:
 @clause(
     "volumes/only-volumes-are-mounted",
     inferred("modal/_utils/mount_utils.py", "validate_volumes"),
-    since="1.4.0",
 )
 def test_only_volumes_are_mounted() -> None:
     """Anything else at a mount path is refused, naming its type."""
@@ -133,7 +131,6 @@ def test_only_volumes_are_mounted() -> None:
 @clause(
     "volumes/a-volume-keeps-its-mount-by-id",
     documented("guide/volumes"),
-    since="1.1.2",
 )
 def test_a_volume_keeps_its_mount_by_id(scene: Scene) -> None:
     """A running app has its volume by id: a rename does not disturb it."""

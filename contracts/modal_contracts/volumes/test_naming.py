@@ -20,7 +20,6 @@ NAME_RULE = (
 @clause(
     "volumes/a-missing-volume-is-not-found",
     observed("the log of a real run shows the whole text, with the environment's name"),
-    since="1.1.0",
 )
 def test_a_missing_volume_is_not_found(scene: Scene) -> None:
     """Looking up a name that nobody has raises NotFoundError in these words."""
@@ -136,7 +135,7 @@ def test_a_deleted_volume_is_gone(scene: Scene, version: int) -> None:
 @clause(
     "volumes/deleting-nothing-is-not-found",
     inferred("modal/volume.py", "_VolumeManager.delete"),
-    since="1.3.0",
+    since="1.1.2",
 )
 def test_deleting_nothing_is_not_found(scene: Scene) -> None:
     """`objects.delete` of a missing name raises NotFoundError unless `allow_missing` is given."""
@@ -149,7 +148,7 @@ def test_deleting_nothing_is_not_found(scene: Scene) -> None:
 @clause(
     "volumes/a-recreated-volume-is-another-one",
     documented("guide/volumes"),
-    since=MANAGERS,
+    since="1.3.0",
 )
 def test_a_recreated_volume_is_another_one(scene: Scene) -> None:
     """A handle to a deleted volume stays broken though the name exists again."""
@@ -184,9 +183,7 @@ def test_an_id_finds_the_volume(scene: Scene) -> None:
     assert content(modal.Volume.from_id(volume.object_id), "a.txt") == b"1"
 
 
-@clause(
-    "volumes/a-rename-keeps-the-id", inferred("modal/volume.py", "_Volume.rename"), since="1.1.0"
-)
+@clause("volumes/a-rename-keeps-the-id", inferred("modal/volume.py", "_Volume.rename"))
 def test_a_rename_keeps_the_id(scene: Scene) -> None:
     """A renamed volume has its files and its id; the old name finds nothing."""
     old, new = scene.unused_name(), scene.unused_name()
@@ -204,7 +201,7 @@ def test_a_rename_keeps_the_id(scene: Scene) -> None:
 @clause(
     "volumes/another-version-is-refused",
     inferred("modal/volume.py", "_validate_volume_version"),
-    since="1.3.0",
+    since="1.3.3",
 )
 def test_another_version_is_refused(scene: Scene) -> None:
     """Asking for a version that an existing volume does not have is refused in these words."""
@@ -249,7 +246,6 @@ def test_an_ephemeral_volume_has_no_name(scene: Scene) -> None:
 @clause(
     "volumes/a-missing-environment-is-not-found",
     observed("a project that drives Modal matches this text in real messages"),
-    since="1.1.0",
 )
 def test_a_missing_environment_is_not_found(scene: Scene) -> None:
     """Looking into an environment that does not exist is refused, naming it."""

@@ -15,7 +15,6 @@ from modal_contracts.target import Capability
 __all__ = ()
 
 OPTIONS = "1.4.3"
-READ_ONLY = "1.0.5"
 READ_ONLY_TEST = live_tested("js/test/sandbox.test.ts", "SandboxWithReadOnlyVolume")
 
 read_only_mounts = [Capability.READ_ONLY_MOUNTS]
@@ -94,7 +93,7 @@ def test_a_read_only_mount_can_be_reloaded(scene: Scene, form: Form) -> None:
 @clause(
     "volumes/a-read-only-handle-refuses-changes",
     inferred("modal/volume.py", "_Volume.read_only"),
-    since=READ_ONLY,
+    since="1.4.3",
 )
 def test_a_read_only_handle_refuses_changes(scene: Scene) -> None:
     """A handle made with `read_only()` refuses uploads, removals and copies in these words."""
