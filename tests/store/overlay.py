@@ -144,14 +144,14 @@ class Overlay:
             self.remove(new)
         path = self.copy_up(source)
         origin = self.origin(source) if is_directory(path) else None
+        shown = None if origin is None else find(self.layers, origin)
         below = self.below(source)
         place = self.place(target)
         path.rename(place)
-        if is_directory(place):
-            if origin is not None and below is not None:
-                set_attribute(place, "redirect", "/" + "/".join(origin))
-            elif self.below(target) is not None:
-                set_attribute(place, "opaque", "y")
+        if shown is not None and is_directory(shown):
+            set_attribute(place, "redirect", "/" + "/".join(origin or ()))
+        elif is_directory(place) and self.below(target) is not None:
+            set_attribute(place, "opaque", "y")
         if below is not None:
             make_removal(path)
 

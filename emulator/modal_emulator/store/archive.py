@@ -92,9 +92,7 @@ class Archive:
             self.relayer(volume_id, head, sizes)
             if snapshot:
                 self._snapshot(volume_id, head)
-            before = self._since.get(volume_id, 0)
-            self._ledger.on_rollback(lambda: self._since.update({volume_id: before}))
-            self._since[volume_id] = 0 if snapshot else since
+        self._since[volume_id] = 0 if snapshot else since
 
     def relayer(self, volume_id: str, head: Version, sizes: Sequence[int]) -> None:
         """Make it true that the newest version is in these layers."""

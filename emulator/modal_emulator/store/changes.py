@@ -93,7 +93,7 @@ class _Reader:
         entry = describe(self.upper.path)
         if entry is not None:
             self._directory_itself((), entry)
-        self._directory(self.upper.path, (), ())
+        self._directory(self.upper.path, (), (), hidden=False)
 
     def vanished(self) -> None:
         """
@@ -104,7 +104,7 @@ class _Reader:
         gone: set[Parts] = set()
         for parts in sorted(set(self.upper.marks) - set(self.now)):
             above = [parts[:depth] for depth in range(1, len(parts))]
-            if any(self._hidden(path) or path in gone for path in above):
+            if any(_hides(self.now.get(path)) or path in gone for path in above):
                 continue  # it went with a directory above it
             if self.upper.base.get(parts) is not None:
                 self._from_base(parts, parts)
@@ -114,25 +114,23 @@ class _Reader:
                 self._removed(parts)
                 del self.now[parts]  # there is nothing left to know again
 
-    def _hidden(self, parts: Parts) -> bool:
-        mark = self.now.get(parts)
-        return mark is not None and (mark.entry is None or not mark.entry.is_directory)
-
     # ------------------------------------------------------- directories
 
-    def _directory(self, path: Path, parts: Parts, origin: Parts | None) -> None:
+    def _directory(self, path: Path, parts: Parts, origin: Parts | None, *, hidden: bool) -> None:
         """
         Read one upper directory; the base's directory `origin` shows through it.
 
         The origin is its own path, another one after a rename (`redirect`), or None (`opaque`).
+        `hidden` tells that the last commit had the base's directory removed: it was renamed
+        away and is back.
         """
         try:
             names = set(os.listdir(path))  # noqa: PTH208 - the names are all we want
         except (FileNotFoundError, NotADirectoryError):
             return  # it went while we looked; the next commit will see that
         for name in sorted(names):
-            self._name(path / name, (*parts, name), _below(origin, name))
-        if origin != parts:
+            self._name(path / name, (*parts, name), _below(origin, name), hidden=hidden)
+        if origin != parts or hidden:
             self._unlike_base(parts, origin, names)
 
     def _unlike_base(self, parts: Parts, origin: Parts | None, names: set[str]) -> None:
@@ -153,10 +151,10 @@ class _Reader:
 
     # ------------------------------------------------------- names
 
-    def _name(self, path: Path, parts: Parts, origin: Parts | None) -> None:
+    def _name(self, path: Path, parts: Parts, origin: Parts | None, *, hidden: bool) -> None:
         try:
             status = path.lstat()
-            entry = describe(path)
+            entry = describe(path, status)
         except OSError as error:
             if error.errno not in GONE:
                 raise
@@ -167,7 +165,8 @@ class _Reader:
                 self._removed(parts)
         elif entry.is_directory:
             self._directory_itself(parts, entry)
-            self._directory(path, parts, _origin(path, origin))
+            hidden = hidden or _hides(self.upper.marks.get(parts))
+            self._directory(path, parts, _origin(path, origin), hidden=hidden)
         elif entry.kind is Kind.FILE:
             self._file(path, parts, Mark(entry, status.st_ino, status.st_ctime_ns))
         else:
@@ -237,6 +236,11 @@ class _Reader:
         if before is None or not _alike(before, mark):
             place(source, self.draft.room(parts), entry)
             self.draft.note(parts, entry)
+
+
+def _hides(mark: Mark | None) -> bool:
+    """Say whether nothing of the base shows where this is."""
+    return mark is not None and (mark.entry is None or not mark.entry.is_directory)
 
 
 def _alike(before: Mark, mark: Mark) -> bool:

@@ -9,7 +9,7 @@ only what is new. It knows no container, no RPC and no clock.
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from modal_emulator.store.changes import Marks, Upper, collect
+from modal_emulator.store.changes import Mark, Marks, Upper, collect
 from modal_emulator.store.copying import stamp
 from modal_emulator.store.drafts import Draft, Written
 from modal_emulator.store.history import Version
@@ -31,18 +31,19 @@ class Checkout:
     room: Path
     seen: Tree
     """The base with what was committed from here; others' commits are not in it."""
-    marks: Marks = field(default_factory=dict, repr=False)
+    marks: Marks = field(repr=False)
 
     @classmethod
     def begin(
         cls, volume_id: str, holder: str, base: Version, layers: tuple[Path, ...], room: Path
     ) -> "Checkout":
         """Lay out an empty room over a version."""
-        checkout = cls(volume_id, holder, base, layers, room, base.tree)
+        root = base.tree.root.entry
+        checkout = cls(volume_id, holder, base, layers, room, base.tree, {(): Mark(root)})
         for path in (checkout.changes, checkout.scratch, checkout.kept):
             path.mkdir()
         # The kernel shows the upper directory's mode and time as those of the mount's root.
-        stamp(checkout.changes, base.tree.root.entry)
+        stamp(checkout.changes, root)
         return checkout
 
     @property

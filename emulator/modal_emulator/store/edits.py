@@ -217,6 +217,11 @@ def _check_copy(tree: Tree, entry: Entry, source: Parts, target: Parts, *, recur
     above = tree.get(target[:-1])
     if above is None or not above.is_directory:
         raise NotFound(f"No such file or directory: '{show(target[:-1])}'")
+    if there is not None and entry.is_directory:
+        for name, below in tree.children(source):
+            other = tree.get((*target, name))
+            if other is not None:
+                _check_copy(tree, below, (*source, name), (*target, name), recursive=True)
 
 
 def _copy(draft: Draft, source: Parts, target: Parts, layers: Sequence[Path], now_ns: int) -> None:

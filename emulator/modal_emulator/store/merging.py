@@ -56,12 +56,13 @@ def _merge(
     room = target.joinpath(*parts)
     names = {name for layer in layers for name in os.listdir(layer.joinpath(*parts))}  # noqa: PTH208
     for name in sorted(names):
-        size += 1
         path = (*parts, name)
         tops, hides = _tops(layers, path)
+        if not tops and find(below, path) is None:
+            continue
+        size += 1
         if not tops:
-            if find(below, path) is not None:
-                make_removal(room / name)
+            make_removal(room / name)
             continue
         top = tops[0].joinpath(*path)
         entry = _kept(top)

@@ -1,0 +1,107 @@
+import threading
+
+import pytest
+
+from modal_emulator.ground.errors import DataLoss
+from modal_emulator.store import shelf as room
+from modal_emulator.store.shelf import Shelf, Trash
+
+
+@pytest.fixture
+def trash(tmp_path):
+    return Trash(tmp_path / "trash")
+
+
+@pytest.fixture
+def shelf(tmp_path, trash):
+    return Shelf(tmp_path / "vo-1", trash, {})
+
+
+def layer(shelf, size=1):
+    return shelf.adopt(shelf.workroom(), size)
+
+
+def names(path):
+    return sorted(p.name for p in path.iterdir()) if path.exists() else []
+
+
+def test_workrooms_become_numbered_layers(shelf, tmp_path):
+    room = shelf.workroom()
+    (room / "file").touch()
+    first, second = shelf.adopt(room, 1), layer(shelf, 5)
+    assert (first, second) == ("l1", "l2")
+    assert not room.exists()
+    assert (shelf.path(first) / "file").exists()
+    assert shelf.paths([second, first]) == (shelf.path("l2"), shelf.path("l1"))
+    assert shelf.sizes([second, first]) == (5, 1)
+
+
+def test_layers_go_unless_someone_needs_them(shelf, tmp_path):
+    a, b, c = (layer(shelf) for _ in range(3))
+    shelf.pin([a, b])
+    shelf.pin([b])
+    shelf.keep_only([c])
+    assert names(tmp_path / "vo-1") == [a, b, c]
+    shelf.unpin([a, b])
+    assert shelf.held
+    shelf.keep_only([c])
+    assert names(tmp_path / "vo-1") == [b, c]
+    shelf.unpin([b])
+    assert not shelf.held
+    shelf.keep_only([c])
+    assert names(tmp_path / "vo-1") == [c]
+    assert layer(shelf) == "l4"
+
+
+def test_a_shelf_is_found_again(shelf, trash, tmp_path):
+    a, b = layer(shelf, 3), layer(shelf, 4)
+    again = Shelf(tmp_path / "vo-1", trash, {b: 4, a: 3})
+    assert again.sizes([a, b]) == (3, 4)
+    assert layer(again) == "l3"
+
+
+def test_missing_layers_are_told(shelf, trash, tmp_path):
+    with pytest.raises(DataLoss, match="Files of a Volume are missing"):
+        Shelf(tmp_path / "vo-1", trash, {"l7": 1})
+
+
+def test_all_can_be_given_away(shelf, trash, tmp_path):
+    shelf.close()  # nothing there yet
+    shelf.discard(shelf.workroom())
+    layer(shelf)
+    shelf.close()
+    assert not (tmp_path / "vo-1").exists()
+    trash.empty()
+    assert names(tmp_path / "trash") == []
+
+
+def test_trash_that_is_not_there_is_empty(trash):
+    trash.empty()
+
+
+def test_trash_of_a_killed_process_is_in_nobodys_way(trash, tmp_path):
+    (tmp_path / "trash" / "0").mkdir(parents=True)
+    (tmp_path / "x").touch()
+    trash.take(tmp_path / "x")
+    assert names(tmp_path / "trash") == ["0", "1"]
+
+
+def test_one_thread_empties_at_a_time(trash, tmp_path, monkeypatch):
+    (tmp_path / "x").touch()
+    trash.take(tmp_path / "x")
+    inside, go, real = threading.Event(), threading.Event(), room.dispose
+
+    def slowly(path):
+        inside.set()
+        assert go.wait(10)
+        real(path)
+
+    monkeypatch.setattr(room, "dispose", slowly)
+    thread = threading.Thread(target=trash.empty)
+    thread.start()
+    assert inside.wait(10)
+    trash.empty()  # returns at once
+    assert names(tmp_path / "trash") == ["0"]
+    go.set()
+    thread.join(10)
+    assert names(tmp_path / "trash") == []
