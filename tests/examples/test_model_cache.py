@@ -5,7 +5,6 @@ import re
 from collections.abc import Callable
 from types import ModuleType
 
-import modal
 import pytest
 
 from modal_emulator.emulator import Running
@@ -32,11 +31,11 @@ def test_cache_is_laid_out_as_hugging_faces(
     root = "hub/models--example--tiny-sine"
     revision = b"".join(volume.read_file(f"{root}/refs/main")).decode()
     kinds = {
-        entry.path: entry.type
+        entry.path: entry.type.name
         for entry in volume.listdir(f"{root}/snapshots/{revision}", recursive=True)
     }
     assert kinds == {
-        f"{root}/snapshots/{revision}/{name}": modal.types.FileEntryType.SYMLINK
+        f"{root}/snapshots/{revision}/{name}": "SYMLINK"
         for name in ("config.json", "model.safetensors")
     }
     blobs = [entry.path for entry in volume.listdir(f"{root}/blobs")]
