@@ -8,6 +8,7 @@ container changed is found by looking through the copy again.
 import os
 import shutil
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,9 +35,16 @@ class _Copy:
 class Copies:
     """The copied volumes of one container; every call does slow file work."""
 
-    def __init__(self, volumes: Path) -> None:
-        """Keep the copies as `volumes`/<volume id>."""
+    def __init__(
+        self, volumes: Path, inward: Callable[[str], str], outward: Callable[[str], str]
+    ) -> None:
+        """
+        Keep the copies as `volumes`/<volume id>.
+
+        `inward` and `outward` map the targets of links on their way into a copy and back.
+        """
         self._volumes = volumes
+        self._inward, self._outward = inward, outward
         self._copies: dict[str, _Copy] = {}
 
     def attach(self, volume_id: str, view: View) -> None:
@@ -45,7 +53,7 @@ class Copies:
         place.mkdir(parents=True, exist_ok=True)
         layers = [path / view.sub_path for path in (view.changes, *view.layers)]
         for found in walk(layers):
-            copy_entry(found.source, place / found.path)
+            copy_entry(found.source, place / found.path, self._inward)
         base = frozenset(found.path for found in walk(layers[1:]))
         self._copies[volume_id] = _Copy(view, _look_through(place), base)
 
@@ -73,11 +81,31 @@ class Copies:
         now = _look_through(place)
         for path in sorted((copy.seen.keys() | copy.base) - now.keys()):
             if _is_topmost(path, now, place):
-                _remove(path, place, changes, was_below=path in copy.base)
+                self._remove(path, place, changes, was_below=path in copy.base)
         for path in sorted(now):
             if copy.seen.get(path) != now[path]:
-                _copy(path, place, changes)
+                self._copy(path, place, changes)
         copy.seen = now
+
+    def _remove(self, path: str, place: Path, changes: Path, *, was_below: bool) -> None:
+        target = changes / path
+        if was_below and os.path.lexists(target) and is_removal(target.lstat()):
+            return
+        discard(target)
+        if was_below:
+            self._make_parents(path, place, changes)
+            make_removal(target)
+
+    def _copy(self, path: str, place: Path, changes: Path) -> None:
+        self._make_parents(path, place, changes)
+        copy_entry(place / path, changes / path, self._outward)
+
+    def _make_parents(self, path: str, place: Path, changes: Path) -> None:
+        """Make the directories around a change, alike those around it in the copy."""
+        changes.mkdir(parents=True, exist_ok=True)
+        for parent in reversed(Path(path).parents[:-1]):
+            if not (changes / parent).is_dir():
+                copy_entry(place / parent, changes / parent, self._outward)
 
 
 def _look_through(place: Path) -> dict[str, Signature]:
@@ -97,23 +125,12 @@ def _is_topmost(path: str, now: dict[str, Signature], place: Path) -> bool:
     return not parent or (parent in now and (place / parent).is_dir())
 
 
-def _remove(path: str, place: Path, changes: Path, *, was_below: bool) -> None:
-    target = changes / path
-    if was_below and os.path.lexists(target) and is_removal(target.lstat()):
-        return
-    discard(target)
-    if was_below:
-        _make_parents(path, place, changes)
-        make_removal(target)
+def copy_entry(source: Path, target: Path, relink: Callable[[str], str]) -> None:
+    """
+    Copy one entry with its times and mode; of a directory only itself.
 
-
-def _copy(path: str, place: Path, changes: Path) -> None:
-    _make_parents(path, place, changes)
-    copy_entry(place / path, changes / path)
-
-
-def copy_entry(source: Path, target: Path) -> None:
-    """Copy one entry with its times and mode; of a directory only itself."""
+    `relink` says where a copied link is to lead.
+    """
     mode = source.lstat().st_mode
     if stat.S_ISDIR(mode):
         if not target.is_dir() or target.is_symlink():
@@ -124,13 +141,8 @@ def copy_entry(source: Path, target: Path) -> None:
     discard(target)
     if stat.S_ISFIFO(mode):
         os.mkfifo(target, stat.S_IMODE(mode))
-    elif stat.S_ISREG(mode) or stat.S_ISLNK(mode):
-        shutil.copy2(source, target, follow_symlinks=False)
-
-
-def _make_parents(path: str, place: Path, changes: Path) -> None:
-    """Make the directories around a change, alike those around it in the copy."""
-    changes.mkdir(parents=True, exist_ok=True)
-    for parent in reversed(Path(path).parents[:-1]):
-        if not (changes / parent).is_dir():
-            copy_entry(place / parent, changes / parent)
+    elif stat.S_ISLNK(mode):
+        target.symlink_to(relink(str(source.readlink())))
+        shutil.copystat(source, target, follow_symlinks=False)
+    elif stat.S_ISREG(mode):
+        shutil.copy2(source, target)

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from modal_emulator.ground.clock import adopt_time_zone
-from modal_emulator.runtime import kernel, portable
+from modal_emulator.runtime import kernel, portable, renames
 from modal_emulator.runtime.disk import ARGUMENTS, SERVER
-from modal_emulator.runtime.job import Job
+from modal_emulator.runtime.job import Isolation, Job
 from modal_emulator.runtime.outline import python_needs
 from modal_emulator.runtime.shadow import shadow_of
 
@@ -60,6 +60,8 @@ class Entry:
         _set_environment(environment)
         if shadow is not None:
             portable.install(shadow)
+        elif self.job.isolation is Isolation.USER:
+            renames.install()
         os.umask(0o022)
         os.makedirs(self.job.working_directory, exist_ok=True)  # noqa: PTH103  (redirected)
         os.chdir(self.job.working_directory)

@@ -14,12 +14,11 @@ import importlib
 import io
 import os
 import posix
-import sys
-import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from modal_emulator.runtime.replacing import Replacements
 from modal_emulator.runtime.shadow import Shadow
 
 __all__ = ["install"]
@@ -76,29 +75,22 @@ _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 def install(shadow: Shadow) -> None:
     """Redirect the file functions of this process for good."""
-    redirect = _Redirect(shadow)
-    new: dict[int, Any] = {}
+    redirect, new = _Redirect(shadow), Replacements()
     for name, takes in TABLE.items():
         if hasattr(posix, name):
-            _replace(posix, name, redirect.function(getattr(posix, name), takes), new)
+            new.add(posix, name, redirect.function(getattr(posix, name), takes))
     for (module, name), takes in OTHERS.items():
         with contextlib.suppress(ImportError, AttributeError):
             home = importlib.import_module(module)
-            _replace(home, name, redirect.function(getattr(home, name), takes), new)
-    _replace(posix, "open", redirect.opening(posix.open), new)
-    _replace(posix, "access", redirect.access(posix.access), new)
-    _replace(posix, "scandir", redirect.scandir(posix.scandir), new)
-    _replace(sys.modules["_io"], "open", redirect.file(io.open), new)
-    _replace(sys.modules["_io"], "FileIO", redirect.raw_file(io.FileIO), new)
-    # `open` and `io.open` are the same function, found in many modules: see _spread.
-    subprocess = importlib.import_module("_posixsubprocess")
-    _replace(subprocess, "fork_exec", redirect.fork_exec(subprocess.fork_exec), new)
-    _spread(new)
-
-
-def _replace(module: types.ModuleType, name: str, function: Any, new: dict[int, Any]) -> None:
-    new.setdefault(id(getattr(module, name)), function)
-    setattr(module, name, function)
+            new.add(home, name, redirect.function(getattr(home, name), takes))
+    new.add(posix, "open", redirect.opening(posix.open))
+    new.add(posix, "access", redirect.access(posix.access))
+    new.add(posix, "scandir", redirect.scandir(posix.scandir))
+    files, programs = (importlib.import_module(name) for name in ("_io", "_posixsubprocess"))
+    new.add(files, "open", redirect.file(io.open))
+    new.add(files, "FileIO", redirect.raw_file(io.FileIO))
+    new.add(programs, "fork_exec", redirect.fork_exec(programs.fork_exec))
+    new.spread()
 
 
 class _Redirect:
@@ -287,34 +279,3 @@ def _is_path(value: object) -> bool:
 def _open_for_all(path: Any, flags: int) -> int:
     """Open as `open` does by itself; by now `os.open` is redirected."""
     return os.open(path, flags, 0o666)
-
-
-def _spread(new: Mapping[int, Any]) -> None:
-    """Put the new functions wherever modules that are already imported keep an old one."""
-    for module in tuple(sys.modules.values()):
-        names = getattr(module, "__dict__", {})
-        for name, value in tuple(names.items()):
-            if id(value) in new:
-                names[name] = new[id(value)]
-            elif isinstance(value, (type, types.FunctionType)):
-                _spread_in(value, new, module.__name__)
-    for name in dir(os):
-        supported = getattr(os, name)
-        if name.startswith("supports_") and isinstance(supported, set):
-            supported |= {new[id(each)] for each in supported if id(each) in new}
-
-
-def _spread_in(value: Any, new: Mapping[int, Any], module: str) -> None:
-    """The same for defaults of functions and for attributes of classes."""
-    if getattr(value, "__module__", None) != module:
-        return
-    if isinstance(value, types.FunctionType):
-        if value.__defaults__ and any(id(each) in new for each in value.__defaults__):
-            value.__defaults__ = tuple(new.get(id(each), each) for each in value.__defaults__)
-        return
-    for name, member in tuple(vars(value).items()):
-        if id(member) in new:
-            # A C function in a class is no method; neither must the new one be.
-            setattr(value, name, staticmethod(new[id(member)]))
-        elif isinstance(member, types.FunctionType):
-            _spread_in(member, new, module)

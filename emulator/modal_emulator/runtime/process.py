@@ -20,7 +20,7 @@ from modal_emulator.runtime.leftovers import remove_tree, sweep
 from modal_emulator.runtime.nursery import Nursery
 from modal_emulator.runtime.overlay import clear_scratch
 from modal_emulator.runtime.probe import Finding, probe
-from modal_emulator.runtime.shadow import lay_shadow
+from modal_emulator.runtime.shadow import Shadow, lay_shadow, shadow_of
 
 __all__ = ["ENTRYPOINT", "ProcessBackend"]
 
@@ -56,7 +56,7 @@ class ProcessBackend:
         self._finding: Finding | None = None
         self._cells: dict[str, Cell] = {}
         self._removals: set[asyncio.Task[None]] = set()
-        self._swept = False
+        self._is_prepared, self._preparing = False, asyncio.Lock()
 
     @property
     def zygote(self) -> int | None:
@@ -69,9 +69,13 @@ class ProcessBackend:
         return self._forced or self._probed().isolation
 
     @property
+    def _is_plain(self) -> bool:
+        return self.isolation is Isolation.PLAIN
+
+    @property
     def offers(self) -> frozenset[Capability]:
         """What containers can do on this machine."""
-        if self.isolation is Isolation.PLAIN:
+        if self._is_plain:
             has_proc = Path("/proc/self/fd").is_dir()
             return _PLAIN if has_proc else _PLAIN - {Capability.OPEN_FILE_REFUSAL}
         return _KERNEL
@@ -79,7 +83,7 @@ class ProcessBackend:
     @property
     def notice(self) -> str:
         """What user code will miss, in one line."""
-        if self.isolation is not Isolation.PLAIN:
+        if not self._is_plain:
             return ""
         why = "; ".join(self._probed().refusals) if self._forced is None else "as asked for"
         return (
@@ -90,7 +94,10 @@ class ProcessBackend:
 
     async def warm(self) -> None:
         """Make the first start as quick as later ones."""
-        await asyncio.to_thread(self._prepare)
+        async with self._preparing:
+            if not self._is_prepared:
+                await asyncio.to_thread(self._prepare)
+                self._is_prepared = True
         await self._nursery.warm()
 
     async def start(self, plan: Plan) -> Container:
@@ -102,10 +109,11 @@ class ProcessBackend:
         """
         await self.warm()
         job = self._job(plan)
-        copies = Copies(job.volumes) if job.isolation is Isolation.PLAIN else None
+        shadow = shadow_of(job) if self._is_plain else None
+        copies = Copies(job.volumes, shadow.inside, shadow.outside) if shadow else None
         scratches = {mount.volume_id: mount.view.scratch for mount in job.mounts}
         try:
-            await asyncio.to_thread(_lay_out, plan, job, copies)
+            await asyncio.to_thread(_lay_out, plan, job, shadow, copies)
             cell = await self._start(plan, job, scratches)
         except BaseException:
             self._remove(job, scratches)
@@ -117,7 +125,7 @@ class ProcessBackend:
         await asyncio.gather(*(cell.kill() for cell in tuple(self._cells.values())))
         await self._nursery.close()
         await asyncio.gather(*tuple(self._removals))
-        if self._swept:
+        if self._is_prepared:
             await asyncio.to_thread(remove_tree, self._directory / "containers")
 
     async def _start(self, plan: Plan, job: Job, scratches: Mapping[str, Path]) -> Cell:
@@ -139,10 +147,8 @@ class ProcessBackend:
         return self._finding
 
     def _prepare(self) -> None:
-        if not self._swept:
-            self._swept = True
-            sweep(self._directory / "containers")
-            _ = self.isolation
+        sweep(self._directory / "containers")
+        _ = self.isolation
 
     def _job(self, plan: Plan) -> Job:
         return Job(
@@ -215,9 +221,9 @@ class _Process:
         await self._cell.kill()
 
 
-def _lay_out(plan: Plan, job: Job, copies: Copies | None) -> None:
+def _lay_out(plan: Plan, job: Job, shadow: Shadow | None, copies: Copies | None) -> None:
     """Make the container's directory with what must be there before any process."""
     job.directory.mkdir(mode=0o700)
     (job.directory / "arguments").write_bytes(plan.arguments)
-    if copies is not None:
-        lay_shadow(job, copies)
+    if shadow is not None and copies is not None:
+        lay_shadow(job, shadow, copies)

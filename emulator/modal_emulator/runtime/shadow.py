@@ -82,7 +82,7 @@ def shadow_of(job: Job, needs: Sequence[str] = ()) -> Shadow:
     )
 
 
-def lay_shadow(job: Job, copies: Copies) -> None:
+def lay_shadow(job: Job, shadow: Shadow, copies: Copies) -> None:
     """
     Fill the shadow: files that the image and local code bring, volumes, links to them.
 
@@ -91,7 +91,7 @@ def lay_shadow(job: Job, copies: Copies) -> None:
     """
     job.shadow.mkdir()
     for found in walk(job.files):
-        copy_entry(found.source, job.shadow / found.path)
+        copy_entry(found.source, job.shadow / found.path, shadow.inside)
     (job.shadow / _HOME[1:]).mkdir(parents=True, exist_ok=True)
     paths = {mount.path for mount in job.mounts}
     for mount in job.mounts:
