@@ -20,13 +20,19 @@ def images(ledger) -> Images:
 
 def make(images: Images, *commands: str, base: Image | None = None, mount: str = "") -> Image:
     key = repr((commands, base and base.image_id, mount)).encode()
-    return images.get_or_create(key, commands, [base.image_id] if base else [], mount, False)[0]
+    return images.get_or_create(key, commands, [base.image_id] if base else [], mount, False)
 
 
 def test_the_same_content_is_the_same_image(images):
-    first, new = images.get_or_create(b"k", ["FROM x"], [], "", False)
-    again, old = images.get_or_create(b"k", ["FROM x"], [], "", False)
-    assert first == again and new and not old
+    first = images.get_or_create(b"k", ["FROM x"], [], "", False)
+    assert images.get_or_create(b"k", ["FROM x"], [], "", False) is first
+
+
+def test_an_app_uses_an_image_for_the_first_time_once(images):
+    image = make(images, "FROM x")
+    assert images.first_use("ap-1", image)
+    assert not images.first_use("ap-1", image)
+    assert images.first_use("ap-2", image)
 
 
 def test_env_and_workdir_count_and_later_layers_win(images):

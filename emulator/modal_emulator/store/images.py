@@ -51,6 +51,7 @@ class Images:
         self._ledger = ledger
         self._ids = ids
         self._images: dict[str, Image] = {}
+        self._used: set[tuple[str, str]] = set()
         for _, value in ledger.all("image"):
             image = _image_from(value)
             self._images[image.image_id] = image
@@ -62,17 +63,17 @@ class Images:
         base_ids: Sequence[str],
         context_mount_id: str,
         build_function: bool,
-    ) -> tuple[Image, bool]:
-        """Return the image with this content, and whether it is new here."""
+    ) -> Image:
+        """Return the image with this content."""
         image_id = self._ids.stable("im", key.hex())
         known = self._images.get(image_id)
         if known is not None:
-            return known, False
+            return known
         bases = [self.get(i) for i in base_ids]
         image = _read(image_id, commands, bases, context_mount_id, build_function)
         self._images[image_id] = image
         self._ledger.put("image", image_id, _image_bytes(image))
-        return image, True
+        return image
 
     def get(self, image_id: str) -> Image:
         """
@@ -85,6 +86,13 @@ class Images:
         if image is None:
             raise NotFound(f"Could not find image with ID {image_id}: Image {image_id} not found")
         return image
+
+    def first_use(self, app_id: str, image: Image) -> bool:
+        """Say whether this app asks for the image for the first time."""
+        use = (app_id, image.image_id)
+        first = use not in self._used
+        self._used.add(use)
+        return first
 
     def missing(self, image: Image, has: Callable[[str], bool]) -> list[str]:
         """Return the names of packages that the image asks for and the environment lacks."""

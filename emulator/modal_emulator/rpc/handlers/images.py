@@ -22,14 +22,14 @@ async def image_get_or_create(
 ) -> api_pb2.ImageGetOrCreateResponse:
     """Keep the image as its commands say and call it built."""
     asked = call.request.image
-    image, new = world.images.get_or_create(
+    image = world.images.get_or_create(
         asked.SerializeToString(deterministic=True),
         asked.dockerfile_commands,
         [b.image_id for b in asked.base_images],
         asked.context_mount_id,
         asked.HasField("build_function"),
     )
-    if new:
+    if world.images.first_use(call.request.app_id, image):
         bases = [world.images.get(b.image_id) for b in asked.base_images]
         _warn(world, call.request.app_id, image, bases)
     return known(
