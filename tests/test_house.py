@@ -63,7 +63,7 @@ ONLY_IN = {
     "click": ("cli",),
     "pytest": ("pytest_plugin",),
 }
-NOT_BELOW_RUNTIME = {"asyncio", "modal", "threading"}
+NOT_BELOW_RUNTIME = {"asyncio", "modal"}
 
 TIME_AND_CHANCE = {"time", "random", "uuid", "secrets"}
 CALLS_OF_TIME = {

@@ -5,6 +5,7 @@ The user's run is a process of its own (`runpytest_subprocess`) wherever the SDK
 client, its handles and its threads belong to one process and must not be shared with this one.
 """
 
+import os
 import re
 
 import pytest
@@ -39,8 +40,8 @@ def fail(number):
 @pytest.fixture
 def user(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     """A user's directory with an app, and no Modal account."""
-    for name in ("MODAL_TOKEN_ID", "MODAL_TOKEN_SECRET", "MODAL_PROFILE", "MODAL_SERVER_URL"):
-        monkeypatch.delenv(name, raising=False)
+    for name in [name for name in os.environ if name.startswith("MODAL_")]:
+        monkeypatch.delenv(name)
     monkeypatch.setenv("MODAL_CONFIG_PATH", "/dev/null")
     pytester.makepyfile(shop=APP)
     pytester.syspathinsert()
@@ -131,7 +132,6 @@ def test_nothing_happens_without_the_fixture(user: pytest.Pytester, tidy: None) 
 def test_surroundings_come_back(user: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MODAL_SERVER_URL", "http://127.0.0.1:1")
     monkeypatch.setenv("MODAL_PROFILE", "work")
-    monkeypatch.delenv("MODAL_ENVIRONMENT", raising=False)
     user.makepyfile("""
         import os, socket
         import pytest
