@@ -144,6 +144,30 @@ def test_modes_are_kept(volume, tmp_path, modal_emulator):
     }
 
 
+def test_a_full_disk_is_said_so_and_changes_nothing(volume, monkeypatch, rpc):
+    fill(volume, {"/a": b"old"})
+    sha256 = hashlib.sha256(b"new").hexdigest()
+    rpc("MountPutFile", api_pb2.MountPutFileRequest(sha256_hex=sha256, data=b"new"))
+    here = {"volume_id": volume.object_id}
+    files = [api_pb2.MountFile(filename=path, sha256_hex=sha256) for path in ("/a", "/b")]
+    put = api_pb2.VolumePutFilesRequest(**here, files=files)
+    copy = api_pb2.VolumeCopyFilesRequest(**here, src_paths=["a"], dst_path="c")
+
+    def full(source, target):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("modal_emulator.store.edits.copy_file", full)
+        for name, request in (("VolumePutFiles", put), ("VolumeCopyFiles", copy)):
+            status, text = rpc.error(name, request)
+            assert status == "RESOURCE_EXHAUSTED"
+            assert "No space left on device" in text
+    assert paths(volume) == ["a"]
+    assert read(volume, "a") == b"old"
+    rpc("VolumePutFiles", put)
+    assert read(volume, "a") == b"new"
+
+
 def test_a_directory_is_uploaded_with_its_files(volume, tmp_path):
     (tmp_path / "data/sub").mkdir(parents=True)
     (tmp_path / "data/empty").mkdir()

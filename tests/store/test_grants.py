@@ -124,3 +124,14 @@ def test_pins_of_an_earlier_process_are_swept(tmp_path, clock):
     Grants(tmp_path / "grants", clock, Ids())
     assert list((tmp_path / "grants").iterdir()) == []
     assert source.stat().st_nlink == 1
+
+
+def test_closing_forgets_everything_and_lets_pinned_files_go(grants, tmp_path):
+    source = tmp_path / "file"
+    source.write_bytes(b"x")
+    token = grants.give(Fetch(grants.pin(source), 0, 1))
+    grants.close()
+    with pytest.raises(NotFound):
+        grants.redeem(token)
+    assert source.stat().st_nlink == 1
+    assert not (tmp_path / "grants").exists()

@@ -202,3 +202,17 @@ def test_unknown_ids_and_names_are_said_so(place):
         place.mounts.tree("mo-x")
     with pytest.raises(NotFound, match="Mount 'm' not found in environment 'main'"):
         place.mounts.lookup("m", "")
+
+
+def test_a_tree_that_cannot_be_laid_out_leaves_nothing_half_made(place, monkeypatch):
+    mount = place.mounts.create([place.file("/root/a")])
+
+    def full(self, target):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", full)
+        with pytest.raises(OSError, match="No space left"):
+            place.mounts.tree(mount.mount_id)
+    assert list((place.directory / "mounts/trees").iterdir()) == []
+    assert contents(place.mounts.tree(mount.mount_id)) == {"root/a": b"x"}

@@ -2,10 +2,12 @@ import asyncio
 import hashlib
 import os
 import tracemalloc
+from types import SimpleNamespace
 
 import pytest
 
 from modal_emulator.store.grants import Bring, BringBlob, Fetch
+from modal_emulator.web.streams import _pass_on
 
 
 def sha256(data: bytes) -> str:
@@ -187,6 +189,37 @@ def test_a_token_is_good_for_its_own_purpose_only(at_door, tmp_path):
                 assert response.status == 404
 
     at_door(visit)
+
+
+def test_a_reader_that_goes_away_is_no_error(at_door, tmp_path, caplog):
+    big = tmp_path / "big"
+    with big.open("wb") as file:
+        file.truncate(200_000_000)
+
+    async def visit(door):
+        token = door.store.grants.give(Fetch(big, 0, 200_000_000))
+        for _ in range(3):
+            response = await door.client.get(f"{door.url}/blocks/{token}")
+            await response.content.read(10)
+            response.close()
+        small = door.store.grants.give(Fetch(big, 0, 10))
+        async with door.client.get(f"{door.url}/blocks/{small}") as response:
+            assert await response.read() == bytes(10)
+
+    at_door(visit)
+    assert caplog.text == ""
+
+
+class Closing:
+    def is_closing(self):
+        return True
+
+
+@pytest.mark.parametrize("transport", [None, Closing()], ids=["gone", "going"])
+def test_a_reader_that_went_away_before_the_first_byte_is_no_error(transport):
+    request = SimpleNamespace(transport=transport)
+    with pytest.raises(ConnectionResetError):
+        asyncio.run(_pass_on(request, None, 0, 10))
 
 
 @pytest.mark.slow

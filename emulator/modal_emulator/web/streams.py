@@ -97,9 +97,10 @@ async def send_range(
 
 
 async def _pass_on(request: web.Request, file: BinaryIO, start: int, length: int) -> None:
-    if request.transport is None:
+    transport = request.transport
+    if transport is None or transport.is_closing():
         raise ConnectionResetError("the caller went away")
-    await asyncio.get_running_loop().sendfile(request.transport, file, start, length)
+    await asyncio.get_running_loop().sendfile(transport, file, start, length)
 
 
 async def _pour(request: web.Request, receiver: Receiver, write: Callable[[bytes], None]) -> None:
