@@ -5,6 +5,7 @@ The rules are read off the source, so a rule broken anywhere fails here with fil
 """
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -278,3 +279,28 @@ def test_versions_agree() -> None:
         if line.startswith("## ")
     ]
     assert entries[0] == __version__
+
+
+PAGES = sorted(
+    path
+    for pattern in ("*.md", "docs/**/*.md")
+    for path in REPOSITORY.glob(pattern)
+    if not any(part.startswith(".") for part in path.relative_to(REPOSITORY).parts)
+)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
+def test_links_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)\s]+)\)", page.read_text())
+    targets = {link.partition("#")[0] for link in links if "://" not in link}
+    missing = [link for link in targets if link and not (page.parent / link).exists()]
+    assert missing == []
+
+
+def test_readme_gives_one_command_line_each() -> None:
+    """CI runs these two lines as they stand there."""
+    text = (REPOSITORY / "README.md").read_text()
+    for section in ("Quickstart", "Tests"):
+        block = re.search(rf"^## {section}$.*?^```sh\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+        assert block is not None, section
+        assert len(block[1].splitlines()) == 1
