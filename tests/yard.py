@@ -94,7 +94,8 @@ class Yard:
     def __init__(self, directory: Path, isolation: Isolation | None) -> None:
         self.directory = directory
         self.isolation = isolation
-        environ = {**os.environ, "PYTHONPATH": str(SCRIPTED)}
+        found = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+        environ = {**os.environ, "PYTHONPATH": os.pathsep.join((str(SCRIPTED), *found))}
         self.backend = ProcessBackend(
             directory / "backend", isolation=isolation, entrypoint="scripted", environ=environ
         )

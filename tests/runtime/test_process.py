@@ -217,7 +217,7 @@ def test_what_is_written_outside_a_volume_goes_with_the_container(mounting: Yard
         )
         written = (await run.printed()).split()
         assert {"/", "/root", "/tmp", "/dev/shm"} <= set(written)
-        assert not [place for place in places if Path(place, mark).exists()]
+        assert not [place for place in places if os.path.exists(f"{place}/{mark}")]
         again = await mounting.run(
             f"import os; print([p for p in {places} if os.path.exists(p + '/' + {mark!r})])"
         )

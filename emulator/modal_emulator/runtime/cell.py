@@ -12,16 +12,16 @@ import signal
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 
 from modal_emulator.ground.errors import EmulatorError
 from modal_emulator.runtime.backend import Exit, OpenFiles, Plan
 from modal_emulator.runtime.job import Isolation, Job
 from modal_emulator.runtime.lines import Line, Message
 from modal_emulator.runtime.nursery import Nursery
+from modal_emulator.runtime.output import Output
 
 __all__ = ["Cell"]
-
-_PIECE = 1 << 16
 
 
 class Cell:
@@ -36,7 +36,7 @@ class Cell:
         self._warden: int | None = None
         """A handle on the warden's process, where the system has such handles."""
         self.warden_pid = 0
-        self._pipes: dict[int, int] = {}
+        self._outputs: list[Output] = []
         self._exit = Exit(None, signal.SIGKILL)
         self._last_words: Message = {"failed": "the container has ended"}
         self._asking = asyncio.Lock()
@@ -55,14 +55,14 @@ class Cell:
             EmulatorError: it could not be made; nothing of it is left.
         """
         ours, theirs = socket.socketpair()
-        outputs = [os.pipe(), os.pipe()]
+        pipes = [os.pipe(), os.pipe()]
         self._line = Line(ours, self._on_message, self._on_end)
-        for number, (read, _) in enumerate(outputs, 1):
-            os.set_blocking(read, False)
-            self._pipes[read] = number
-            self._loop.add_reader(read, self._read, read)
+        self._outputs = [
+            Output(read, partial(self._plan.on_output, number))
+            for number, (read, _) in enumerate(pipes, 1)
+        ]
         try:
-            files = [theirs.fileno(), *(write for _, write in outputs)]
+            files = [theirs.fileno(), *(write for _, write in pipes)]
             await nursery.spawn(self._job.isolation, files)
         except BaseException:
             self._line.close()
@@ -71,7 +71,7 @@ class Cell:
             raise
         finally:
             theirs.close()
-            for _, write in outputs:
+            for _, write in pipes:
                 os.close(write)
         await self._begin()
 
@@ -160,11 +160,8 @@ class Cell:
             self._loop.remove_reader(self._warden)
             os.close(self._warden)
             self._warden = None
-        for pipe in tuple(self._pipes):
-            while self._read(pipe):
-                pass
-            self._loop.remove_reader(pipe)
-            os.close(pipe)
+        for output in self._outputs:
+            output.finish()
         if not self._is_starting:
             self._tell()
 
@@ -175,15 +172,3 @@ class Cell:
                 self._plan.on_exit(self._exit)
         finally:
             self.gone.set_result(None)
-
-    def _read(self, pipe: int) -> bool:
-        """Pass on a piece of output; false when there is none now."""
-        try:
-            piece = os.read(pipe, _PIECE)
-        except BlockingIOError:
-            return False
-        if piece:
-            self._plan.on_output(self._pipes[pipe], piece)
-        else:
-            self._loop.remove_reader(pipe)
-        return bool(piece)

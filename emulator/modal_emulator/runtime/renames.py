@@ -51,12 +51,14 @@ def _is_one_directory(src: Any, dst: Any) -> bool:
 
 
 def _copy(rename: Callable[..., None], src: str, dst: str) -> None:
+    if os.path.lexists(dst) and os.listdir(dst):  # noqa: PTH208  (NotADirectoryError as well)
+        raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY), src, None, dst)
     parent, name = os.path.split(os.path.abspath(dst))  # noqa: PTH100
     place = tempfile.mkdtemp(prefix=f".{name}.", dir=parent)
     try:
         fresh = os.path.join(place, name)  # noqa: PTH118
         shutil.copytree(src, fresh, symlinks=True)
-        rename(fresh, dst)  # the kernel checks that `dst` may be replaced
+        rename(fresh, dst)
     finally:
         shutil.rmtree(place, ignore_errors=True)
     shutil.rmtree(src)

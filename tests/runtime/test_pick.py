@@ -1,0 +1,41 @@
+"""Choosing a backend by name."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from modal_emulator.ground.errors import Invalid, NotBuilt
+from modal_emulator.runtime.job import Isolation
+from modal_emulator.runtime.pick import pick
+from modal_emulator.runtime.process import ProcessBackend
+
+
+@dataclass(frozen=True)
+class Chosen:
+    runtime: str = "process"
+    isolation: str = ""
+
+
+def test_processes_are_built(tmp_path: Path) -> None:
+    assert isinstance(pick(Chosen(), tmp_path), ProcessBackend)
+
+
+@pytest.mark.parametrize("isolation", list(Isolation))
+def test_an_isolation_can_be_forced(tmp_path: Path, isolation: Isolation) -> None:
+    backend = pick(Chosen(isolation=isolation.value), tmp_path)
+    assert isinstance(backend, ProcessBackend)
+    assert backend.isolation is isolation
+
+
+@pytest.mark.parametrize("name", ["inline", "docker"])
+def test_what_is_not_built_is_said(tmp_path: Path, name: str) -> None:
+    with pytest.raises(NotBuilt, match=f"runtime '{name}' .* is not built yet"):
+        pick(Chosen(runtime=name), tmp_path)
+
+
+def test_unknown_names_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(Invalid, match="unknown runtime 'podman'"):
+        pick(Chosen(runtime="podman"), tmp_path)
+    with pytest.raises(Invalid, match="unknown isolation 'jail'; the known ones are 'root'"):
+        pick(Chosen(isolation="jail"), tmp_path)
