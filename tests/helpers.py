@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Traces", "descendants", "eventually"]
+__all__ = ["Traces", "command_line", "descendants", "eventually"]
 
 NAME = "modal-emulator"
 SHARED_MEMORY = Path("/dev/shm")

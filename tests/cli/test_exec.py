@@ -3,13 +3,17 @@
 import json
 import os
 import pty
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from helpers import command_line, descendants, eventually
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -142,7 +146,7 @@ def test_nothing_is_kept_unless_asked(run: Run, tmp_path: Path) -> None:
     create = ["exec", "--state-dir", "state", "--", "modal", "volume", "create", "v"]
     assert run(*create).returncode == 0
     done = run("exec", "--state-dir", "state", "--", "modal", "volume", "list", "--json")
-    assert [list(volume.values())[0] for volume in json.loads(done.stdout)] == ["v"]
+    assert [next(iter(volume.values())) for volume in json.loads(done.stdout)] == ["v"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGUSR1])
@@ -160,6 +164,31 @@ def test_signals_reach_the_command(number: int, tidy: None) -> None:
     process.send_signal(number)
     output, error = process.communicate(timeout=30)
     assert (process.returncode, output) == (7, f"told {int(number)}\n"), error
+
+
+def test_command_does_not_outlive_us() -> None:
+    script = WAIT.format(numbers=[int(signal.SIGTERM)])
+    with tempfile.TemporaryDirectory(prefix="t") as own:
+        _kill(script, own)
+
+
+def _kill(script: str, own: str) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "modal_emulator", "exec", "--", sys.executable, "-c", script],
+        env={**os.environ, "TMPDIR": own},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    below = descendants(process.pid)
+    process.kill()
+    output, _ = process.communicate(timeout=30)
+    assert output == "told 15\n"
+    assert below
+    assert eventually(lambda: not any(command_line(pid) for pid in below))
+    for left in Path("/dev/shm").glob(f"modal-emulator-{process.pid}-*"):
+        shutil.rmtree(left)
 
 
 def test_ctrl_c_reaches_the_command_once(tidy: None) -> None:

@@ -21,6 +21,7 @@ import click
 from modal_emulator.cli.start import started, tell
 from modal_emulator.ground.errors import EmulatorError
 from modal_emulator.guard import pointed
+from modal_emulator.runtime.kernel import die_with_parent
 
 if TYPE_CHECKING:
     from modal_emulator.emulator import Emulator
@@ -102,7 +103,9 @@ async def _run(
     command: Sequence[str], environment: Mapping[str, str], signals: "asyncio.Queue[signal.Signals]"
 ) -> int:
     try:
-        process = await asyncio.create_subprocess_exec(*command, env=environment)
+        process = await asyncio.create_subprocess_exec(
+            *command, env=environment, preexec_fn=_end_with_us
+        )
     except OSError as error:
         tell(f"{command[0]}: {error.strerror}")
         return NOT_EXECUTABLE
@@ -112,6 +115,12 @@ async def _run(
     finally:
         forwarding.cancel()
     return code if code >= 0 else KILLED - code
+
+
+def _end_with_us() -> None:
+    """Run in the command's process: without its server it would only wait for it."""
+    if sys.platform == "linux":
+        die_with_parent(signal.SIGTERM)
 
 
 async def _forward(
