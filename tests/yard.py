@@ -94,8 +94,8 @@ class Yard:
     def __init__(self, directory: Path, isolation: Isolation | None) -> None:
         self.directory = directory
         self.isolation = isolation
-        found = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-        environ = {**os.environ, "PYTHONPATH": os.pathsep.join((str(SCRIPTED), *found))}
+        path = f"{SCRIPTED}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+        environ = {**os.environ, "PYTHONPATH": path}
         self.backend = ProcessBackend(
             directory / "backend", isolation=isolation, entrypoint="scripted", environ=environ
         )

@@ -86,3 +86,8 @@ def test_python_needs_are_directories_none_in_another() -> None:
     needs = python_needs()
     assert all(os.path.exists(need) for need in needs)
     assert not [a for a in needs for b in needs if a != b and a.startswith(f"{b}/")]
+
+
+def test_a_project_in_a_fresh_directory_is_not_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.path", ["/", "/tmp", "/root", "/usr/lib"])
+    assert not {"/", "/tmp", "/root"} & set(python_needs())

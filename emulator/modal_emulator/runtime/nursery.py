@@ -35,6 +35,9 @@ class Nursery:
     def __init__(self, module: str, environ: Mapping[str, str]) -> None:
         self._module = module
         self._environment = {k: environ[k] for k in _KEPT if k in environ} | _SET
+        # An empty or relative entry means another place in the zygote's working directory.
+        found = filter(None, environ.get("PYTHONPATH", "").split(os.pathsep))
+        self._environment["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, found))
         self._line: Line | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._ready: asyncio.Future[None] | None = None

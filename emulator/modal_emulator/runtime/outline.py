@@ -81,7 +81,9 @@ def below(path: str, top: str) -> str:
 
 def python_needs() -> tuple[str, ...]:
     """Return the directories that this very interpreter loads its code from."""
-    names = {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix, *sys.path}
+    names = {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix}
+    # A whole fresh directory on the path is somebody's project, which containers do not have.
+    names |= {name for name in sys.path if name not in (ROOT, *FRESH)}
     names.add(os.path.dirname(os.path.realpath(sys.executable)))  # noqa: PTH120
     paths = {os.path.abspath(name) for name in names if name and os.path.exists(name)}  # noqa: PTH100, PTH110
     return _topmost(paths | {os.path.realpath(path) for path in paths})
