@@ -180,7 +180,7 @@ def modal_forks() -> Iterator[subprocess.Popen[str]]:
 def modal_command(modal_emulator, modal_forks, tmp_path) -> Callable[..., Finished]:
     """Run Modal's own command in a process of its own, with no terminal."""
 
-    def run(*arguments: str, code: int = 0) -> Finished:
+    def run(*arguments: str, fails: bool = False) -> Finished:
         output = tmp_path / ".output"
         job = {
             "arguments": arguments,
@@ -191,7 +191,7 @@ def modal_command(modal_emulator, modal_forks, tmp_path) -> Callable[..., Finish
         modal_forks.stdin.write(json.dumps(job) + "\n")
         modal_forks.stdin.flush()
         done = Finished(int(modal_forks.stdout.readline()), output.read_text())
-        assert done.code == code, done.text
+        assert (done.code != 0) is fails, done.text
         return done
 
     return run

@@ -186,8 +186,10 @@ def test_the_command_lists_makes_renames_and_deletes(modal_command):
     assert "main" in listed and "dev" in listed
     modal_command("environment", "update", "dev", "--set-name", "prod", "--set-web-suffix", "p")
     assert "prod" in modal_command("environment", "list").text
-    again = modal_command("environment", "create", "prod", code=1).text
+    again = modal_command("environment", "create", "prod", fails=True).text
     assert "Environment 'prod' already exists" in again
-    options = ["--yes"] if modal.__version__ >= "1.1" else ["--confirm"]
-    assert "deleted" in modal_command("environment", "delete", "prod", *options).text
+    yes = (
+        "--yes" if "--yes" in modal_command("environment", "delete", "--help").text else "--confirm"
+    )
+    assert "deleted" in modal_command("environment", "delete", "prod", yes).text
     assert "prod" not in modal_command("environment", "list").text

@@ -5,10 +5,12 @@ import pytest
 from modal_proto import api_pb2
 
 HINT = "You can create it here: https://modal.com/secrets/"
-NEW = hasattr(api_pb2, "SecretMetadata")
+MANAGED = hasattr(modal.Secret, "objects")
+TELLS_KEYS = hasattr(api_pb2, "SecretGetInfoRequest")
 VALUE = "a-very-secret-value"
 
-newer = pytest.mark.skipif(not NEW, reason="this SDK is older than the call")
+managed = pytest.mark.skipif(not MANAGED, reason="this SDK has no Secret.objects")
+tells_keys = pytest.mark.skipif(not TELLS_KEYS, reason="this SDK knows no keys of a Secret")
 
 
 def create(rpc, name="s", values=None, creation=None, **more):
@@ -67,14 +69,14 @@ def test_required_keys_are_checked(rpc):
     assert (status, text) == ("NOT_FOUND", "Secret is missing key(s): missing-key")
 
 
-@newer
+@tells_keys
 def test_creating_if_missing_keeps_what_is_there(rpc):
     create(rpc, values={"OLD": "1"})
     create(rpc, values={"NEW": "1"}, creation=api_pb2.OBJECT_CREATION_TYPE_CREATE_IF_MISSING)
     assert list(rpc("SecretGetOrCreate", lookup()).metadata.keys) == ["OLD"]
 
 
-@newer
+@tells_keys
 def test_overwriting_replaces_the_whole_secret(rpc):
     overwrite = api_pb2.OBJECT_CREATION_TYPE_CREATE_OVERWRITE_IF_EXISTS
     secret_id = create(rpc, values={"OLD": "1"})
@@ -82,7 +84,7 @@ def test_overwriting_replaces_the_whole_secret(rpc):
     assert list(rpc("SecretGetOrCreate", lookup()).metadata.keys) == ["NEW"]
 
 
-@newer
+@tells_keys
 def test_metadata_says_everything_but_the_values(rpc):
     secret_id = create(rpc, values={"B": VALUE, "A": VALUE})
     metadata = rpc("SecretGetInfo", api_pb2.SecretGetInfoRequest(secret_id=secret_id)).metadata
@@ -92,7 +94,7 @@ def test_metadata_says_everything_but_the_values(rpc):
     assert not metadata.last_used_at
 
 
-@newer
+@tells_keys
 def test_updates_merge(rpc):
     secret_id = create(rpc, values={"A": "1", "B": "2"})
     update = api_pb2.SecretUpdateRequest.Update
@@ -106,7 +108,7 @@ def test_updates_merge(rpc):
     assert sorted(rpc("SecretGetOrCreate", lookup()).metadata.keys) == ["B", "C"]
 
 
-@newer
+@managed
 def test_a_listing_comes_in_pages_newest_first(rpc):
     for number in range(5):
         create(rpc, f"s{number}")
@@ -140,7 +142,7 @@ def test_each_environment_has_its_own(rpc):
     assert listed.environment_name == "dev"
 
 
-@newer
+@tells_keys
 def test_unknown_ids_are_said_so_in_modals_words(rpc):
     for name, request in [
         ("SecretGetInfo", api_pb2.SecretGetInfoRequest(secret_id="st-test-123")),
@@ -186,7 +188,7 @@ def test_values_leave_by_no_reply_and_no_error(rpc):
     assert all(VALUE not in reply for reply in replies)
 
 
-@newer
+@managed
 def test_the_sdk_makes_lists_updates_and_deletes(modal_emulator):
     modal.Secret.objects.create("one", {"A": "1"})
     modal.Secret.objects.create("one", {"B": "2"}, allow_existing=True)
@@ -202,7 +204,7 @@ def test_the_sdk_makes_lists_updates_and_deletes(modal_emulator):
     assert [s.name for s in modal.Secret.objects.list()] == ["one"]
 
 
-@pytest.mark.skipif(not hasattr(modal.Secret, "update"), reason="this SDK cannot update")
+@tells_keys
 def test_the_sdk_updates_and_describes(modal_emulator):
     modal.Secret.objects.create("one", {"A": "1"})
     secret = modal.Secret.from_name("one", required_keys=["A"])
@@ -222,7 +224,7 @@ def test_the_sdk_says_which_key_is_missing(modal_emulator, rpc):
 def test_the_command_makes_lists_and_deletes(modal_command, tmp_path):
     made = modal_command("secret", "create", "one", f"KEY={VALUE}", "OTHER=2").text
     assert "Created a new secret 'one' with the keys 'KEY', 'OTHER'" in made
-    again = modal_command("secret", "create", "one", "A=1", code=1).text
+    again = modal_command("secret", "create", "one", "A=1", fails=True).text
     assert "Secret 'one' already exists in environment 'main'" in again
     modal_command("secret", "create", "--force", "one", "A=1")
     listed = modal_command("secret", "list").text
@@ -230,10 +232,10 @@ def test_the_command_makes_lists_and_deletes(modal_command, tmp_path):
         assert word in listed
     assert json.loads(modal_command("secret", "list", "--json").text)
     assert VALUE not in made + again + listed
-    if NEW:
+    if MANAGED:
         (tmp_path / "values.json").write_text(json.dumps({"FROM": "json"}))
         modal_command("secret", "create", "two", "--from-json", "values.json")
         modal_command("secret", "delete", "two", "--yes")
-        gone = modal_command("secret", "delete", "two", "--yes", code=1).text
+        gone = modal_command("secret", "delete", "two", "--yes", fails=True).text
         assert f"Secret 'two' not found in environment 'main'. {HINT}" in gone
         modal_command("secret", "delete", "two", "--yes", "--allow-missing")
