@@ -20,6 +20,7 @@ from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 from grpclib import GRPCError, Status
 from grpclib.const import Cardinality, Handler
+from grpclib.exceptions import StreamTerminatedError
 from grpclib.server import Server, Stream
 from modal_proto import api_pb2
 
@@ -47,6 +48,7 @@ class Wire:
         self._credentials = credentials
         self._sockets = sockets
         self._versions = Versions()
+        logging.getLogger("grpclib.server").addFilter(_worth_saying)
         self._tcp: Server | None = None
         self._doors: dict[str, tuple[Server, Path]] = {}
         self._count = 0
@@ -158,6 +160,12 @@ async def _request(name: str, stream: GrpcStream) -> Message:
     if request is None:
         raise Invalid(f"{name}: the request ended before its message")
     return request
+
+
+def _worth_saying(record: logging.LogRecord) -> bool:
+    """Drop grpclib's tracebacks of calls whose caller is gone: containers end, clients leave."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, StreamTerminatedError)
 
 
 def _not_built(name: str) -> str:

@@ -1,0 +1,41 @@
+// Does with Modal's JS SDK what the test compares; prints one JSON object.
+import { ModalClient } from "modal";
+
+const client = new ModalClient();
+const said = async (promise) => {
+  try {
+    await promise;
+    return "no error";
+  } catch (error) {
+    return `${error.constructor.name}: ${error.message}`;
+  }
+};
+
+const greet = await client.functions.fromName("for-js", "greet");
+const spawned = await greet.spawn(["later"]);
+const Counter = await client.cls.fromName("for-js", "Counter");
+const counter = (await Counter.instance({ start: 40 })).method("add");
+const sizeOf = await client.functions.fromName("for-js", "size_of");
+const fail = await client.functions.fromName("for-js", "fail");
+const volume = await client.volumes.fromName("from-js", { createIfMissing: true });
+const found = await client.volumes.fromName("from-js");
+
+console.log(
+  JSON.stringify({
+    positional: await greet.remote(["node"]),
+    keyword: await greet.remote([], { name: "node", punctuation: "?" }),
+    spawned: await spawned.get(),
+    counter: [await counter.remote([1]), await counter.remote([1])],
+    blob: await sizeOf.remote([new Uint8Array(3 << 20)]),
+    failure: await said(fail.remote()),
+    sameVolume: volume.volumeId === found.volumeId,
+    noVolume: await said(client.volumes.fromName("missing")),
+    noSecret: await said(client.secrets.fromName("missing")),
+    noKey: await said(client.secrets.fromName("for-js", { requiredKeys: ["OTHER"] })),
+    noFunction: await said(client.functions.fromName("for-js", "missing")),
+    wrongToken: await said(
+      new ModalClient({ tokenId: "ak-wrong", tokenSecret: "as-wrong" }).volumes.fromName("from-js"),
+    ),
+  }),
+);
+client.close();

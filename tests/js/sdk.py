@@ -1,0 +1,63 @@
+"""
+Modal's JS SDK against the emulator: functions, classes, volumes, secrets.
+
+Needs node and npm and fetches the SDK, so it is a check of its own (`tox -e js`).
+"""
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import modal
+import pytest
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="session")
+def scripts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Install the SDK beside a copy of the scripts."""
+    place = tmp_path_factory.mktemp("js")
+    for name in ("package.json", "calls.mjs"):
+        shutil.copy(HERE / name, place)
+    npm = ["npm", "install", "--no-audit", "--no-fund", "--loglevel=error"]
+    subprocess.run(npm, cwd=place, check=True, timeout=300)
+    return place
+
+
+def test_the_js_sdk_meets_what_python_deployed(modal_emulator, scripts, monkeypatch):
+    modal_emulator.secret("for-js", GREETING="Hello")
+    monkeypatch.syspath_prepend(HERE)
+    import app
+
+    app.app.deploy()
+    node = ["node", "--no-warnings", "calls.mjs"]
+    done = subprocess.run(
+        node,
+        cwd=scripts,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+        env={**os.environ, **modal_emulator.environment},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    said = json.loads(done.stdout)
+
+    assert said["positional"] == "Hello node!"
+    assert said["keyword"] == "Hello node?"
+    assert said["spawned"] == "Hello later!"
+    assert said["counter"] == [41, 42]
+    assert said["blob"] == 3 << 20
+    assert "as told" in said["failure"]
+    assert said["sameVolume"] is True
+    assert said["noVolume"] == "NotFoundError: Volume 'missing' not found in environment 'main'"
+    assert said["noSecret"].startswith("NotFoundError: Secret 'missing' not found")
+    assert "Secret is missing key(s): OTHER" in said["noKey"]
+    assert said["noFunction"].startswith("NotFoundError")
+    assert "Token not found" in said["wrongToken"]
+
+    volume = modal.Volume.from_name("for-js")
+    assert b"".join(volume.read_file("last.txt")).startswith(b"Hello")
