@@ -1,5 +1,6 @@
 """What a container wrote, as the kernel leaves it, becomes explicit changes."""
 
+import dataclasses
 import errno
 import os
 import socket
@@ -105,16 +106,28 @@ def test_a_second_commit_takes_only_what_changed_since(box):
     assert box.commit() == {"c": "f"}
 
 
+def same_tick(box, name):
+    """Make the last commit look as if it was in the tick in which the file was changed again."""
+    status = (box.checkout.changes / name).stat()
+    marks = dict(box.checkout.marks)
+    mark = marks[(name,)]
+    entry = dataclasses.replace(mark.entry, mtime_ns=status.st_mtime_ns)
+    marks[(name,)] = dataclasses.replace(mark, entry=entry, ctime_ns=status.st_ctime_ns)
+    box.checkout = dataclasses.replace(box.checkout, marks=marks)
+
+
 def test_a_change_in_the_same_instant_and_of_the_same_size_is_seen(box):
-    box = box()
+    box = box(below=b"1")
     box.mount.write("a", "1")
-    path = box.checkout.changes / "a"
-    before = path.stat()
+    box.mount.copy_up(("below",))
     assert box.commit() == {"a": "f"}
-    path.write_text("2")
-    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    (box.checkout.changes / "a").write_text("2")
+    same_tick(box, "a")
     assert box.commit() == {"a": "f"}
     assert (box.layers[0] / "a").read_text() == "2"
+    (box.checkout.changes / "below").write_text("2")
+    same_tick(box, "below")
+    assert box.commit() == {"below": "f"}
 
 
 def test_bytes_kept_for_comparison_are_dropped_once_times_can_be_trusted(box, monkeypatch):
@@ -190,6 +203,15 @@ def test_a_file_opened_for_writing_but_not_changed_is_no_change(box):
     box.mount.copy_up(("a",))
     box.mount.copy_up(("d", "b"))
     assert box.commit() == {}
+
+
+def test_a_file_that_was_removed_and_is_back_with_its_old_time_is_a_change(box):
+    box = box(d__a=b"1")
+    box.mount.remove("d")
+    assert box.commit() == {"d": "gone"}
+    box.mount.write("d/a", b"1")
+    os.utime(box.checkout.changes / "d" / "a", ns=(LONG_AGO, LONG_AGO))
+    assert box.commit() == {"d": "d", "d/a": "f"}
 
 
 def test_a_file_with_the_same_size_and_time_but_other_bytes_is_a_change(box):
@@ -292,13 +314,23 @@ def test_a_directory_renamed_within_its_own(box):
 
 
 def test_a_directory_renamed_over_another(box):
-    box = box(d__x=b"1", d__s__a=b"2", e__x=b"3", e__y=b"4", e__s__b=b"5", e__t__c=b"6")
+    box = box(
+        d__x=b"1",
+        d__s__a=b"2",
+        d__s__both=b"2",
+        e__x=b"3",
+        e__y=b"4",
+        e__s__b=b"5",
+        e__s__both=b"5",
+        e__t__c=b"6",
+    )
     box.mount.rename("d", "e")
     found = box.commit()
     assert {path: what for path, what in found.items() if what != "d"} == {
         "d": "gone",
         "e/s/a": "f",
         "e/s/b": "gone",
+        "e/s/both": "f",
         "e/t": "gone",
         "e/x": "f",
         "e/y": "gone",

@@ -191,13 +191,20 @@ def test_anonymous_objects_go_with_their_app(store, forgotten):
 
 def test_objects_follow_their_environment(store, forgotten):
     made, _ = claim(store, environment="dev")
+    nameless, _ = claim(store, "", Creation.ANONYMOUS, environment="dev")
     claim(store)
     store.names.move_environment("dev", "prod")
     assert store.names.find(THING, "prod", "x").object_id == made.object_id
     assert store.names.find(THING, "dev", "x") is None
     store.names.drop_environment("prod")
-    assert forgotten == [made.object_id]
+    assert forgotten == [made.object_id, nameless.object_id]
     assert store.names.find(THING, "main", "x") is not None
+
+
+def test_what_has_no_name_cannot_be_renamed(store):
+    made, _ = claim(store, creation=Creation.EPHEMERAL)
+    with pytest.raises(Invalid, match="has no name to change"):
+        store.names.rename(THING, made.object_id, "x")
 
 
 # -------------------------------------------------------------------- failures

@@ -6,6 +6,9 @@ character device 0:0 for what was removed, an attribute on directories that hide
 move (`redirect`) what lies below. Here that is read against the tree the container started from
 and made explicit in a draft: every path that differs, and its bytes. What was committed before is
 skipped by its `Mark`, so a commit costs what changed since the last one.
+
+One thing is not seen at once: a store through a memory map to a page that was dirty before the
+last commit. The kernel stamps the file when it writes the page back (`msync` asks for that).
 """
 
 import os
@@ -91,8 +94,8 @@ class _Reader:
 
     def root(self) -> None:
         entry = describe(self.upper.path)
-        if entry is not None:
-            self._directory_itself((), entry)
+        assert entry is not None  # a directory that we made
+        self._directory_itself((), entry)
         self._directory(self.upper.path, (), (), hidden=False)
 
     def vanished(self) -> None:
@@ -109,10 +112,9 @@ class _Reader:
             if self.upper.base.get(parts) is not None:
                 self._from_base(parts, parts)
                 continue
-            if self.upper.marks[parts].entry is not None:
-                gone.add(parts)
-                self._removed(parts)
-                del self.now[parts]  # there is nothing left to know again
+            gone.add(parts)
+            self._removed(parts)
+            del self.now[parts]  # there is nothing left to know again
 
     # ------------------------------------------------------- directories
 
@@ -187,36 +189,44 @@ class _Reader:
 
     def _file(self, path: Path, parts: Parts, mark: Mark) -> None:
         before = self.upper.marks.get(parts)
-        racy = mark.ctime_ns >= self.horizon
-        if before is not None and _alike(before, mark):
-            if before.kept is None or same_bytes(path, before.kept):
-                self.now[parts] = before if racy else mark
+        if before is None:
+            below = self._copied_up(path, parts, mark)
+            if below is not None:
+                self.now[parts] = replace(mark, kept=self._keep(below, mark))
                 return
-        elif before is None and self._copied_up(path, parts, mark):
-            self.now[parts] = mark
+        elif _alike(before, mark) and (before.kept is None or same_bytes(path, before.kept)):
+            self.now[parts] = before if self._racy(mark) else mark
             return
         room = self.draft.room(parts)
         try:
             entry = copy_file(path, room)
         except FileNotFoundError:
             return
-        kept = self.upper.kept / f"{self.draft.directory.name}-{len(self.draft)}" if racy else None
-        if kept is not None:
-            os.link(room, kept)
-        self.now[parts] = replace(mark, entry=entry, kept=kept)
+        self.now[parts] = replace(mark, entry=entry, kept=self._keep(room, mark))
         self.draft.note(parts, entry)
 
-    def _copied_up(self, path: Path, parts: Parts, mark: Mark) -> bool:
+    def _copied_up(self, path: Path, parts: Parts, mark: Mark) -> Path | None:
         """
-        Say whether this is the base's file, unchanged.
+        Return the base's file if this is a copy of it and no more.
 
         The kernel copies a file up when it is opened for writing, written to or not; taking that
         for a change would overwrite what others committed.
         """
-        if mark.entry != self.upper.base.get(parts):
-            return False
+        if mark.entry != self.upper.base.get(parts) or mark.entry != self.draft.seen.get(parts):
+            return None
         below = find(self.upper.layers, parts)
-        return below is not None and same_bytes(path, below)
+        return below if below is not None and same_bytes(path, below) else None
+
+    def _keep(self, source: Path, mark: Mark) -> Path | None:
+        """Keep committed bytes for comparison if the times alone will not tell a change."""
+        if not self._racy(mark):
+            return None
+        kept = self.upper.kept / f"{self.draft.directory.name}-{len(self.now)}"
+        os.link(source, kept)
+        return kept
+
+    def _racy(self, mark: Mark) -> bool:
+        return mark.ctime_ns >= self.horizon
 
     def _from_base(self, parts: Parts, origin: Parts) -> None:
         """Show at one path what the base has at another, with all below it."""

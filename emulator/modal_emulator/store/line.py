@@ -209,9 +209,7 @@ class Line:
         """Put a merged layer in the place of those it was made of, if they are there still."""
         layers, count = self.head.layers, len(merging.layers)
         try:
-            if merging.layers[0] not in layers:
-                return
-            start = layers.index(merging.layers[0])
+            start = max(0, len(layers) - len(merging.base.layers))
             if layers[start:] != merging.base.layers:
                 return  # another merge was quicker
             merged = self.shelf.adopt(merging.room, size)

@@ -190,6 +190,8 @@ class Names:
     def rename(self, kind: str, object_id: str, name: str) -> Named:
         """Give an object another name; its id stays (modal-semantics 1.9 [sdk])."""
         old = self.get(kind, object_id)
+        if not old.name:
+            raise Invalid(f"{kind} '{object_id}' has no name to change")
         if old.name == name:
             return old
         check_name(kind, name)

@@ -293,6 +293,11 @@ class Volumes:
         merging.line.finish_merge(merging, size)
         self._lines.let_go(merging.line)
 
+    def abandon_merge(self, merging: Merging) -> None:
+        """Leave the layers as they are."""
+        merging.line.abandon_merge(merging)
+        self._lines.let_go(merging.line)
+
     # ---------------------------------------------------------------- inside
 
     def _at_once(self, writing: Writing, by: Committer) -> Version:
