@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -187,6 +188,9 @@ def reload_while_program_runs(
     with Path(stdin or os.devnull).open("rb") as file:
         program = subprocess.Popen(command, cwd=directory, stdin=file)
     try:
+        # For a moment after its start a program has no arguments yet, and so no name.
+        while not Path(f"/proc/{program.pid}/cmdline").read_bytes():
+            time.sleep(0.01)
         volume.reload()
     finally:
         program.kill()

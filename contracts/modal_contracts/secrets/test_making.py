@@ -84,12 +84,20 @@ def test_wrong_types_are_refused(values: Any, end: str) -> None:
 @clause("secrets/a-dotenv-file-is-found-upwards", DOTENV)
 def test_a_dotenv_file_is_found_upwards(scene: Scene, tmp_path: Path) -> None:
     """With a path, the file is searched there and in the directories above."""
-    (tmp_path / ".env").write_text("CLAUSE_A=one\nCLAUSE_B='two words'\n# a note\nCLAUSE_C\n")
+    (tmp_path / ".env").write_text("CLAUSE_A=one\n# a note\nCLAUSE_B='two words'\n")
     deep = tmp_path / "deep" / "er"
     deep.mkdir(parents=True)
     secret = modal.Secret.from_dotenv(str(deep))
-    seen = _seen(scene, secret, "CLAUSE_A", "CLAUSE_B", "CLAUSE_C")
-    assert seen == {"CLAUSE_A": "one", "CLAUSE_B": "two words", "CLAUSE_C": ""}
+    seen = _seen(scene, secret, "CLAUSE_A", "CLAUSE_B")
+    assert seen == {"CLAUSE_A": "one", "CLAUSE_B": "two words"}
+
+
+@clause("secrets/a-dotenv-key-without-a-value-is-empty", DOTENV, since="1.2.6")
+def test_a_dotenv_key_without_a_value_is_empty(scene: Scene, tmp_path: Path) -> None:
+    """A line that names a key and nothing more makes an empty value."""
+    (tmp_path / ".env").write_text("CLAUSE_A\n")
+    secret = modal.Secret.from_dotenv(str(tmp_path))
+    assert _seen(scene, secret, "CLAUSE_A") == {"CLAUSE_A": ""}
 
 
 @clause("secrets/a-dotenv-file-is-found-from-the-working-directory", DOTENV)

@@ -14,8 +14,10 @@ OPEN = "there are open files preventing the operation"
 ANNOTATION = inferred("modal/volume.py", "_open_files_error_annotation")
 SLEEP = ("sleep", "600")
 
-knows_open_files = (Capability.OPEN_FILES, Capability.REAL_PATHS)
-knows_programs = (*knows_open_files, Capability.PROGRAMS)
+knows_open_files = [Capability.OPEN_FILES]
+# Which file it is, the SDK finds out by the real path of the volume.
+names_open_files = [*knows_open_files, Capability.REAL_PATHS]
+names_programs = [*names_open_files, Capability.PROGRAMS]
 
 
 @both_versions
@@ -23,7 +25,7 @@ knows_programs = (*knows_open_files, Capability.PROGRAMS)
 @clause(
     "volumes/an-open-file-refuses-a-reload",
     observed("a user's log names the .npz file that numpy kept open"),
-    needs=knows_open_files,
+    needs=names_open_files,
 )
 def test_an_open_file_refuses_a_reload(scene: Scene, version: int, mode: str) -> None:
     """A reload is refused while a file of the volume is open, be it only for reading."""
@@ -35,7 +37,7 @@ def test_an_open_file_refuses_a_reload(scene: Scene, version: int, mode: str) ->
     assert str(refusal.value) == f"{OPEN}: path tmp/a.bin is open"
 
 
-@clause("volumes/a-working-directory-refuses-a-reload", ANNOTATION, needs=knows_open_files)
+@clause("volumes/a-working-directory-refuses-a-reload", ANNOTATION, needs=names_open_files)
 def test_a_working_directory_refuses_a_reload(scene: Scene) -> None:
     """A reload is refused while the working directory is inside the volume."""
     volume = scene.volume()
@@ -47,7 +49,7 @@ def test_a_working_directory_refuses_a_reload(scene: Scene) -> None:
         assert str(refusal.value) == f"{OPEN}: cwd is inside volume"
 
 
-@clause("volumes/an-open-file-of-a-program-refuses-a-reload", ANNOTATION, needs=knows_programs)
+@clause("volumes/an-open-file-of-a-program-refuses-a-reload", ANNOTATION, needs=names_programs)
 def test_an_open_file_of_a_program_refuses_a_reload(scene: Scene) -> None:
     """A reload is refused while a program that the function started holds a file."""
     volume = scene.volume(a="1")
@@ -58,7 +60,7 @@ def test_an_open_file_of_a_program_refuses_a_reload(scene: Scene) -> None:
 
 
 @clause(
-    "volumes/a-working-directory-of-a-program-refuses-a-reload", ANNOTATION, needs=knows_programs
+    "volumes/a-working-directory-of-a-program-refuses-a-reload", ANNOTATION, needs=names_programs
 )
 def test_a_working_directory_of_a_program_refuses_a_reload(scene: Scene) -> None:
     """A reload is refused while a program that the function started works in the volume."""
@@ -72,7 +74,7 @@ def test_a_working_directory_of_a_program_refuses_a_reload(scene: Scene) -> None
 @clause(
     "volumes/a-program-elsewhere-does-not-hinder-a-reload",
     documented("guide/volumes"),
-    needs=knows_programs,
+    needs=names_programs,
 )
 def test_a_program_elsewhere_does_not_hinder_a_reload(scene: Scene) -> None:
     """A program that holds nothing of the volume is no reason to refuse."""
