@@ -163,5 +163,6 @@ class World:
     async def close(self) -> None:
         """End every container and close the ledger."""
         await self.dispatcher.close()
+        await self.commits.close()
         self.grants.close()
         self.ledger.close()

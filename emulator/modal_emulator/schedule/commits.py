@@ -5,12 +5,14 @@ A commit reads what the container wrote without stopping it, and publishes it as
 reload first takes the volume away, which the backend refuses while anything holds it open, so that
 nothing can be written between reading the changes and showing the new version. One lock per
 volume of one container keeps its commits and reloads in a row; publishing itself is a single
-step on the event loop, so versions of a volume are in one line whoever commits.
+step on the event loop, so versions of a volume are in one line whoever commits. What was begun
+is finished, also when the caller goes away in the middle.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from typing import Any
 
 from modal_emulator.ground.errors import Conflict
 from modal_emulator.ground.journal import Journal
@@ -48,6 +50,8 @@ class Commits:
         self._mounted: dict[tuple[str, str], _Mounted] = {}
         self._containers: dict[str, Container] = {}
         self._who: dict[str, Callable[[str], Committer]] = {}
+        self._work: set[asyncio.Task[None]] = set()
+        self._merging: set[str] = set()
 
     def prepare(self, container_id: str, points: tuple[MountPoint, ...]) -> tuple[Mount, ...]:
         """Check out the newest version of each volume for a container that is to start."""
@@ -68,7 +72,16 @@ class Commits:
         self._containers.pop(container_id, None)
         self._who.pop(container_id, None)
         for key in [k for k in self._mounted if k[0] == container_id]:
-            self._volumes.release(self._mounted.pop(key).checkout)
+            mounted = self._mounted.pop(key)
+            if mounted.lock.locked():
+                self._begin(self._release(mounted))
+            else:
+                self._volumes.release(mounted.checkout)
+
+    async def close(self) -> None:
+        """Return once everything that was begun is done."""
+        while self._work:
+            await asyncio.wait(self._work)
 
     def volumes_of(self, container_id: str) -> tuple[str, ...]:
         """Return the ids of the volumes that the container mounts and may write."""
@@ -89,9 +102,7 @@ class Commits:
         mounted = self._find(container_id, volume_id)
         if mounted is None or container_id is None:
             raise Conflict("commit() can only be called on a mounted volume inside a container")
-        async with mounted.lock:
-            await self._containers[container_id].collect(volume_id)
-            await self._publish(container_id, mounted, via)
+        await asyncio.shield(self._begin(self._commit(container_id, mounted, via)))
 
     async def reload(self, container_id: str | None, volume_id: str) -> None:
         """
@@ -105,28 +116,67 @@ class Commits:
         mounted = self._find(container_id, volume_id)
         if mounted is None or container_id is None:
             raise Conflict("reload() can only be called from within a running function")
+        await asyncio.shield(self._begin(self._reload(container_id, mounted)))
+
+    async def _commit(self, container_id: str, mounted: _Mounted, via: str) -> None:
+        container, who = self._containers[container_id], self._who[container_id]
         async with mounted.lock:
-            container = self._containers[container_id]
+            await container.collect(mounted.point.volume_id)
+            await self._publish(mounted, who(via))
+
+    async def _reload(self, container_id: str, mounted: _Mounted) -> None:
+        container, who = self._containers[container_id], self._who[container_id]
+        volume_id = mounted.point.volume_id
+        async with mounted.lock:
             await container.detach(volume_id)
             try:
                 await container.collect(volume_id)
-                await self._publish(container_id, mounted, "reload")
+                await self._publish(mounted, who("reload"))
                 mounted.checkout = self._volumes.advance(mounted.checkout)
             finally:
                 await container.attach(volume_id, _view(mounted.point, mounted.checkout))
-            self._journal.add(
-                "volume.reload",
-                volume_id=volume_id,
-                container_id=container_id,
-                version=mounted.checkout.base.number,
-            )
+        self._journal.add(
+            "volume.reload",
+            volume_id=volume_id,
+            container_id=container_id,
+            version=mounted.checkout.base.number,
+        )
 
-    async def _publish(self, container_id: str, mounted: _Mounted, via: str) -> None:
+    async def _publish(self, mounted: _Mounted, by: Committer) -> None:
         if mounted.point.read_only:
             return
         staged = await asyncio.to_thread(self._volumes.stage, mounted.checkout)
         if staged is not None:
-            self._volumes.publish(mounted.checkout, staged, self._who[container_id](via))
+            self._volumes.publish(mounted.checkout, staged, by)
+            self._begin(self._merge(mounted.point.volume_id))
+
+    async def _merge(self, volume_id: str) -> None:
+        """Merge layers beside the commits, so that no commit has to wait for it."""
+        if volume_id in self._merging:
+            return
+        merging = self._volumes.begin_merge(volume_id)
+        if merging is None:
+            return
+        self._merging.add(volume_id)
+        try:
+            size = await asyncio.to_thread(merging.run)
+        except OSError as error:
+            self._volumes.abandon_merge(merging)
+            self._journal.add("volume.merge-failed", volume_id=volume_id, error=repr(error))
+        else:
+            self._volumes.finish_merge(merging, size)
+        finally:
+            self._merging.discard(volume_id)
+
+    async def _release(self, mounted: _Mounted) -> None:
+        async with mounted.lock:
+            self._volumes.release(mounted.checkout)
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        task = asyncio.ensure_future(work)
+        self._work.add(task)
+        task.add_done_callback(self._work.discard)
+        return task
 
     def _find(self, container_id: str | None, volume_id: str) -> _Mounted | None:
         # An unknown volume is told as such, also to a caller that has mounted nothing.

@@ -1,0 +1,240 @@
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from fakes import FakeContainer, ManualClock, settle
+from modal_emulator.ground.errors import Conflict, NotFound
+from modal_emulator.ground.ids import Ids
+from modal_emulator.ground.journal import Journal
+from modal_emulator.runtime.backend import OpenFiles
+from modal_emulator.schedule.background import commit_in_background
+from modal_emulator.schedule.commits import Commits, MountPoint
+from modal_emulator.store.content import Content
+from modal_emulator.store.environments import Environments
+from modal_emulator.store.history import Committer, Record
+from modal_emulator.store.ledger import Ledger
+from modal_emulator.store.limits import VolumeLimits
+from modal_emulator.store.names import Creation, Names
+from modal_emulator.store.volumes import Volumes
+
+
+class Stage:
+    """Volumes on disk, and containers whose writing is done by hand."""
+
+    def __init__(self, directory: Path, limits: VolumeLimits | None = None) -> None:
+        self.clock = ManualClock()
+        ids = Ids(seed=5, salt="s")
+        ledger = Ledger(None)
+        names = Names(ledger, self.clock, ids)
+        self.journal = Journal(self.clock)
+        self.volumes = Volumes(
+            ledger=ledger,
+            names=names,
+            environments=Environments(ledger, names, self.clock, ids),
+            directory=directory / "volumes",
+            content=Content(directory / "content"),
+            clock=self.clock,
+            ids=ids,
+            journal=self.journal,
+            limits=limits or VolumeLimits(),
+        )
+        self.volume_id = self.volumes.get_or_create(
+            name="v", environment="", creation=Creation.CREATE_IF_MISSING
+        ).volume_id
+        self.commits = Commits(self.volumes, self.journal)
+
+    def container(self, container_id: str, *, read_only: bool = False) -> "Writer":
+        point = MountPoint(self.volume_id, "/data", read_only)
+        (mount,) = self.commits.prepare(container_id, (point,))
+        writer = Writer(self, container_id)
+        writer.seen = mount.view
+        self.commits.started(
+            writer, lambda via: Committer(container_id=container_id, function="f", via=via)
+        )
+        return writer
+
+    def last_record(self) -> Record:
+        history = self.volumes.history(self.volume_id)
+        return history.records[history.head.number]
+
+    def listing(self) -> list[str]:
+        return [p for p, _ in self.volumes.entries(self.volume_id, "", recursive=True)]
+
+
+class Writer(FakeContainer):
+    def __init__(self, stage: Stage, container_id: str) -> None:
+        super().__init__(container_id)
+        self.stage = stage
+
+    def write(self, name: str, text: str = "x") -> None:
+        assert self.seen is not None
+        (self.seen.changes / name).write_text(text)
+
+    async def commit(self, via: str = "commit") -> None:
+        await self.stage.commits.commit(self.container_id, self.stage.volume_id, via)
+
+    async def reload(self) -> None:
+        await self.stage.commits.reload(self.container_id, self.stage.volume_id)
+
+
+@pytest.fixture
+def play(tmp_path: Path) -> Callable[..., None]:
+    def play(body: Callable[[Stage], Awaitable[None]], limits: VolumeLimits | None = None) -> None:
+        async def run() -> None:
+            stage = Stage(tmp_path, limits)
+            await body(stage)
+            await stage.commits.close()
+
+        asyncio.run(run())
+
+    return play
+
+
+def test_a_commit_publishes_what_was_written_and_says_who(play):
+    async def body(stage: Stage) -> None:
+        one = stage.container("ta-1")
+        one.write("a.txt")
+        assert stage.listing() == []
+        await one.commit()
+        assert stage.listing() == ["a.txt"]
+        by = stage.last_record().by
+        assert (by.container_id, by.function, by.via) == ("ta-1", "f", "commit")
+        assert one.did == ["collect"]
+
+    play(body)
+
+
+def test_a_commit_does_not_show_what_others_committed_and_a_reload_does(play):
+    async def body(stage: Stage) -> None:
+        one, two = stage.container("ta-1"), stage.container("ta-2")
+        before = two.seen
+        one.write("a.txt")
+        await one.commit()
+        await two.commit()
+        assert two.seen is before
+
+        two.write("b.txt")
+        await two.reload()
+        assert two.did[-3:] == ["detach", "collect", "attach"]
+        assert stage.listing() == ["a.txt", "b.txt"]
+        assert two.seen is not None and len(two.seen.layers) == 2
+        assert list(two.seen.changes.iterdir()) == []
+        assert stage.journal.events("volume.reload")[-1].values["version"] == 2
+
+    play(body)
+
+
+def test_a_held_volume_refuses_the_reload_and_keeps_its_changes(play):
+    async def body(stage: Stage) -> None:
+        one = stage.container("ta-1")
+        one.write("a.txt")
+        one.held = True
+        with pytest.raises(OpenFiles, match=r"^there are open files preventing the operation$"):
+            await one.reload()
+        assert stage.listing() == [] and one.did == ["detach"]
+        await one.commit()
+        assert stage.listing() == ["a.txt"]
+
+    play(body)
+
+
+@pytest.mark.parametrize("container_id", [None, "ta-unknown"])
+def test_outside_a_container_that_mounts_it_modals_words_are_said(play, container_id):
+    async def body(stage: Stage) -> None:
+        with pytest.raises(Conflict, match=r"commit\(\) can only be called on a mounted volume"):
+            await stage.commits.commit(container_id, stage.volume_id, "commit")
+        with pytest.raises(Conflict, match=r"reload\(\) can only be called from within a running"):
+            await stage.commits.reload(container_id, stage.volume_id)
+        with pytest.raises(NotFound, match="No Volume with ID 'vo-x' found"):
+            await stage.commits.commit(container_id, "vo-x", "commit")
+
+    play(body)
+
+
+def test_a_read_only_mount_commits_nothing_and_can_reload(play):
+    async def body(stage: Stage) -> None:
+        one = stage.container("ta-1", read_only=True)
+        assert stage.commits.volumes_of("ta-1") == ()
+        await one.commit()
+        await one.reload()
+        assert stage.volumes.history(stage.volume_id).head.number == 0
+        assert one.seen is not None and one.seen.read_only
+
+    play(body)
+
+
+def test_what_a_container_did_not_commit_goes_with_it(play):
+    async def body(stage: Stage) -> None:
+        one = stage.container("ta-1")
+        one.write("a.txt")
+        changes = one.seen.changes
+        stage.commits.ended("ta-1")
+        await settle()
+        assert not changes.exists() and stage.listing() == []
+        with pytest.raises(Conflict):
+            await one.commit()
+
+    play(body)
+
+
+def test_a_commit_is_finished_when_its_caller_and_its_container_go(play):
+    async def body(stage: Stage) -> None:
+        one = stage.container("ta-1")
+        one.write("a.txt")
+        asking = asyncio.ensure_future(one.commit())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        asking.cancel()
+        stage.commits.ended("ta-1")
+        await stage.commits.close()
+        assert stage.listing() == ["a.txt"]
+        assert not one.seen.changes.exists()
+
+    play(body)
+
+
+def test_layers_are_merged_beside_the_commits(play):
+    async def body(stage: Stage) -> None:
+        one = stage.container("ta-1")
+        for n in range(12):
+            one.write(f"{n:02}.txt")
+            await one.commit()
+            await stage.commits.close()
+        head = stage.volumes.history(stage.volume_id).head
+        assert head.number == 12 and len(head.layers) < 6
+        assert stage.listing() == [f"{n:02}.txt" for n in range(12)]
+
+    play(body, VolumeLimits(layers=6))
+
+
+def test_background_commits_come_at_their_interval(play):
+    async def body(stage: Stage) -> None:
+        class Dispatcher:
+            def workers(self) -> list[FakeContainer]:
+                return [one]
+
+        one = stage.container("ta-1")
+        work = commit_in_background(
+            Dispatcher(), stage.commits, stage.clock, stage.journal, interval=5.0
+        )
+        running = asyncio.ensure_future(work)
+        await settle()
+        one.write("a.txt")
+        await stage.clock.advance(4.9)
+        assert stage.listing() == []
+        await stage.clock.advance(0.2)
+        await stage.commits.close()
+        assert stage.listing() == ["a.txt"]
+        assert stage.last_record().by.via == "background"
+        running.cancel()
+
+    play(body)
+
+
+def test_without_an_interval_there_are_none(play):
+    async def body(stage: Stage) -> None:
+        await commit_in_background(None, stage.commits, stage.clock, stage.journal, interval=0)
+
+    play(body)
