@@ -5,6 +5,7 @@ What the kernel shows of a checkout, what the stored layers hold and what the tr
 one. Arguments: a directory, mount options besides the usual ones, and a seed.
 """
 
+import contextlib
 import os
 import random
 import shutil
@@ -103,7 +104,7 @@ class Mount:
                 path = Path(top, name)
                 tree = tree.put((*parts, name), describe(path))
                 if tree.get((*parts, name)).kind is Kind.FILE:
-                    files[*parts, name] = path.read_bytes()
+                    files[(*parts, name)] = path.read_bytes()
         return tree, files
 
     def work(self, chance: random.Random) -> None:
@@ -128,10 +129,8 @@ class Mount:
             "open": lambda: one.open("r+").close(),
             "change": lambda: one.open("r+").write("zz"),
         }
-        try:
+        with contextlib.suppress(OSError):
             actions[chance.choice(["write", "write", "rename", *actions])]()
-        except OSError:
-            pass
 
 
 def main(directory: Path, options: str, seed: int) -> None:

@@ -61,7 +61,7 @@ class Overlay:
 
     def names(self, parts: Parts) -> set[str]:
         upper = self.upper.joinpath(*parts)
-        names = set(os.listdir(upper)) if upper.is_dir() else set()
+        names = {path.name for path in upper.iterdir()} if upper.is_dir() else set()
         origin = self.origin(parts)
         if origin is not None:
             names |= names_below(self.layers, origin)
@@ -112,10 +112,8 @@ class Overlay:
         for depth in range(1, len(parts)):
             if self.find(parts[:depth]) is None:
                 self.mkdir("/".join(parts[:depth]))
-        if self.find(parts) is not None:
-            target = self.copy_up(parts)
-        else:
-            target = self.place(parts)
+        there = self.find(parts) is not None
+        target = self.copy_up(parts) if there else self.place(parts)
         target.write_bytes(data.encode() if isinstance(data, str) else data)
 
     def mkdir(self, path: str) -> None:
@@ -158,7 +156,7 @@ class Overlay:
 
 def meaning(path: Path) -> bytes | str | None:
     if path.is_symlink():
-        return os.readlink(path)
+        return os.readlink(path)  # noqa: PTH115 - to the letter
     return path.read_bytes() if path.is_file() else None
 
 

@@ -9,7 +9,6 @@ import pytest
 
 from modal_emulator.store.layer import read_stack
 from modal_emulator.store.tree import Kind
-
 from store.committer import FILES, open_volumes, the_volume
 
 PROGRAM = Path(__file__).with_name("committer.py")

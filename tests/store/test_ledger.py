@@ -124,7 +124,8 @@ def test_two_servers_cannot_have_one_directory(tmp_path):
 def test_a_killed_server_does_not_keep_its_directory(tmp_path):
     program = (
         "import os, pathlib, sys; from modal_emulator.store.ledger import Ledger;"
-        "keep = Ledger(pathlib.Path(sys.argv[1])); keep.put('k', 'a', b'1'); os.kill(os.getpid(), 9)"
+        "keep = Ledger(pathlib.Path(sys.argv[1])); keep.put('k', 'a', b'1');"
+        "os.kill(os.getpid(), 9)"
     )
     ended = subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=False)
     assert ended.returncode == -9

@@ -18,7 +18,6 @@ from modal_emulator.ground.errors import EmulatorError
 from modal_emulator.store.history import Committer
 from modal_emulator.store.layer import read_stack
 from modal_emulator.store.limits import VolumeLimits
-
 from store.conftest import Store
 from store.overlay import Overlay, disk_view
 

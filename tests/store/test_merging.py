@@ -1,4 +1,5 @@
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -7,7 +8,6 @@ from hypothesis import strategies as st
 from modal_emulator.ground.errors import DataLoss
 from modal_emulator.store.layer import find, is_removal, make_removal, names_below, read_stack
 from modal_emulator.store.merging import how_many, merge
-
 from store.overlay import disk_view
 
 
@@ -41,10 +41,10 @@ def above(layer, parts):
 
 def removals(layer):
     return [
-        os.path.relpath(os.path.join(top, name), layer)
+        str(Path(top, name).relative_to(layer))
         for top, _, names in os.walk(layer)
         for name in names
-        if is_removal(os.lstat(os.path.join(top, name)))
+        if is_removal(Path(top, name).lstat())
     ]
 
 

@@ -8,7 +8,6 @@ from modal_emulator.store.history import Committer
 from modal_emulator.store.limits import VolumeLimits
 from modal_emulator.store.names import Creation
 from modal_emulator.store.tree import Kind
-
 from store.overlay import Overlay
 
 API = Committer(via="api")
@@ -486,6 +485,47 @@ def test_a_merge_that_came_too_late_changes_nothing(short):
     short.volumes.finish_merge(late, late.run())
     assert short.volumes.history(volume).head.layers == layers
     assert on_disk(short, volume) == sorted(layers)
+
+
+def test_a_merge_can_be_given_up(short):
+    volume = short.volume()
+    for number in range(3):
+        short.put(volume, **{f"f{number}": b"1"})
+    merging = short.volumes.begin_merge(volume)
+    merging.run()
+    short.volumes.abandon_merge(merging)
+    assert on_disk(short, volume) == ["l1", "l2", "l3"]
+    assert len(short.files(volume)) == 3
+
+
+def test_a_merge_of_a_volume_deleted_meanwhile_leaves_nothing(short):
+    volume = short.volume()
+    for number in range(3):
+        short.put(volume, **{f"f{number}": b"1"})
+    merging = short.volumes.begin_merge(volume)
+    size = merging.run()
+    short.volumes.delete(volume)
+    short.volumes.finish_merge(merging, size)
+    assert not (short.directory / "volumes" / volume).exists()
+    assert not list(short.ledger.all("volume.stack"))
+
+
+def test_a_commit_stays_true_when_the_merge_after_it_fails(short, monkeypatch):
+    from modal_emulator.store import line
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    volume = short.volume()
+    with monkeypatch.context() as patch:
+        patch.setattr(line, "merge", full)
+        for number in range(5):
+            short.put(volume, **{f"f{number}": b"1"})
+    assert len(short.journal.events("volume.merge-failed")) == 2
+    assert on_disk(short, volume) == ["l1", "l2", "l3", "l4", "l5"]
+    short.put(volume, more=b"1")
+    assert len(short.volumes.history(volume).head.layers) <= 3
+    assert len(short.files(volume)) == 6
 
 
 def test_a_merge_below_which_another_was_quicker_changes_nothing(make_store):

@@ -221,7 +221,7 @@ class Line:
             self.abandon_merge(merging)
 
     def abandon_merge(self, merging: Merging) -> None:
-        """Let go of what a merge held."""
+        """Let go of what a merge held; the layers stay as they are."""
         self.shelf.unpin(merging.base.layers)
         self.drop(merging.room)
         self.shelf.keep_only(self.head.layers)

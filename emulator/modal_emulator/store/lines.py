@@ -55,9 +55,13 @@ class Lines:
         else:
             Shelf(self._directory / volume_id, self.trash, {}).close()
 
+    def has(self, line: Line) -> bool:
+        """Say whether the volume of a line is still there."""
+        return self._lines.get(line.volume_id) is line
+
     def let_go(self, line: Line) -> None:
         """Give the files of a closed line away if that was the last to hold them."""
-        if line.volume_id not in self._lines and not line.shelf.held:
+        if not self.has(line) and not line.shelf.held:
             line.shelf.close()
 
     def _sweep(self) -> None:

@@ -289,9 +289,11 @@ class Volumes:
         return self._line(volume_id).begin_merge(self._limits.layers * 2 // 3)
 
     def finish_merge(self, merging: Merging, size: int) -> None:
-        """Use a merged layer."""
-        merging.line.finish_merge(merging, size)
-        self._lines.let_go(merging.line)
+        """Use a merged layer, if the volume is still there."""
+        if not self._lines.has(merging.line):
+            self.abandon_merge(merging)
+        else:
+            merging.line.finish_merge(merging, size)
 
     def abandon_merge(self, merging: Merging) -> None:
         """Leave the layers as they are."""
@@ -321,8 +323,15 @@ class Volumes:
             changed=line.history.records[line.head.number].changed,
         )
         merging = line.begin_merge(self._limits.layers)
-        if merging is not None:
-            line.finish_merge(merging, merging.run())
+        if merging is None:
+            return
+        try:
+            size = merging.run()
+        except OSError as error:  # the commit is true already; the next one tries again
+            line.abandon_merge(merging)
+            self._journal.add("volume.merge-failed", volume_id=line.volume_id, error=repr(error))
+        else:
+            line.finish_merge(merging, size)
 
     def _held(self, checkout: Checkout) -> tuple[Checkout, Line]:
         held = self._checkouts.get(checkout.room)
