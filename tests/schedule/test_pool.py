@@ -40,6 +40,14 @@ class Stage:
         self.pool.submit(new)
         return new
 
+    async def working(self) -> tuple[Input, Worker]:
+        """A container that works on an input."""
+        new = self.submit()
+        await settle()
+        (worker,) = self.launcher.launched
+        assert await self.ask(worker) == [new]
+        return new, worker
+
     def ask(self, worker: Worker, most: int = 1) -> "asyncio.Task[list[Input] | None]":
         return asyncio.ensure_future(self.pool.take(worker, most, 0))
 
@@ -55,10 +63,7 @@ def play(body: Callable[[Stage], Awaitable[None]], error: Exception | None = Non
 
 def test_an_input_starts_a_container_that_takes_it():
     async def body(stage: Stage) -> None:
-        new = stage.submit()
-        await settle()
-        (worker,) = stage.launcher.launched
-        assert await stage.ask(worker) == [new]
+        new, worker = await stage.working()
         stage.pool.finish(new, SUCCESS)
         assert new.outcome == SUCCESS and not worker.inputs
 
@@ -67,10 +72,7 @@ def test_an_input_starts_a_container_that_takes_it():
 
 def test_a_warm_container_takes_the_next_input():
     async def body(stage: Stage) -> None:
-        first = stage.submit()
-        await settle()
-        (worker,) = stage.launcher.launched
-        await stage.ask(worker)
+        first, worker = await stage.working()
         stage.pool.finish(first, SUCCESS)
         asking = stage.ask(worker)
         await settle()
@@ -146,10 +148,7 @@ def test_min_containers_are_started_and_kept():
 
 def test_an_idle_container_is_told_to_leave_after_its_window():
     async def body(stage: Stage) -> None:
-        first = stage.submit()
-        await settle()
-        (worker,) = stage.launcher.launched
-        await stage.ask(worker)
+        first, worker = await stage.working()
         stage.pool.finish(first, SUCCESS)
         asking = stage.ask(worker)
         await settle()
@@ -163,10 +162,7 @@ def test_an_idle_container_is_told_to_leave_after_its_window():
 
 def test_a_single_use_container_takes_one_input_only():
     async def body(stage: Stage) -> None:
-        first = stage.submit()
-        await settle()
-        (worker,) = stage.launcher.launched
-        await stage.ask(worker)
+        first, worker = await stage.working()
         stage.pool.finish(first, SUCCESS)
         second = stage.submit()
         await settle()
@@ -179,10 +175,7 @@ def test_a_single_use_container_takes_one_input_only():
 
 def test_a_failure_is_tried_again_after_the_delay_then_kept():
     async def body(stage: Stage) -> None:
-        new = stage.submit()
-        await settle()
-        (worker,) = stage.launcher.launched
-        await stage.ask(worker)
+        new, worker = await stage.working()
         stage.pool.finish(new, FAILURE)
         assert new.state is State.WAITING
         await settle()
@@ -196,10 +189,7 @@ def test_a_failure_is_tried_again_after_the_delay_then_kept():
 
 def test_the_inputs_of_a_killed_container_fail_with_its_death():
     async def body(stage: Stage) -> None:
-        new = stage.submit()
-        await settle()
-        (worker,) = stage.launcher.launched
-        await stage.ask(worker)
+        new, worker = await stage.working()
         stage.pool.exited(worker, Exit(None, 9))
         assert new.outcome.result == b"died None 9"
         assert worker.gone.is_set() and not stage.pool.workers
@@ -241,10 +231,7 @@ def test_min_containers_that_cannot_begin_are_not_started_for_ever():
 
 def test_an_input_that_takes_too_long_times_out_and_its_container_ends():
     async def body(stage: Stage) -> None:
-        new = stage.submit()
-        await settle()
-        (worker,) = stage.launcher.launched
-        await stage.ask(worker)
+        new, worker = await stage.working()
         await settle()
         await stage.clock.advance(7)
         assert new.outcome.status is Status.TIMEOUT
@@ -292,10 +279,7 @@ def test_cancelling_tells_the_container_and_a_late_outcome_is_dropped():
 
 def test_closing_interrupts_who_works_and_lets_idle_ones_leave():
     async def body(stage: Stage) -> None:
-        busy = stage.submit()
-        await settle()
-        (worker,) = stage.launcher.launched
-        await stage.ask(worker)
+        busy, worker = await stage.working()
         await stage.pool.close()
         assert worker.container.did == ["terminate"]
         assert busy.outcome is not None
