@@ -20,6 +20,7 @@ from modal_emulator.runtime import kernel, portable, renames
 from modal_emulator.runtime.disk import ARGUMENTS, SERVER
 from modal_emulator.runtime.job import Isolation, Job
 from modal_emulator.runtime.outline import python_needs
+from modal_emulator.runtime.replacing import Places
 from modal_emulator.runtime.shadow import shadow_of
 
 __all__ = ["Entry"]
@@ -36,6 +37,7 @@ class Entry:
     root: Path | None
     """The directory to make `/`; None where the machine's own root is kept."""
     output: tuple[int, int]
+    places: Places
 
     def run(self) -> None:
         """Become the container's main process; returns, or raises, when user code is done."""
@@ -59,9 +61,9 @@ class Entry:
         shadow = shadow_of(self.job, python_needs()) if self.root is None else None
         _set_environment(environment)
         if shadow is not None:
-            portable.install(shadow)
+            portable.install(shadow, self.places)
         elif self.job.isolation is Isolation.USER:
-            renames.install()
+            renames.install(self.places)
         os.umask(0o022)
         os.makedirs(self.job.working_directory, exist_ok=True)  # noqa: PTH103  (redirected)
         os.chdir(self.job.working_directory)

@@ -14,11 +14,12 @@ import importlib
 import io
 import os
 import posix
+import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from modal_emulator.runtime.replacing import Replacements
+from modal_emulator.runtime.replacing import Places
 from modal_emulator.runtime.shadow import Shadow
 
 __all__ = ["install"]
@@ -73,24 +74,26 @@ OTHERS: dict[tuple[str, str], Takes] = {
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
-def install(shadow: Shadow) -> None:
+def install(shadow: Shadow, places: Places) -> None:
     """Redirect the file functions of this process for good."""
-    redirect, new = _Redirect(shadow), Replacements()
+    redirect = _Redirect(shadow)
+    files, programs = (importlib.import_module(name) for name in ("_io", "_posixsubprocess"))
+    new: dict[tuple[types.ModuleType, str], Any] = {
+        (posix, "open"): redirect.opening(posix.open),
+        (posix, "access"): redirect.access(posix.access),
+        (posix, "scandir"): redirect.scandir(posix.scandir),
+        (files, "open"): redirect.file(io.open),
+        (files, "FileIO"): redirect.raw_file(io.FileIO),
+        (programs, "fork_exec"): redirect.fork_exec(programs.fork_exec),
+    }
     for name, takes in TABLE.items():
         if hasattr(posix, name):
-            new.add(posix, name, redirect.function(getattr(posix, name), takes))
+            new[posix, name] = redirect.function(getattr(posix, name), takes)
     for (module, name), takes in OTHERS.items():
         with contextlib.suppress(ImportError, AttributeError):
             home = importlib.import_module(module)
-            new.add(home, name, redirect.function(getattr(home, name), takes))
-    new.add(posix, "open", redirect.opening(posix.open))
-    new.add(posix, "access", redirect.access(posix.access))
-    new.add(posix, "scandir", redirect.scandir(posix.scandir))
-    files, programs = (importlib.import_module(name) for name in ("_io", "_posixsubprocess"))
-    new.add(files, "open", redirect.file(io.open))
-    new.add(files, "FileIO", redirect.raw_file(io.FileIO))
-    new.add(programs, "fork_exec", redirect.fork_exec(programs.fork_exec))
-    new.spread()
+            new[home, name] = redirect.function(getattr(home, name), takes)
+    places.replace(new)
 
 
 class _Redirect:

@@ -15,17 +15,15 @@ import tempfile
 from collections.abc import Callable
 from typing import Any
 
-from modal_emulator.runtime.replacing import Replacements
+from modal_emulator.runtime.replacing import Places
 
 __all__ = ["install"]
 
 
-def install() -> None:
+def install(places: Places) -> None:
     """Give `os.rename` and `os.replace` of this process the missing case."""
-    new = Replacements()
-    for name in ("rename", "replace"):
-        new.add(posix, name, _complete(getattr(posix, name)))
-    new.spread()
+    names = ("rename", "replace")
+    places.replace({(posix, name): _complete(getattr(posix, name)) for name in names})
 
 
 def _complete(original: Callable[..., None]) -> Callable[..., None]:

@@ -25,12 +25,15 @@ from modal_emulator.runtime.lines import Message, Peer
 from modal_emulator.runtime.mounts import Mounts
 from modal_emulator.runtime.outline import python_needs
 from modal_emulator.runtime.overlay import Privilege
+from modal_emulator.runtime.replacing import Places
 from modal_emulator.runtime.root import Root
 
 __all__ = ["begin"]
 
 
-def begin(end: socket.socket, output: tuple[int, int], isolation: Isolation) -> Entry:
+def begin(
+    end: socket.socket, output: tuple[int, int], isolation: Isolation, places: Places
+) -> Entry:
     """
     Turn a fresh fork of the zygote into a warden.
 
@@ -51,7 +54,7 @@ def begin(end: socket.socket, output: tuple[int, int], isolation: Isolation) -> 
         job = Job.from_values(message["job"])
         warden = _Warden(server, job)
         warden.mount(needs)
-        return warden.fork(output)
+        return warden.fork(output, places)
     except Exception as error:
         _leave(server, {"failed": f"{type(error).__name__}: {error}"}, 1)
 
@@ -105,7 +108,7 @@ class _Warden:
             place = self._root.place_of(mount.volume_id)
             self._mounts.attach(mount.volume_id, mount.view, place)
 
-    def fork(self, output: tuple[int, int]) -> Entry:  # noqa: RET503  (_watch never returns)
+    def fork(self, output: tuple[int, int], places: Places) -> Entry:  # noqa: RET503  (_watch never returns)
         """Make the main process, where this returns; the warden itself stays and watches."""
         woken, waker = os.pipe()
         for file in (woken, waker):
@@ -119,7 +122,7 @@ class _Warden:
             for file in (woken, waker):
                 os.close(file)
             self._server.close()
-            return Entry(self._job, self._root.path if self._root else None, output)
+            return Entry(self._job, self._root.path if self._root else None, output, places)
         for file in output:
             os.close(file)
         self._server.send({"ready": self._entry})

@@ -17,6 +17,7 @@ from modal_emulator.runtime import kernel
 from modal_emulator.runtime.entry import Entry
 from modal_emulator.runtime.job import Isolation
 from modal_emulator.runtime.lines import Peer
+from modal_emulator.runtime.replacing import Places
 from modal_emulator.runtime.warden import begin
 
 __all__ = ["main"]
@@ -26,12 +27,15 @@ def main(file: int, module: str) -> None:
     """Serve until the server is gone; in a container's main process, be that."""
     _forget_working_directory()
     _preload(module)
+    places = Places()
+    gc.collect()
+    gc.freeze()  # forks then share these pages for as long as nobody writes there
     if sys.platform == "linux":
         kernel.adopt_orphans()
     # Wardens are nobody's to wait for: the server watches them itself.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    entry = _serve(Peer(socket.socket(fileno=file)))
+    entry = _serve(Peer(socket.socket(fileno=file)), places)
     if entry is not None:
         entry.run()
 
@@ -49,11 +53,9 @@ def _preload(module: str) -> None:
     del sys.modules[module]
     if package:
         delattr(sys.modules[package], name)
-    gc.collect()
-    gc.freeze()  # forks then share these pages for as long as nobody writes there
 
 
-def _serve(server: Peer) -> Entry | None:
+def _serve(server: Peer, places: Places) -> Entry | None:
     server.send({"ready": os.getpid()})
     while True:
         message = server.receive()
@@ -64,7 +66,8 @@ def _serve(server: Peer) -> Entry | None:
             server.close()
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             isolation = Isolation(message["isolation"])
-            return begin(socket.socket(fileno=end), (output[0], output[1]), isolation)
+            line = socket.socket(fileno=end)
+            return begin(line, (output[0], output[1]), isolation, places)
         for file in (end, *output):
             os.close(file)
         server.send({"forked": True})
