@@ -91,13 +91,15 @@ class Run:
 class Yard:
     """Starts scripted containers in a directory."""
 
-    def __init__(self, directory: Path, isolation: Isolation | None) -> None:
+    def __init__(
+        self, directory: Path, isolation: Isolation | None, entrypoint: str = "scripted"
+    ) -> None:
         self.directory = directory
         self.isolation = isolation
         path = f"{SCRIPTED}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
         environ = {**os.environ, "PYTHONPATH": path}
         self.backend = ProcessBackend(
-            directory / "backend", isolation=isolation, entrypoint="scripted", environ=environ
+            directory / "backend", isolation=isolation, entrypoint=entrypoint, environ=environ
         )
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(directory / "server"))

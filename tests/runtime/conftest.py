@@ -35,3 +35,10 @@ def mounting(request: pytest.FixtureRequest, place: Path) -> Yard:
 def plain(place: Path) -> Yard:
     """A backend with copied volumes."""
     return Yard(place, Isolation.PLAIN)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A container takes a moment, and so does each backend's zygote."""
+    for item in items:
+        if {"yard", "mounting", "plain"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)

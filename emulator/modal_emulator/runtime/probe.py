@@ -5,6 +5,7 @@ Kernel version, seccomp filters, AppArmor and the file system of the state direc
 say, so nothing but one real attempt tells. It is made in a small process of its own.
 """
 
+import errno
 import os
 import subprocess
 import sys
@@ -81,7 +82,8 @@ def attempt() -> None:
             os._exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
         _stack(place, Privilege(root=isolation is Isolation.ROOT))
     except OSError as error:
-        os.write(2, f"{error}\n".encode())
+        reason = str(error.strerror).replace(f" at {place / 'target'}", "")
+        os.write(2, f"{reason}\n".encode())
         os._exit(1)
     os._exit(0)
 
@@ -91,12 +93,16 @@ def _stack(place: Path, privilege: Privilege) -> None:
     lower, target = place / "lower", place / "target"
     for name in ("lower", "changes", "scratch", "target"):
         (place / name).mkdir()
-    (lower / "removed").write_text("x")
+    (lower / "removed").mkdir()
+    (lower / "removed" / "file").touch()
     kernel.mount(None, "/", None, kernel.RECURSIVE | kernel.PRIVATE)
     stack = Stack((lower,), place / "changes", place / "scratch")
     stack_up(stack, target, privilege, place / "links")
     (target / "written").write_text("x")
-    (target / "removed").unlink()
+    # A directory made anew needs an attribute that not every file system keeps for users.
+    (target / "removed" / "file").unlink()
+    (target / "removed").rmdir()
+    (target / "removed").mkdir()
     kernel.umount(target)
     if not (place / "changes" / "written").is_file():
-        raise OSError("an overlay does not keep what is written")
+        raise OSError(errno.EIO, "an overlay does not keep what is written")
