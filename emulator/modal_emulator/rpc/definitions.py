@@ -5,7 +5,8 @@ What a definition asks for and the emulator would have to ignore is refused here
 that believes its network is blocked must not run with the network open.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, MutableMapping
+from typing import Any
 
 from google.protobuf.message import Message
 from modal_proto import api_pb2
@@ -160,17 +161,28 @@ def data_of(definition: Definition) -> api_pb2.FunctionData:
     shared = api_pb2.FunctionData.DESCRIPTOR.fields_by_name
     data = api_pb2.FunctionData()
     for field, value in definition.ListFields():
-        other = shared.get(field.name)
-        if other is None or other.message_type != field.message_type:
+        if field.name not in shared:
             continue
+        target = getattr(data, field.name)
         if isinstance(value, Message):
-            getattr(data, field.name).CopyFrom(value)
+            target.CopyFrom(value)
+        elif field.message_type is not None and field.message_type.GetOptions().map_entry:
+            _fill(target, value)
         elif isinstance(value, str | bytes | int | float | bool):
             setattr(data, field.name, value)
         else:
-            getattr(data, field.name).MergeFrom(value)
+            target.extend(value)
     data.ranked_functions.add(rank=0, function=definition)
     return data
+
+
+def _fill(target: MutableMapping[str, Any], value: Mapping[str, Any]) -> None:
+    """Copy a map; one of messages makes its values itself."""
+    for key, item in value.items():
+        if isinstance(item, Message):
+            target[key].CopyFrom(item)
+        else:
+            target[key] = item
 
 
 def _formats(message: Message, name: str) -> list[int]:
