@@ -39,6 +39,9 @@ def plain(place: Path) -> Yard:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A container takes a moment, and so does each backend's zygote."""
+    here = Path(__file__).parent
     for item in items:
-        if {"yard", "mounting", "plain"} & set(getattr(item, "fixturenames", ())):
+        if item.path.is_relative_to(here) and {"yard", "mounting", "plain"} & set(
+            getattr(item, "fixturenames", ())
+        ):
             item.add_marker(pytest.mark.slow)

@@ -127,6 +127,7 @@ class ProcessBackend:
         await asyncio.gather(*tuple(self._removals))
         if self._is_prepared:
             await asyncio.to_thread(remove_tree, self._directory / "containers")
+            self._is_prepared = False
 
     async def _start(self, plan: Plan, job: Job, scratches: Mapping[str, Path]) -> Cell:
         for attempt in (1, 2):
