@@ -13,6 +13,7 @@ from modal_emulator.runtime.job import Isolation
 from modal_emulator.runtime.probe import refusal
 
 NOBODY = 65534
+NEEDS = "import modal, modal_emulator, pytest"
 TESTS = Path(__file__).parents[1]
 SOME = (
     "test_process.py::test_what_is_written_outside_a_volume_goes_with_the_container[userns]",
@@ -29,12 +30,16 @@ SOME = (
 
 
 def interpreter() -> str:
-    """Return a Python of this version that everybody may run; ours may be in root's home."""
+    """
+    Return a Python of this version that everybody may run, with our packages.
+
+    Ours may be in root's home, and the packages in a place that is root's alone.
+    """
     version = "{}.{}".format(*sys.version_info)
     for name in (sys.executable, f"/usr/local/bin/python{version}", f"/usr/bin/python{version}"):
-        if Path(name).exists() and as_nobody(name, "-c", "pass", code=None).returncode == 0:
+        if Path(name).exists() and as_nobody(name, "-c", NEEDS, code=None).returncode == 0:
             return name
-    pytest.skip("no Python of this version here that a user without rights may run")
+    pytest.skip("no Python of this version here that a user without rights may run with modal")
 
 
 def as_nobody(*command: str, code: int | None = 0) -> "subprocess.CompletedProcess[str]":
