@@ -1,6 +1,7 @@
 """What the machine allows, tried for real."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -38,3 +39,14 @@ def test_a_file_system_that_cannot_take_changes_is_noticed(place: Path) -> None:
     # /proc takes no files at all, so nothing can be tried there.
     with pytest.raises(OSError, match="/proc"):
         refusal(Isolation.USER, Path("/proc"))
+
+
+def test_the_setting_that_forbids_is_named(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object, **__: object) -> "subprocess.CompletedProcess[str]":
+        return subprocess.CompletedProcess([], 1, "", "unshare: Operation not permitted\n")
+
+    monkeypatch.setattr(subprocess, "run", refused)
+    monkeypatch.setattr(room, "_SWITCHES", {"kernel.none": "1", "kernel.ostype": "Linux"})
+    assert refusal(Isolation.USER, place) == (
+        "unshare: Operation not permitted (kernel.ostype is Linux)"
+    )

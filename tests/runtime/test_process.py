@@ -391,7 +391,14 @@ def test_a_killed_warden_takes_its_container_along(mounting: Yard) -> None:
 
 def test_a_killed_plain_warden_takes_user_code_along(plain: Yard) -> None:
     async def story() -> None:
-        run = await plain.run("print('up'); import time; time.sleep(60)")
+        run = await plain.run(
+            """
+            import subprocess, time
+            subprocess.Popen(['sleep', '60'])
+            print('up')
+            time.sleep(60)
+            """
+        )
         await run.says("up")
         (warden,) = [pid for pid in _of_container() if _parent(pid) == plain.backend.zygote]
         os.kill(warden, signal.SIGKILL)

@@ -159,7 +159,12 @@ class Backend(Protocol):
         ...
 
     async def start(self, plan: Plan) -> Container:
-        """Start a container; returns once it has been made, before user code ran."""
+        """
+        Start a container; returns once it has been made, before user code ran.
+
+        Raises:
+            EmulatorError: it could not be made; `on_exit` is then not called.
+        """
         ...
 
     async def close(self) -> None:

@@ -35,9 +35,9 @@ class Cell:
         self._line: Line | None = None
         self._warden: int | None = None
         """A handle on the warden's process, where the system has such handles."""
-        self.warden_pid = 0
+        self.warden_pid = self._main_pid = 0
         self._outputs: list[Output] = []
-        self._exit = Exit(None, signal.SIGKILL)
+        self._exit: Exit | None = None
         self._last_words: Message = {"failed": "the container has ended"}
         self._asking = asyncio.Lock()
         self._announced: asyncio.Future[Message] = self._loop.create_future()
@@ -111,7 +111,7 @@ class Cell:
 
     async def _begin(self) -> None:
         try:
-            await self.ask({"job": self._job.to_values()})
+            self._main_pid = (await self.ask({"job": self._job.to_values()}))["ready"]
             await self._announced
         except BaseException:
             self._is_silent, self._is_starting = True, False
@@ -160,6 +160,10 @@ class Cell:
             self._loop.remove_reader(self._warden)
             os.close(self._warden)
             self._warden = None
+        if self._exit is None and self._main_pid and self._job.isolation is Isolation.PLAIN:
+            # The warden was killed and could not clean up: its main process led this group.
+            with suppress(OSError):
+                os.killpg(self._main_pid, signal.SIGKILL)
         for output in self._outputs:
             output.finish()
         if not self._is_starting:
@@ -169,6 +173,6 @@ class Cell:
         try:
             if not self._is_silent:
                 self._on_gone()
-                self._plan.on_exit(self._exit)
+                self._plan.on_exit(self._exit or Exit(None, signal.SIGKILL))
         finally:
             self.gone.set_result(None)

@@ -7,6 +7,7 @@ are tied to the server and not to the zygote, so they outlive it.
 
 import asyncio
 import os
+import site
 import socket
 import subprocess
 import sys
@@ -35,6 +36,9 @@ class Nursery:
     def __init__(self, module: str, environ: Mapping[str, str]) -> None:
         self._module = module
         self._environment = {k: environ[k] for k in _KEPT if k in environ} | _SET
+        if site.ENABLE_USER_SITE:
+            # Packages installed with `pip install --user` are found from the home directory.
+            self._environment["PYTHONUSERBASE"] = site.getuserbase()
         # An empty or relative entry means another place in the zygote's working directory.
         found = filter(None, environ.get("PYTHONPATH", "").split(os.pathsep))
         self._environment["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, found))

@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,13 @@ from modal_emulator.runtime.leftovers import remove_tree
 from modal_emulator.runtime.overlay import Privilege, Stack, stack_up
 
 __all__ = ["Finding", "probe", "refusal"]
+
+# Settings of distributions, and the value that forbids.
+_SWITCHES = {
+    "kernel.apparmor_restrict_unprivileged_userns": "1",
+    "kernel.unprivileged_userns_clone": "0",
+    "user.max_user_namespaces": "0",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +71,18 @@ def refusal(isolation: Isolation, directory: Path) -> str:
         remove_tree(place)
     if done.returncode == 0:
         return ""
-    return (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+    reason = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+    return reason + (_switch() if isolation is Isolation.USER else "")
+
+
+def _switch() -> str:
+    """Name the setting that keeps ordinary users from namespaces, where there is one."""
+    for name, forbids in _SWITCHES.items():
+        path = Path("/proc/sys") / name.replace(".", "/")
+        with suppress(OSError):
+            if path.read_text().strip() == forbids:
+                return f" ({name} is {forbids})"
+    return ""
 
 
 def attempt() -> None:
