@@ -301,8 +301,11 @@ def test_removals_of_two_containers_and_writes_after_them(store, volume, contain
     one.mount.remove("a")
     one.commit()
     assert store.files(volume) == {}
-    two.commit()
+    number = two.commit().number
     assert store.files(volume) == {"d/x": b"changed"}
+    # That `a` is gone was said before, so this version does not say it again.
+    changed = [change.parts for change in store.volumes.changed(volume, number)]
+    assert changed == [(), ("d",), ("d", "x")]
 
 
 def test_edits_from_outside_are_seen_after_a_reload(store, volume, container):
@@ -551,6 +554,7 @@ def test_a_restart_finds_everything_but_views(make_store):
     box.write(lost="2")
     before = store.volumes.history(volume)
     files = store.files(volume)
+    assert store.ledger.get("volume.snapshot", volume) is None  # it is not worth one yet
     store.reopen()
     after = store.volumes.history(volume)
     assert after.head == before.head
