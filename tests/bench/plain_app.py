@@ -23,9 +23,13 @@ def cold(number: int) -> int:
     return number + 1
 
 
-@app.function(volumes={str(DATA): volume}, max_containers=1, timeout=1800)
+@app.function(volumes={str(DATA): volume}, single_use_containers=True, timeout=1800)
 def fill(count: int) -> None:
-    """Put so many small files on the volume and commit."""
+    """
+    Put so many small files on the volume and commit.
+
+    The container leaves afterwards: warm, it would go on looking for changes among all of them.
+    """
     for number in range(count):
         directory = DATA / str(number // FILES_PER_DIRECTORY)
         if number % FILES_PER_DIRECTORY == 0:
