@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import time
 from pathlib import Path
 
 import pytest
@@ -453,21 +452,6 @@ def test_containers_do_not_see_the_servers_files(mounting: Yard) -> None:
             path.unlink()
         (place / "backend").rmdir()
         place.rmdir()
-
-
-def test_forks_of_the_server_are_not_needed_to_be_quick(yard: Yard) -> None:
-    """A warm start takes milliseconds, not an interpreter's start and the SDK's import."""
-
-    async def story() -> None:
-        await yard.backend.warm()
-        began = time.perf_counter()
-        for _ in range(3):
-            await (await yard.run("pass")).end()
-        took = (time.perf_counter() - began) / 3
-        assert took < 1.0, took
-        await yard.close()
-
-    asyncio.run(story())
 
 
 def test_what_is_offered_follows_the_isolation(yard: Yard) -> None:
