@@ -402,7 +402,7 @@ def test_what_goes_before_it_is_copied_is_not_there(box, monkeypatch):
     assert [c.parts for c in box.stage().written.changes if c.parts] == [("b",)]
 
 
-LOOKS = [(os, "listdir"), (os, "listxattr"), (changes, "describe")]
+LOOKS = [(os, "scandir"), (os, "listxattr"), (changes, "describe")]
 
 
 @pytest.mark.parametrize(("room", "call"), LOOKS)

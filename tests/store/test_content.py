@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modal_emulator.ground.errors import Conflict, DataLoss, Invalid, NotFound
+from modal_emulator.store import content as module
 from modal_emulator.store.content import Content
 
 
@@ -87,6 +88,40 @@ def test_a_body_that_is_too_long_ends_at_once(content):
         receiver.write(b"more")
     with pytest.raises(Conflict, match="has ended"):
         receiver.finish()
+
+
+def shown(content, digest, path, mode=0o644, mtime_ns=10**18):
+    content.show(digest, path, mode=mode, mtime_ns=mtime_ns)
+    status = path.stat()
+    assert (status.st_mode & 0o7777, status.st_mtime_ns) == (mode, mtime_ns)
+    return status.st_ino
+
+
+def test_bytes_are_shown_without_copying_where_one_file_will_do(content, tmp_path):
+    digest = content.add(b"hello")
+    one = shown(content, digest, tmp_path / "one")
+    same = shown(content, digest, tmp_path / "same")
+    other = shown(content, digest, tmp_path / "other", mode=0o600)
+    later = shown(content, digest, tmp_path / "later", mtime_ns=2 * 10**18)
+    assert one == same == content.path(digest).stat().st_ino
+    assert len({one, other, later}) == 3
+    for name in ("one", "same", "other", "later"):
+        assert (tmp_path / name).read_bytes() == b"hello"
+        (tmp_path / name).unlink()
+    assert shown(content, digest, tmp_path / "again", mode=0o755) == one
+
+
+def test_content_stays_readable_whatever_mode_it_is_shown_with(content, tmp_path):
+    digest = content.add(b"hello")
+    assert shown(content, digest, tmp_path / "shut", mode=0) != content.path(digest).stat().st_ino
+    assert content.path(digest).stat().st_mode & 0o400
+
+
+def test_a_file_gets_only_so_many_links(content, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "MOST_LINKS", 2)
+    digest = content.add(b"hello")
+    made = {shown(content, digest, tmp_path / str(number)) for number in range(3)}
+    assert len(made) == 3
 
 
 def test_a_bad_digest_is_refused_before_anything_is_written(content):

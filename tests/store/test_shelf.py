@@ -17,8 +17,21 @@ def shelf(tmp_path, trash):
     return Shelf(tmp_path / "vo-1", trash, {})
 
 
+@pytest.fixture(autouse=True)
+def large(monkeypatch):
+    """Treat everything with names in it as large."""
+    monkeypatch.setattr(room, "_SMALL", 0)
+
+
 def layer(shelf, size=1):
     return shelf.adopt(shelf.workroom(), size)
+
+
+def full(path):
+    path.mkdir()
+    for number in range(3):
+        (path / str(number)).touch()
+    return path
 
 
 def names(path):
@@ -75,26 +88,49 @@ def test_all_can_be_given_away(shelf, trash, tmp_path):
     assert names(tmp_path / "trash") == []
 
 
+def test_what_is_small_is_deleted_at_once(shelf, tmp_path, monkeypatch):
+    monkeypatch.setattr(room, "_SMALL", 3)
+    made = [shelf.workroom() for _ in range(4)]
+    for size, path in enumerate(made):
+        for number in range(size):
+            (path / str(number)).touch()
+        shelf.discard(path)
+    assert names(tmp_path / "vo-1") == []
+    assert names(tmp_path / "trash") == ["0"]
+
+
+def test_trash_is_emptied_in_parts(trash, tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name / "deep").mkdir(parents=True)
+        for number in range(5):
+            (tmp_path / name / "deep" / str(number)).touch()
+        trash.take(tmp_path / name)
+    left = [sum(1 for _ in (tmp_path / "trash").rglob("*"))]
+    while left[-1]:
+        trash.empty(most=4)
+        left.append(sum(1 for _ in (tmp_path / "trash").rglob("*")))
+        assert left[-1] < left[-2]
+    assert len(left) > 3
+
+
 def test_trash_that_is_not_there_is_empty(trash):
     trash.empty()
 
 
 def test_trash_of_a_killed_process_is_in_nobodys_way(trash, tmp_path):
     (tmp_path / "trash" / "0").mkdir(parents=True)
-    (tmp_path / "x").touch()
-    trash.take(tmp_path / "x")
+    trash.take(full(tmp_path / "x"))
     assert names(tmp_path / "trash") == ["0", "1"]
 
 
 def test_one_thread_empties_at_a_time(trash, tmp_path, monkeypatch):
-    (tmp_path / "x").touch()
-    trash.take(tmp_path / "x")
+    trash.take(full(tmp_path / "x"))
     inside, go, real = threading.Event(), threading.Event(), room.dispose
 
-    def slowly(path):
+    def slowly(path, most):
         inside.set()
         assert go.wait(10)
-        real(path)
+        return real(path, most)
 
     monkeypatch.setattr(room, "dispose", slowly)
     thread = threading.Thread(target=trash.empty)

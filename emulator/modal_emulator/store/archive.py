@@ -17,7 +17,6 @@ from modal_emulator.store.layer import Change, LayerId, apply
 from modal_emulator.store.ledger import Ledger
 from modal_emulator.store.packing import (
     pack,
-    pack_changes,
     pack_tree,
     unpack,
     unpack_changes,
@@ -77,18 +76,16 @@ class Archive:
             volume_id: set(dict(unpack(value))) for volume_id, value in self._ledger.all(_STACK)
         }
 
-    def commit(
-        self, volume_id: str, history: History, changes: Sequence[Change], sizes: Sequence[int]
-    ) -> None:
-        """Make the newest version true."""
+    def commit(self, volume_id: str, history: History, packed: bytes, sizes: Sequence[int]) -> None:
+        """Make the newest version true; `packed` are the changes that it made."""
         head = history.head
         record = history.records[head.number]
         row = [record.at, record.changed, asdict(record.by)]
-        since = self._since.get(volume_id, 0) + len(changes)
+        since = self._since.get(volume_id, 0) + record.changed
         snapshot = since > 2 * head.tree.count + _SLACK
         with self._ledger.transaction():
             self._ledger.put(_VERSION + volume_id, _key(head.number), pack(row))
-            self._ledger.put(_CHANGES + volume_id, _key(head.number), pack_changes(changes))
+            self._ledger.put(_CHANGES + volume_id, _key(head.number), packed)
             self.relayer(volume_id, head, sizes)
             if snapshot:
                 self._snapshot(volume_id, head)

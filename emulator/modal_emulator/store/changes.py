@@ -127,11 +127,15 @@ class _Reader:
         away and is back.
         """
         try:
-            names = set(os.listdir(path))  # noqa: PTH208 - the names are all we want
-        except (FileNotFoundError, NotADirectoryError):
+            with os.scandir(path) as listing:
+                found = list(listing)
+        except OSError as error:
+            if error.errno not in GONE:
+                raise
             return  # it went while we looked; the next commit will see that
-        for name in sorted(names):
-            self._name(path / name, (*parts, name), _below(origin, name), hidden=hidden)
+        for item in found:
+            self._name(item, (*parts, item.name), _below(origin, item.name), hidden=hidden)
+        names = {item.name for item in found}
         if origin != parts or hidden:
             self._unlike_base(parts, origin, names)
 
@@ -153,9 +157,16 @@ class _Reader:
 
     # ------------------------------------------------------- names
 
-    def _name(self, path: Path, parts: Parts, origin: Parts | None, *, hidden: bool) -> None:
+    def _name(
+        self, item: os.DirEntry[str], parts: Parts, origin: Parts | None, *, hidden: bool
+    ) -> None:
+        before = self.upper.marks.get(parts)
         try:
-            status = path.lstat()
+            status = item.stat(follow_symlinks=False)
+            if before is not None and _unchanged(before, status):
+                self.now[parts] = before
+                return
+            path = Path(item.path)
             entry = describe(path, status)
         except OSError as error:
             if error.errno not in GONE:
@@ -167,7 +178,7 @@ class _Reader:
                 self._removed(parts)
         elif entry.is_directory:
             self._directory_itself(parts, entry)
-            hidden = hidden or _hides(self.upper.marks.get(parts))
+            hidden = hidden or _hides(before)
             self._directory(path, parts, _origin(path, origin), hidden=hidden)
         elif entry.kind is Kind.FILE:
             self._file(path, parts, Mark(entry, status.st_ino, status.st_ctime_ns))
@@ -258,6 +269,18 @@ def _alike(before: Mark, mark: Mark) -> bool:
         mark.entry,
         mark.inode,
         mark.ctime_ns,
+    )
+
+
+def _unchanged(mark: Mark, status: os.stat_result) -> bool:
+    """Say, for most files at little cost, whether a file is as it was committed."""
+    return (
+        mark.ctime_ns == status.st_ctime_ns
+        and mark.inode == status.st_ino
+        and mark.kept is None
+        and mark.entry is not None
+        and mark.entry.mtime_ns == status.st_mtime_ns
+        and mark.entry.size == status.st_size
     )
 
 

@@ -2,20 +2,26 @@
 Bytes by digest, on disk.
 
 Whoever sends bytes writes into a `Receiver`; only what has the announced length and digests is
-ever visible under its sha256, by one rename. Bytes of unfinished transfers are swept when the
+ever visible under its sha256, by one rename. A file of it may be shown elsewhere by a hard link
+(`show`), so nobody writes to one, there or here. Bytes of unfinished transfers are swept when the
 next World opens the directory. It knows no volume, blob or protocol.
 """
 
 import hashlib
 import os
 import re
+import shutil
+import stat
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from threading import Lock
 
 from modal_emulator.ground.errors import Conflict, DataLoss, Invalid, NotFound
 
 __all__ = ["Content", "Receiver"]
+
+MOST_LINKS = 30_000
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _EMPTY = hashlib.sha256(b"").hexdigest()
@@ -100,6 +106,7 @@ class Content:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        self._showing = Lock()
         self.incoming = directory / "incoming"
         self.incoming.mkdir(parents=True, exist_ok=True)
         for leftover in self.incoming.iterdir():
@@ -107,21 +114,42 @@ class Content:
 
     def has(self, sha256: str) -> bool:
         """Say whether these bytes are here."""
-        return bool(_SHA256.fullmatch(sha256)) and (
-            self._place(sha256).exists() or sha256 == _EMPTY
-        )
+        return sha256 == _EMPTY or self._place(sha256).exists()
 
     def path(self, sha256: str) -> Path:
         """Return the file that holds these bytes; nobody may write to it."""
-        if not self.has(sha256):
-            raise NotFound(f"No content with sha256 {sha256}")
-        if sha256 == _EMPTY and not self._place(sha256).exists():
+        place = self._place(sha256)
+        if not place.exists():
+            if sha256 != _EMPTY:
+                raise NotFound(f"No content with sha256 {sha256}")
             self.receive().finish()  # nobody needs to send nothing, so it is made when asked for
-        return self._place(sha256)
+        return place
 
     def size(self, sha256: str) -> int:
         """Return how many bytes there are."""
         return self.path(sha256).stat().st_size
+
+    def show(self, sha256: str, target: Path, *, mode: int, mtime_ns: int) -> None:
+        """
+        Show these bytes at another path, with this mode and time; safe in any thread.
+
+        They are not copied if the file can be the same one: when nobody shows it yet, or as this.
+        """
+        source = self.path(sha256)
+        with self._showing:
+            status = source.stat()
+            alone = status.st_nlink == 1 and mode & stat.S_IRUSR  # we must be able to read it
+            shown = (stat.S_IMODE(status.st_mode), status.st_mtime_ns) == (mode, mtime_ns)
+            if alone and not shown:
+                source.chmod(mode)
+                os.utime(source, ns=(mtime_ns, mtime_ns))
+            # A file can have 65,000 links on ext4; it gets no more than it surely may have.
+            if (alone or shown) and status.st_nlink < MOST_LINKS:
+                os.link(source, target)
+                return
+        shutil.copyfile(source, target)
+        target.chmod(mode)
+        os.utime(target, ns=(mtime_ns, mtime_ns))
 
     def receive(
         self,
@@ -152,4 +180,6 @@ class Content:
         path.replace(place)
 
     def _place(self, sha256: str) -> Path:
-        return self._directory / sha256[:2] / sha256
+        if not _SHA256.fullmatch(sha256):
+            sha256 = "none"  # nothing has that name, and no other path can be made of it
+        return Path(f"{self._directory}/{sha256[:2]}/{sha256}")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from modal_emulator.store.copying import dispose
 from modal_emulator.store.layer import Change, apply, make_removal
+from modal_emulator.store.packing import pack_changes
 from modal_emulator.store.paths import Parts
 from modal_emulator.store.settling import stamp_all
 from modal_emulator.store.tree import Entry, Tree
@@ -25,7 +26,11 @@ class Written:
     directory: Path
     seen: Tree
     """What the changes were made on."""
+    shown: Tree
+    """What they make of it."""
     changes: tuple[Change, ...]
+    packed: bytes
+    """The changes for the ledger, made where nobody waits for them."""
     directories: tuple[Parts, ...]
     """Those that are in the layer, each after the one it is in; the root is the first."""
 
@@ -42,7 +47,7 @@ class Draft:
         self.directory = directory
         self.seen = seen
         self._changes: dict[Parts, Change] = {}
-        self._rooms: set[Parts] = {()}
+        self._rooms: dict[Parts, Path] = {(): directory}
 
     def __len__(self) -> int:
         """Count the changes."""
@@ -68,17 +73,26 @@ class Draft:
 
     def room(self, parts: Parts) -> Path:
         """Return where a path lies in the layer; the directories above it are made."""
-        self._make(parts[:-1])
-        return self.directory.joinpath(*parts)
+        return self._make(parts[:-1]) / parts[-1]
 
     def finish(self) -> Written:
         """Return the layer, its directories stamped with what they have in the new tree."""
         changes = tuple(self._changes[parts] for parts in sorted(self._changes))
         directories = tuple(sorted(self._rooms))
-        stamp_all(self.directory, directories, apply(self.seen, changes))
-        return Written(self.directory, self.seen, changes, directories)
+        shown = apply(self.seen, changes)
+        stamp_all(self.directory, directories, shown)
+        return Written(
+            directory=self.directory,
+            seen=self.seen,
+            shown=shown,
+            changes=changes,
+            packed=pack_changes(changes),
+            directories=directories,
+        )
 
-    def _make(self, parts: Parts) -> None:
-        if parts not in self._rooms:
-            self.room(parts).mkdir()
-            self._rooms.add(parts)
+    def _make(self, parts: Parts) -> Path:
+        room = self._rooms.get(parts)
+        if room is None:
+            room = self._rooms[parts] = self.room(parts)
+            room.mkdir()
+        return room

@@ -6,7 +6,7 @@ draft, so it happens whole or not at all. Texts that no source quotes are ours a
 `modal-semantics`, section 10, point 1: Modal's are not known.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -59,14 +59,15 @@ def putting(files: Sequence[Incoming], content: Content, *, overwrite: bool, now
             _check_room(tree, parts, file, overwrite=overwrite)
             if any(parts[:depth] in wanted for depth in range(1, len(parts))):
                 raise Invalid(f"'{file.path}': a file of the same upload is in its place")
-            _check_pieces(file, content)
 
     def write(draft: Draft) -> None:
+        sizes = _sizes(wanted.values(), content)
+        touched: set[Parts] = set()
         for parts, file in wanted.items():
-            _arrive(draft, parts, now_ns)
+            _check_pieces(file, sizes)
+            _arrive(draft, parts, now_ns, touched)
             entry = Entry(Kind.FILE, file.size, now_ns, file.mode & 0o7777 or DEFAULT_MODE)
-            _assemble(file, content, draft.room(parts))
-            stamp(draft.room(parts), entry)
+            _assemble(file, content, sizes, draft.room(parts), entry)
             draft.note(parts, entry)
 
     return Edit(check, write)
@@ -86,21 +87,33 @@ def _check_room(tree: Tree, parts: Parts, file: Incoming, *, overwrite: bool) ->
             raise Invalid(f"'{file.path}': '{show(parts[:depth])}' is not a directory")
 
 
-def _check_pieces(file: Incoming, content: Content) -> None:
+def _sizes(files: Iterable[Incoming], content: Content) -> dict[str, int]:
+    """Return how long each of the contents is that these files are made of."""
+    sizes: dict[str, int] = {}
+    for file in files:
+        for sha256 in file.pieces:
+            if sha256 not in sizes:
+                if not content.has(sha256):
+                    raise Conflict(f"'{file.path}': the content {sha256} has not been uploaded")
+                sizes[sha256] = content.size(sha256)
+    return sizes
+
+
+def _check_pieces(file: Incoming, sizes: Mapping[str, int]) -> None:
     if file.size < 0 or (file.size and file.piece_size <= 0):
         raise Invalid(f"'{file.path}': {file.size} bytes in pieces of {file.piece_size}")
     if file.size and len(file.pieces) != -(-file.size // file.piece_size):
         raise Invalid(f"'{file.path}': {file.size} bytes do not make {len(file.pieces)} pieces")
     for index, sha256 in enumerate(file.pieces):
-        if not content.has(sha256):
-            raise Conflict(f"'{file.path}': the content {sha256} has not been uploaded")
-        if content.size(sha256) > min(file.piece_size, file.size - index * file.piece_size):
+        if sizes[sha256] > min(file.piece_size, file.size - index * file.piece_size):
             raise Invalid(f"'{file.path}': the content {sha256} is longer than its piece")
 
 
-def _assemble(file: Incoming, content: Content, target: Path) -> None:
-    if len(file.pieces) == 1 and content.size(file.pieces[0]) == file.size:
-        copy_file(content.path(file.pieces[0]), target)
+def _assemble(
+    file: Incoming, content: Content, sizes: Mapping[str, int], target: Path, entry: Entry
+) -> None:
+    if len(file.pieces) == 1 and sizes[file.pieces[0]] == file.size:
+        content.show(file.pieces[0], target, mode=entry.mode, mtime_ns=entry.mtime_ns)
         return
     with target.open("xb") as whole:
         for index, sha256 in enumerate(file.pieces):
@@ -109,15 +122,20 @@ def _assemble(file: Incoming, content: Content, target: Path) -> None:
                 while data := piece.read(1 << 20):
                     whole.write(data)
         whole.truncate(file.size)
+    stamp(target, entry)
 
 
-def _arrive(draft: Draft, parts: Parts, now_ns: int) -> None:
+def _arrive(draft: Draft, parts: Parts, now_ns: int, touched: set[Parts]) -> None:
     """Make the directories that a new name needs, and note that its own has changed."""
     for depth in range(1, len(parts)):
-        if draft.seen.get(parts[:depth]) is None:
-            draft.touch(parts[:depth], now_ns)
-    if draft.seen.get(parts) is None:
+        above = parts[:depth]
+        if above not in touched and draft.seen.get(above) is None:
+            draft.touch(above, now_ns)
+            draft.touch(above[:-1], now_ns)
+            touched.update((above, above[:-1]))
+    if parts[:-1] not in touched and draft.seen.get(parts) is None:
         draft.touch(parts[:-1], now_ns)
+        touched.add(parts[:-1])
 
 
 # -------------------------------------------------------------------- removing

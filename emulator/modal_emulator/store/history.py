@@ -60,15 +60,17 @@ class History:
         """The records of all versions, the oldest first; version 0 is the empty volume."""
         return tuple(self.records[number] for number in sorted(self.records))
 
-    def commit(self, layer: Layer, at: float, by: Committer) -> "History":
+    def commit(self, layer: Layer, at: float, by: Committer, tree: Tree | None = None) -> "History":
         """
         Return the history with these changes on top of its newest version.
+
+        A caller that has worked out the resulting tree already may give it.
 
         The last writer takes the whole file, without a merge and without an error
         (modal-semantics 1.2 [doc]).
         """
         number = self.head.number + 1
-        tree = apply(self.head.tree, layer.changes)
+        tree = apply(self.head.tree, layer.changes) if tree is None else tree
         head = Version(number, tree, (layer.layer_id, *self.head.layers))
         record = Record(number, at, by, len(layer.changes))
         return History(head, self.records.set(number, record))

@@ -20,6 +20,7 @@ from modal_emulator.store.layer import Layer, LayerId, apply, find
 from modal_emulator.store.limits import VolumeLimits
 from modal_emulator.store.links import follow
 from modal_emulator.store.merging import how_many, merge
+from modal_emulator.store.packing import pack_changes
 from modal_emulator.store.paths import parse
 from modal_emulator.store.settling import prune, settle
 from modal_emulator.store.shelf import Shelf
@@ -130,21 +131,22 @@ class Line:
 
     def _commit(self, written: Written, by: Committer) -> Version:
         head, changes = self.head, written.changes
+        tree, packed = written.shown, written.packed
         moved = head.tree is not written.seen
         if moved:
             changes = settle(changes, written.seen, head.tree)
+            tree, packed = apply(head.tree, changes), pack_changes(changes)
         if not changes:
             self.drop(written.directory)
             return head
-        tree = apply(head.tree, changes)
         self._limits.check(self._version, head.tree, tree, changes)
         if moved:
             prune(written.directory, written.directories, written.changes, changes, tree)
         layer = Layer(self.shelf.adopt(written.directory, len(changes)), changes)
-        history = self.history.commit(layer, self._clock.now(), by)
+        history = self.history.commit(layer, self._clock.now(), by, tree)
         try:
             sizes = self.shelf.sizes(history.head.layers)
-            self._archive.commit(self.volume_id, history, changes, sizes)
+            self._archive.commit(self.volume_id, history, packed, sizes)
         except BaseException:
             self.shelf.keep_only(head.layers)
             raise

@@ -65,7 +65,6 @@ class Lines:
             line.shelf.close()
 
     def _sweep(self) -> None:
-        self.trash.empty()
         stacks = self._archive.stacks()
         for place in self._directory.iterdir():
             if place.name in stacks:

@@ -31,6 +31,8 @@ def parse(path: str) -> Parts:
     parts = tuple(name for name in path.split("/") if name not in ("", "."))
     if ".." in parts:
         raise Invalid(f"Invalid path {path!r}: '..' is not allowed")
+    if path.isascii() and len(path) <= LONGEST_NAME:
+        return parts
     try:
         sizes = [len(name.encode()) for name in parts]
     except UnicodeEncodeError:

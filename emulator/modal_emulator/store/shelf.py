@@ -7,6 +7,8 @@ costs nothing, and deleted where nobody waits for it.
 """
 
 import itertools
+import math
+import os
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -20,8 +22,11 @@ from modal_emulator.store.layer import LayerId
 __all__ = ["Shelf", "Trash"]
 
 
+_SMALL = 100  # names that are deleted as quickly as anything is done
+
+
 class Trash:
-    """Takes directories at once and deletes them later."""
+    """Takes directories at once and deletes them later, if they are large."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -29,19 +34,24 @@ class Trash:
         self._numbers = itertools.count()
 
     def take(self, path: Path) -> None:
-        """Move a file or directory out of the way."""
+        """Delete what is small, and move what is large out of the way."""
+        dispose(path, _SMALL)
+        if not os.path.lexists(path):
+            return
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         while (place := self._directory / str(next(self._numbers))).exists():
             pass  # left by a process that was killed
         path.rename(place)
 
-    def empty(self) -> None:
-        """Delete what was taken; safe in any thread, slow if there is much."""
+    def empty(self, most: float = math.inf) -> None:
+        """Delete about so many of the names that were taken; safe in any thread, and slow."""
         if not self._emptying.acquire(blocking=False):
             return  # somebody is at it
         try:
             for path in self._directory.iterdir() if self._directory.exists() else ():
-                dispose(path)
+                most -= dispose(path, most)
+                if most <= 0:
+                    return
         finally:
             self._emptying.release()
 

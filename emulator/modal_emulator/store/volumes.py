@@ -239,7 +239,7 @@ class Volumes:
 
         Slow, and safe in any thread, one at a time per checkout: nothing shared is changed.
         """
-        self._lines.trash.empty()
+        self._lines.trash.empty(most=500)  # so that none of many commits waits for long
         current, line = self._held(checkout)
         draft = Draft(line.shelf.workroom(), current.seen)
         try:
@@ -299,6 +299,14 @@ class Volumes:
         """Leave the layers as they are."""
         merging.line.abandon_merge(merging)
         self._lines.let_go(merging.line)
+
+    def empty_trash(self) -> None:
+        """
+        Delete the files of what is gone; slow, and safe in any thread.
+
+        Nobody has to: each commit deletes a little.
+        """
+        self._lines.trash.empty()
 
     # ---------------------------------------------------------------- inside
 
