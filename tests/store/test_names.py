@@ -160,6 +160,13 @@ def test_an_ephemeral_object_lives_while_it_is_heard_of(store, forgotten):
     assert forgotten == [named.object_id]
 
 
+def test_a_claim_ends_what_nobody_is_heard_of(store, forgotten):
+    named, _ = claim(store, creation=Creation.EPHEMERAL)
+    store.clock.at += EPHEMERAL_GRACE_S + 1
+    claim(store)
+    assert forgotten == [named.object_id]
+
+
 def test_a_named_object_needs_no_heartbeat(store):
     named, _ = claim(store)
     store.names.heartbeat(THING, named.object_id)

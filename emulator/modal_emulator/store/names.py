@@ -128,6 +128,7 @@ class Names:
 
     def claim(self, kind: str, claim: Claim) -> tuple[Named, bool]:
         """Return the object that a client asks for, and whether it was made just now."""
+        self.sweep()
         if claim.creation in (Creation.EPHEMERAL, Creation.ANONYMOUS):
             return self._make(kind, replace(claim, name="")), True
         found = self.find(kind, claim.environment, claim.name)
@@ -226,8 +227,13 @@ class Names:
                 self._replace(replace(named, environment=new))
 
     def sweep(self) -> None:
-        """End the lives of ephemeral objects whose heartbeats stopped longer ago than the grace."""
-        self._drop_all(n for n in self._objects.values() if self._expired(n))
+        """
+        End the lives of ephemeral objects whose heartbeats stopped longer ago than the grace.
+
+        Claims do so as well; whoever has a timer may do it in time.
+        """
+        ephemeral = (self._objects[object_id] for object_id in self._beats)
+        self._drop_all(named for named in ephemeral if self._expired(named))
 
     # ---------------------------------------------------------------- inside
 
@@ -288,6 +294,8 @@ class Names:
 
     def _drop_all(self, objects: Iterator[Named]) -> None:
         doomed = list(objects)
+        if not doomed:
+            return
         with self._ledger.transaction():
             for named in doomed:
                 self._drop(named)
