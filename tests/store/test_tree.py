@@ -22,6 +22,7 @@ def test_a_new_tree_is_one_empty_directory():
     assert tree.get(()).is_directory
     assert (tree.count, list(tree.walk()), list(tree.children(()))) == (0, [], [])
     assert tree.get(("a",)) is None
+    assert repr(tree) == "<Tree of 0 entries>"
 
 
 def test_what_is_put_is_found_and_the_old_tree_stays():

@@ -104,7 +104,7 @@ def _parent_of(entry: Entry) -> _Directory:
     return _Directory(Entry(Kind.DIRECTORY, 0, entry.mtime_ns, ROOT_MODE))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Tree:
     """All names of one version; the root is always a directory."""
 
@@ -128,6 +128,10 @@ class Tree:
         for parts in reversed(directories):
             names[parts[:-1]][parts[-1]] = _directory(directories[parts], names[parts])
         return cls(_directory(root, names[()]))
+
+    def __repr__(self) -> str:
+        """Tell how large it is; a million names help nobody in a traceback."""
+        return f"<Tree of {self.count} entries>"
 
     @property
     def count(self) -> int:
