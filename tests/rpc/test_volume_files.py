@@ -152,11 +152,12 @@ def test_a_full_disk_is_said_so_and_changes_nothing(volume, monkeypatch, rpc):
     put = api_pb2.VolumePutFilesRequest(**here, files=files)
     copy = api_pb2.VolumeCopyFilesRequest(**here, src_paths=["a"], dst_path="c")
 
-    def full(source, target):
+    def full(*args, **kwargs):
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
         patch.setattr("modal_emulator.store.edits.copy_file", full)
+        patch.setattr("modal_emulator.store.content.Content.show", full)
         for name, request in (("VolumePutFiles", put), ("VolumeCopyFiles", copy)):
             status, text = rpc.error(name, request)
             assert status == "RESOURCE_EXHAUSTED"
