@@ -121,7 +121,7 @@ class World:
         secrets = Secrets(ledger, names, environments, clock, journal, WORKSPACE)
         mounts = Mounts(ledger, content, environments, directory / "mounts", ids)
         images = Images(ledger, ids)
-        apps = Apps(ledger, environments, clock, ids)
+        apps = Apps(ledger, names, environments, clock, ids)
         calls, logs, commits = Calls(clock, ids), Logs(clock), Commits(volumes, journal)
         launcher = ContainerLauncher(
             apps=apps,

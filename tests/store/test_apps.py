@@ -3,10 +3,12 @@ import pytest
 from fakes import ManualClock
 from modal_emulator.ground.errors import NotFound
 from modal_emulator.ground.ids import Ids
+from modal_emulator.ground.journal import Journal
 from modal_emulator.store.apps import App, Apps, AppState, Function, FunctionSpec, VolumeUse
 from modal_emulator.store.environments import Environments
 from modal_emulator.store.ledger import Ledger
-from modal_emulator.store.names import Names
+from modal_emulator.store.names import Creation, Names
+from modal_emulator.store.secrets import Secrets
 
 
 class Stage:
@@ -14,12 +16,15 @@ class Stage:
         self.ledger = Ledger(None)
         self.clock = ManualClock()
         self.ids = Ids(seed=3, salt="s")
-        names = Names(self.ledger, self.clock, self.ids)
-        self.environments = Environments(self.ledger, names, self.clock, self.ids)
+        self.names = Names(self.ledger, self.clock, self.ids)
+        self.environments = Environments(self.ledger, self.names, self.clock, self.ids)
+        self.secrets = Secrets(
+            self.ledger, self.names, self.environments, self.clock, Journal(self.clock)
+        )
         self.apps = self.again()
 
     def again(self) -> Apps:
-        return Apps(self.ledger, self.environments, self.clock, self.ids)
+        return Apps(self.ledger, self.names, self.environments, self.clock, self.ids)
 
     def deploy(self, name: str = "shop", tag: str = "", **functions: str) -> App:
         try:
@@ -133,6 +138,17 @@ def test_ephemeral_apps_do_not_come_back(stage):
     app = stage.apps.create("run", "", AppState.EPHEMERAL, {})
     with pytest.raises(NotFound):
         stage.again().get(app.app_id)
+
+
+def test_anonymous_secrets_end_with_the_app_that_owns_them(stage):
+    app = stage.apps.create("run", "", AppState.EPHEMERAL, {})
+    owned = {"environment": "", "creation": Creation.ANONYMOUS, "values": {"A": "1"}}
+    mine = stage.secrets.get_or_create(name="", app_id=app.app_id, **owned)
+    other = stage.secrets.get_or_create(name="", app_id="ap-other", **owned)
+    stage.apps.stop(app.app_id)
+    with pytest.raises(NotFound):
+        stage.secrets.get(mine.secret_id)
+    assert stage.secrets.get(other.secret_id) == other
 
 
 def test_classes_get_ids(stage):

@@ -17,6 +17,7 @@ from modal_emulator.ground.errors import NotFound
 from modal_emulator.ground.ids import Ids
 from modal_emulator.store.environments import Environments
 from modal_emulator.store.ledger import Ledger
+from modal_emulator.store.names import Names
 
 __all__ = ["App", "AppState", "Apps", "Function", "FunctionSpec", "VolumeUse"]
 
@@ -112,8 +113,11 @@ class App:
 class Apps:
     """Keeps apps and functions."""
 
-    def __init__(self, ledger: Ledger, environments: Environments, clock: Clock, ids: Ids) -> None:
+    def __init__(
+        self, ledger: Ledger, names: Names, environments: Environments, clock: Clock, ids: Ids
+    ) -> None:
         self._ledger = ledger
+        self._names = names
         self._environments = environments
         self._clock = clock
         self._ids = ids
@@ -218,9 +222,11 @@ class Apps:
         self._keep(replace(self.get(app_id), tags=dict(tags)))
 
     def stop(self, app_id: str) -> App:
-        """End the app; its name is free again."""
+        """End the app and the anonymous secrets it owned; its name is free again."""
         app = replace(self.get(app_id), state=AppState.STOPPED, stopped_at=self._clock.now())
-        self._keep(app)
+        with self._ledger.transaction():
+            self._keep(app)
+            self._names.drop_app(app_id)
         return app
 
     def reserve_function(self, app_id: str, tag: str, existing_id: str) -> str:
