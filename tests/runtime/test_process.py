@@ -359,6 +359,8 @@ def test_a_container_that_cannot_be_made_says_why_and_leaves_nothing(yard: Yard)
 
 
 def test_the_zygote_may_die(yard: Yard) -> None:
+    before = descendants(os.getpid())  # other tests' servers live here, too
+
     async def story() -> None:
         run = await yard.run("print('up'); import sys, time; time.sleep(60)")
         await run.says("up")
@@ -370,7 +372,7 @@ def test_the_zygote_may_die(yard: Yard) -> None:
         await run.container.terminate()
         assert (await run.end()).signal == signal.SIGINT
         await yard.close()
-        assert descendants(os.getpid()) == set()
+        assert descendants(os.getpid()) <= before
 
     asyncio.run(story())
 
@@ -409,12 +411,14 @@ def test_a_killed_plain_warden_takes_user_code_along(plain: Yard) -> None:
 
 
 def test_close_ends_containers_and_removes_their_files(yard: Yard) -> None:
+    before = descendants(os.getpid())  # other tests' servers live here, too
+
     async def story() -> None:
         runs = [await yard.run("import time; time.sleep(60)") for _ in range(2)]
         await yard.close()
         assert [run.ended.result() for run in runs] == [Exit(None, signal.SIGKILL)] * 2
         assert list((yard.directory / "backend").iterdir()) == []
-        assert descendants(os.getpid()) == set()
+        assert descendants(os.getpid()) <= before
 
     asyncio.run(story())
 
