@@ -207,8 +207,8 @@ RPCS: dict[str, Rpc] = {
     "FunctionPrecreate": full(function_precreate),
     "FunctionCreate": partly(
         function_create,
-        "no web endpoints, schedules do not fire yet; CPU, memory, GPU, region and cloud are "
-        "accepted and have no effect",
+        "no web endpoints, schedules do not fire yet; CPU, memory, GPU, region, cloud and "
+        "`startup_timeout` are accepted and have no effect",
     ),
     "FunctionGet": partly(function_get, "the newest version only"),
     "FunctionGetById": full(function_get_by_id),
