@@ -51,8 +51,10 @@ class FakeContainer:
     seen: View | None = None
     obeys: bool = True
 
-    async def detach(self, volume_id: str) -> None:
-        self.did.append("detach")
+    can_pause: bool = True
+
+    async def detach(self, volume_id: str, *, pausing: bool = False) -> None:
+        self.did.append("pause" if pausing else "detach")
         if self.held:
             raise OpenFiles
 

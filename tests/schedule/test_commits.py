@@ -10,7 +10,7 @@ from modal_emulator.ground.ids import Ids
 from modal_emulator.ground.journal import Journal
 from modal_emulator.runtime.backend import OpenFiles
 from modal_emulator.schedule.background import commit_in_background
-from modal_emulator.schedule.commits import Commits, MountPoint
+from modal_emulator.schedule.commits import LIGHT, Commits, MountPoint
 from modal_emulator.store.content import Content
 from modal_emulator.store.environments import Environments
 from modal_emulator.store.history import Committer, Record
@@ -236,5 +236,85 @@ def test_background_commits_come_at_their_interval(play):
 def test_without_an_interval_there_are_none(play):
     async def body(stage: Stage) -> None:
         await commit_in_background(None, stage.commits, stage.clock, stage.journal, interval=0)
+
+    play(body)
+
+
+# -------------------------------------------------------------------- commits that copy nothing
+
+
+def write_much(one: Writer) -> None:
+    for number in range(LIGHT.files + 1):
+        one.write(f"{number}.txt")
+
+
+def test_a_large_commit_takes_the_files_over_while_the_container_stands_still(play):
+    async def body(stage: Stage) -> None:
+        one, two = stage.container("ta-1"), stage.container("ta-2")
+        two.write("theirs.txt")
+        await two.commit()
+        write_much(one)
+        inode = (one.seen.changes / "7.txt").stat().st_ino
+        before = one.seen
+        await one.commit()
+        assert one.did == ["collect", "pause", "attach"]
+        assert len(stage.listing()) == LIGHT.files + 2
+        assert stage.volumes.locate(stage.volume_id, "7.txt").path.stat().st_ino == inode
+        # It goes on in another room and sees what it wrote, but not what others committed.
+        assert one.seen.changes != before.changes and list(one.seen.changes.iterdir()) == []
+        assert not before.changes.exists()
+        assert not any((layer / "theirs.txt").exists() for layer in one.seen.layers)
+        one.write("more.txt")
+        await one.commit()
+        assert stage.last_record().changed == 2  # the file, and the directory that it is in
+
+    play(body)
+
+
+def test_a_large_commit_of_a_held_volume_is_copied(play):
+    async def body(stage: Stage) -> None:
+        one = stage.container("ta-1")
+        write_much(one)
+        one.held, before = True, one.seen
+        await one.commit()
+        assert one.did == ["collect", "pause"]
+        assert one.seen is before
+        assert len(stage.listing()) == LIGHT.files + 1
+
+    play(body)
+
+
+def test_a_container_that_cannot_be_stopped_is_not(play):
+    async def body(stage: Stage) -> None:
+        one = stage.container("ta-1")
+        one.can_pause = False
+        write_much(one)
+        await one.commit()
+        assert one.did == ["collect"]
+        assert len(stage.listing()) == LIGHT.files + 1
+
+    play(body)
+
+
+def test_a_large_commit_that_is_refused_leaves_the_view_as_it_was(play):
+    async def body(stage: Stage) -> None:
+        one = stage.container("ta-1")
+        write_much(one)
+        before = one.seen
+        with pytest.raises(Conflict, match="No space left on device"):
+            await one.commit()
+        assert one.did == ["collect", "pause", "attach"]
+        assert one.seen == before and stage.listing() == []
+
+    play(body, VolumeLimits(v1_inodes=10))
+
+
+def test_a_reload_copies_nothing(play):
+    async def body(stage: Stage) -> None:
+        one = stage.container("ta-1")
+        one.write("a.txt")
+        inode = (one.seen.changes / "a.txt").stat().st_ino
+        await one.reload()
+        assert stage.volumes.locate(stage.volume_id, "a.txt").path.stat().st_ino == inode
 
     play(body)

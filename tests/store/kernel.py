@@ -88,6 +88,16 @@ class Mount:
         self.hide()
         self.show(self.volumes.advance(self.checkout))
 
+    def take_over(self) -> None:
+        self.hide()
+        alone, checkout = self.alone, self.checkout
+        staged = self.volumes.stage_still(checkout)
+        if staged is not None:
+            by = Committer(self.where.name)
+            checkout = self.volumes.replace(checkout, staged, by, newest=False)
+        self.show(checkout)
+        self.alone = alone
+
     def close(self) -> None:
         self.hide()
         self.volumes.release(self.checkout)
@@ -149,9 +159,13 @@ def main(directory: Path, options: str, seed: int) -> None:
             box.work(chance)
         redirects += count_redirects(box.checkout.changes)
         before, seen = volumes.history(volume).head, box.view()
-        staged = volumes.stage(box.checkout)
-        if staged is not None:
-            volumes.publish(box.checkout, staged, Committer(box.where.name))
+        if chance.random() < 0.3:
+            box.take_over()
+            assert box.view() == seen
+        else:
+            staged = volumes.stage(box.checkout)
+            if staged is not None:
+                volumes.publish(box.checkout, staged, Committer(box.where.name))
         head = volumes.history(volume).head
         again = volumes.stage(box.checkout)
         assert again is None or not again.written.changes, again

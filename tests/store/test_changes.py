@@ -41,7 +41,7 @@ class Box:
         tree = read_stack(self.layers)
         (directory / "room").mkdir()
         self.checkout = Checkout.begin(
-            "vo-1", "ta-1", Version(1, tree), (base,), directory / "room"
+            "vo-1", "ta-1", Version(1, tree), (base,), Checkout.lay_out(directory / "room")
         )
         self.mount = Overlay(self.checkout)
 

@@ -140,6 +140,20 @@ class VolumeMachine(RuleBasedStateMachine):
         publish(self.files, box.seen, now)
         box.seen = now
 
+    @rule(which=BOXES, newest=st.booleans())
+    def take_over(self, which, newest):
+        box = self.boxes[which]
+        now = box.mount.view()
+        staged = self.store.volumes.stage_still(box.checkout)
+        if staged is None:
+            assert now == box.seen
+            return
+        box.checkout = self.store.volumes.replace(box.checkout, staged, API, newest=newest)
+        box.mount = Overlay(box.checkout)
+        publish(self.files, box.seen, now)
+        box.seen = dict(self.files) if newest else now
+        assert box.mount.view() == box.seen
+
     @rule(which=BOXES)
     def reload(self, which):
         self.commit(which)

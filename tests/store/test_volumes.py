@@ -390,14 +390,14 @@ def test_a_delete_that_fails_loses_nothing(store, volume):
 
 
 def test_a_failed_stage_leaves_nothing(store, volume, container, monkeypatch):
-    from modal_emulator.store import changes
+    from modal_emulator.store import drafts
 
     def broken(*_):
         raise OSError(28, "No space left on device")
 
     box = container().write(a="1")
     with monkeypatch.context() as patch, pytest.raises(OSError, match="No space"):
-        patch.setattr(changes, "copy_file", broken)
+        patch.setattr(drafts, "copy_file", broken)
         box.commit()
     assert on_disk(store, volume) == [box.checkout.room.name]
     assert box.commit().number == 1

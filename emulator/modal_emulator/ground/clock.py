@@ -8,7 +8,7 @@ import asyncio
 import time
 from typing import Protocol
 
-__all__ = ["Clock", "SystemClock", "adopt_time_zone"]
+__all__ = ["Clock", "SystemClock", "adopt_time_zone", "rest"]
 
 
 class Clock(Protocol):
@@ -38,3 +38,8 @@ class SystemClock:
 def adopt_time_zone() -> None:
     """Follow the environment variable TZ as it is now; Python reads it at start only."""
     time.tzset()
+
+
+def rest(seconds: float) -> None:
+    """Wait in a process that has no loop, for the machine and not for an event of the story."""
+    time.sleep(seconds)

@@ -34,6 +34,7 @@ class Capability(Enum):
     OPEN_FILE_REFUSAL = "detach refuses while anything in the container holds the volume"
     KILL = "a container can be killed without a word"
     OWN_PROCESSES = "a container sees its own processes only"
+    PAUSE = "a container can be stopped for a moment, so that large commits copy nothing"
 
 
 class OpenFiles(Conflict):
@@ -115,12 +116,21 @@ class Container(Protocol):
         """The id from the plan."""
         ...
 
-    async def detach(self, volume_id: str) -> None:
+    @property
+    def can_pause(self) -> bool:
+        """Whether `detach` can be `pausing`."""
+        ...
+
+    async def detach(self, volume_id: str, *, pausing: bool = False) -> None:
         """
         Take the volume away; its path then shows an empty directory.
 
+        With `pausing`, which needs `Capability.PAUSE`, nobody sees that: all processes of the
+        container stand still until `attach`.
+
         Raises:
-            OpenFiles: something in the container holds it; nothing was changed.
+            OpenFiles: something in the container holds it, or a process cannot be stopped;
+                nothing was changed.
         """
         ...
 

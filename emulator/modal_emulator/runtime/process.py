@@ -190,10 +190,15 @@ class _Process:
         """The id from the plan."""
         return self._container_id
 
-    async def detach(self, volume_id: str) -> None:
+    @property
+    def can_pause(self) -> bool:
+        """Only where the kernel mounts: what is copied has to be copied again in any case."""
+        return self._copies is None
+
+    async def detach(self, volume_id: str, *, pausing: bool = False) -> None:
         """Take the volume away, unless something in the container holds it."""
         if self._copies is None:
-            await self._cell.ask({"do": "detach", "volume_id": volume_id})
+            await self._cell.ask({"do": "detach", "volume_id": volume_id, "pausing": pausing})
             clear_scratch(self._scratches[volume_id])
         else:
             await asyncio.to_thread(self._copies.detach, volume_id, self._cell.warden_pid)

@@ -25,6 +25,7 @@ from modal_emulator.runtime.lines import Message, Peer
 from modal_emulator.runtime.mounts import Mounts
 from modal_emulator.runtime.outline import python_needs
 from modal_emulator.runtime.overlay import Privilege
+from modal_emulator.runtime.pausing import Pause
 from modal_emulator.runtime.replacing import Places
 from modal_emulator.runtime.root import Root
 
@@ -93,6 +94,7 @@ class _Warden:
         self._server = server
         self._job = job
         self._root: Root | None = None
+        self._pause: Pause | None = None
         privilege = Privilege(root=job.isolation is Isolation.ROOT)
         self._mounts = Mounts(job.directory, privilege)
         self._privilege = privilege
@@ -104,6 +106,7 @@ class _Warden:
             return
         self._root = Root(self._job, needs, self._privilege)
         self._root.build()
+        self._pause = Pause(self._root.inside("/proc"))
         for mount in self._job.mounts:
             place = self._root.place_of(mount.volume_id)
             self._mounts.attach(mount.volume_id, mount.view, place)
@@ -173,12 +176,25 @@ class _Warden:
             more = self._server.has_more
 
     def _detach(self, message: Mapping[str, Any]) -> None:
-        self._mounts.detach(message["volume_id"])
+        assert self._pause is not None  # the server asks wardens that mount
+        volume_id = message["volume_id"]
+        if message.get("pausing") and not self._pause.begin(volume_id):
+            raise OpenFiles
+        try:
+            self._mounts.detach(volume_id)
+        except BaseException:
+            self._pause.end(volume_id)
+            raise
 
     def _attach(self, message: Mapping[str, Any]) -> None:
-        assert self._root is not None  # the server asks wardens that mount
-        place = self._root.place_of(message["volume_id"])
-        self._mounts.attach(message["volume_id"], view_from_values(message["view"]), place)
+        assert self._root is not None
+        assert self._pause is not None
+        volume_id = message["volume_id"]
+        place = self._root.place_of(volume_id)
+        try:
+            self._mounts.attach(volume_id, view_from_values(message["view"]), place)
+        finally:
+            self._pause.end(volume_id)
 
     def _terminate(self, _message: Mapping[str, Any]) -> None:
         with suppress(ProcessLookupError):

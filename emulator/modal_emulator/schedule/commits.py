@@ -1,7 +1,8 @@
 """
 Commits and reloads of running containers, in the order that keeps them safe.
 
-A commit reads what the container wrote without stopping it, and publishes it as a version. A
+A commit reads what the container wrote without stopping it, and publishes it as a version; where
+that is much, it stops the container for a moment and takes the files over instead of copying. A
 reload first takes the volume away, which the backend refuses while anything holds it open, so that
 nothing can be written between reading the changes and showing the new version. One lock per
 volume of one container keeps its commits and reloads in a row; publishing itself is a single
@@ -16,12 +17,16 @@ from typing import Any
 
 from modal_emulator.ground.errors import Conflict
 from modal_emulator.ground.journal import Journal
-from modal_emulator.runtime.backend import Container, Mount, View
-from modal_emulator.store.checkout import Checkout
+from modal_emulator.runtime.backend import Container, Mount, OpenFiles, View
+from modal_emulator.store.checkout import Checkout, Staged
+from modal_emulator.store.drafts import Budget, Heavy
 from modal_emulator.store.history import Committer
-from modal_emulator.store.volumes import Volumes
+from modal_emulator.store.volumes import UNBOUNDED, Volumes
 
-__all__ = ["Commits", "MountPoint"]
+__all__ = ["LIGHT", "Commits", "MountPoint"]
+
+LIGHT = Budget(files=500, bytes=32 << 20)
+"""What is copied sooner than a container can be stopped, its mount changed and let go on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +124,35 @@ class Commits:
         await asyncio.shield(self._begin(self._reload(container_id, mounted)))
 
     async def _commit(self, container_id: str, mounted: _Mounted, via: str) -> None:
+        if mounted.point.read_only:
+            return
         container, who = self._containers[container_id], self._who[container_id]
         async with mounted.lock:
             await container.collect(mounted.point.volume_id)
-            await self._publish(mounted, who(via))
+            try:
+                budget = LIGHT if container.can_pause else UNBOUNDED
+                staged = await asyncio.to_thread(self._volumes.stage, mounted.checkout, budget)
+            except Heavy:
+                if await self._take_over(container, mounted, who(via)):
+                    return
+                staged = await asyncio.to_thread(self._volumes.stage, mounted.checkout)
+            if staged is not None:
+                self._publish(mounted, staged, who(via))
+
+    async def _take_over(self, container: Container, mounted: _Mounted, by: Committer) -> bool:
+        """Commit without copying, if nothing in the container holds the volume."""
+        volume_id = mounted.point.volume_id
+        try:
+            await container.detach(volume_id, pausing=True)
+        except OpenFiles:
+            return False
+        try:
+            staged = await asyncio.to_thread(self._volumes.stage_still, mounted.checkout)
+            if staged is not None:
+                self._replace(mounted, staged, by, newest=False)
+        finally:
+            await container.attach(volume_id, _view(mounted.point, mounted.checkout))
+        return True
 
     async def _reload(self, container_id: str, mounted: _Mounted) -> None:
         container, who = self._containers[container_id], self._who[container_id]
@@ -131,8 +161,7 @@ class Commits:
             await container.detach(volume_id)
             try:
                 await container.collect(volume_id)
-                await self._publish(mounted, who("reload"))
-                mounted.checkout = self._volumes.advance(mounted.checkout)
+                await self._renew(mounted, who("reload"))
             finally:
                 await container.attach(volume_id, _view(mounted.point, mounted.checkout))
         self._journal.add(
@@ -142,13 +171,23 @@ class Commits:
             version=mounted.checkout.base.number,
         )
 
-    async def _publish(self, mounted: _Mounted, by: Committer) -> None:
-        if mounted.point.read_only:
-            return
-        staged = await asyncio.to_thread(self._volumes.stage, mounted.checkout)
-        if staged is not None:
-            self._volumes.publish(mounted.checkout, staged, by)
-            self._begin(self._merge(mounted.point.volume_id))
+    async def _renew(self, mounted: _Mounted, by: Committer) -> None:
+        """Publish what is pending in a view that nobody sees, and go on with the newest version."""
+        staged = None
+        if not mounted.point.read_only:
+            staged = await asyncio.to_thread(self._volumes.stage_still, mounted.checkout)
+        if staged is None:
+            mounted.checkout = self._volumes.advance(mounted.checkout)
+        else:
+            self._replace(mounted, staged, by, newest=True)
+
+    def _publish(self, mounted: _Mounted, staged: Staged, by: Committer) -> None:
+        self._volumes.publish(mounted.checkout, staged, by)
+        self._begin(self._merge(mounted.point.volume_id))
+
+    def _replace(self, mounted: _Mounted, staged: Staged, by: Committer, *, newest: bool) -> None:
+        mounted.checkout = self._volumes.replace(mounted.checkout, staged, by, newest=newest)
+        self._begin(self._merge(mounted.point.volume_id))
 
     async def _merge(self, volume_id: str) -> None:
         """Merge layers beside the commits, so that no commit has to wait for it."""

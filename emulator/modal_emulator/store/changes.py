@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from modal_emulator.store.copying import GONE, copy_file, make, place, same_bytes
+from modal_emulator.store.copying import GONE, make, place, same_bytes
 from modal_emulator.store.drafts import Draft
 from modal_emulator.store.layer import describe, find
 from modal_emulator.store.paths import Parts
@@ -71,7 +71,8 @@ def collect(upper: Upper, draft: Draft) -> Collected:
     """
     Write into `draft` what a container wrote and its marks do not know yet.
 
-    Files may be written to all the while, and are then taken as they are.
+    Files may be written to all the while, and are then taken as they are; but not if the draft
+    takes them over.
     """
     # The clock to compare with is the file system's own.
     horizon = draft.directory.stat().st_ctime_ns - _RACY_NS
@@ -208,12 +209,12 @@ class _Reader:
         elif _alike(before, mark) and (before.kept is None or same_bytes(path, before.kept)):
             self.now[parts] = before if self._racy(mark) else mark
             return
-        room = self.draft.room(parts)
         try:
-            entry = copy_file(path, room)
+            entry = self.draft.bring(path, parts)
         except FileNotFoundError:
             return
-        self.now[parts] = replace(mark, entry=entry, kept=self._keep(room, mark))
+        kept = self._keep(self.draft.room(parts), mark)
+        self.now[parts] = replace(mark, entry=entry, kept=kept)
         self.draft.note(parts, entry)
 
     def _copied_up(self, path: Path, parts: Parts, mark: Mark) -> Path | None:
@@ -237,7 +238,8 @@ class _Reader:
         return kept
 
     def _racy(self, mark: Mark) -> bool:
-        return mark.ctime_ns >= self.horizon
+        # What is taken over is not compared with again.
+        return not self.draft.takes_over and mark.ctime_ns >= self.horizon
 
     def _from_base(self, parts: Parts, origin: Parts) -> None:
         """Show at one path what the base has at another, with all below it."""

@@ -13,7 +13,17 @@ from pathlib import Path
 
 from modal_emulator.store.tree import Entry, Kind
 
-__all__ = ["GONE", "copy_bytes", "copy_file", "dispose", "make", "place", "same_bytes", "stamp"]
+__all__ = [
+    "GONE",
+    "copy_bytes",
+    "copy_file",
+    "dispose",
+    "make",
+    "place",
+    "same_bytes",
+    "stamp",
+    "take_file",
+]
 
 GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EINVAL, errno.ENXIO, errno.ENODATA)
 """How the kernel says that what was listed a moment ago is not there any more, or is another."""
@@ -55,6 +65,31 @@ def copy_file(source: Path, target: Path) -> Entry:
         os.close(reader)
     entry = Entry(Kind.FILE, size, status.st_mtime_ns, stat.S_IMODE(status.st_mode))
     stamp(target, entry)
+    return entry
+
+
+def take_file(source: Path, target: Path) -> Entry:
+    """
+    Show a regular file that nobody will write to again at another path, without copying.
+
+    It gets the owner that a copy would have: whose a file is does not survive a commit.
+
+    Raises:
+        FileNotFoundError: there is no regular file of this name (any more).
+    """
+    status = source.lstat()
+    if not stat.S_ISREG(status.st_mode):
+        raise FileNotFoundError(source)
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in _CANNOT_LINK:
+            raise
+        return copy_file(source, target)
+    entry = Entry(Kind.FILE, status.st_size, status.st_mtime_ns, stat.S_IMODE(status.st_mode))
+    if (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid()):
+        os.chown(target, os.geteuid(), os.getegid())
+        target.chmod(entry.mode)  # the kernel takes set-id bits away
     return entry
 
 

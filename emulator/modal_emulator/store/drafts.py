@@ -6,17 +6,33 @@ Whoever changes a volume, be it a container's commit or a call from outside, not
 they can get their times once everything is in them. It knows no volume.
 """
 
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from modal_emulator.store.copying import dispose
+from modal_emulator.store.copying import copy_file, dispose, take_file
 from modal_emulator.store.layer import Change, apply, make_removal
 from modal_emulator.store.packing import pack_changes
 from modal_emulator.store.paths import Parts
 from modal_emulator.store.settling import stamp_all
 from modal_emulator.store.tree import Entry, Tree
 
-__all__ = ["Draft", "Written"]
+__all__ = ["Budget", "Draft", "Heavy", "Written"]
+
+
+_BLOCK = 512  # the unit of st_blocks, on every file system
+
+
+class Heavy(Exception):
+    """Copying would take more than the caller allowed; nothing was changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How much a draft may copy before it is `Heavy`."""
+
+    files: float = math.inf
+    bytes: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +57,25 @@ class Written:
 
 
 class Draft:
-    """Changes on a tree, and the directory that takes their bytes."""
+    """
+    Changes on a tree, and the directory that takes their bytes.
 
-    def __init__(self, directory: Path, seen: Tree) -> None:
+    With `takes_over` the files that are brought will not be written to again, and become the
+    layer's own; else they are copied, as far as the budget goes.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        seen: Tree,
+        *,
+        takes_over: bool = False,
+        budget: Budget = Budget(),
+    ) -> None:
         self.directory = directory
         self.seen = seen
+        self.takes_over = takes_over
+        self._files, self._bytes = budget.files, budget.bytes
         self._changes: dict[Parts, Change] = {}
         self._rooms: dict[Parts, Path] = {(): directory}
 
@@ -63,6 +93,22 @@ class Draft:
         """Say that a path and what is below it goes."""
         self._changes[parts] = Change(parts, None)
         make_removal(self.room(parts))
+
+    def bring(self, source: Path, parts: Parts) -> Entry:
+        """
+        Put the bytes of a file into the room of a path and return what was put there.
+
+        Raises:
+            FileNotFoundError: there is no regular file of this name (any more).
+            Heavy: that would be more than the budget.
+        """
+        if self.takes_over:
+            return take_file(source, self.room(parts))
+        self._files -= 1
+        self._bytes -= source.lstat().st_blocks * _BLOCK
+        if self._files < 0 or self._bytes < 0:
+            raise Heavy
+        return copy_file(source, self.room(parts))
 
     def touch(self, parts: Parts, now_ns: int) -> None:
         """Give a directory, which is made if it is missing, the present time."""

@@ -24,7 +24,7 @@ from modal_emulator.store.packing import pack_changes
 from modal_emulator.store.paths import parse
 from modal_emulator.store.settling import prune, settle
 from modal_emulator.store.shelf import Shelf
-from modal_emulator.store.tree import Entry, Kind
+from modal_emulator.store.tree import Entry, Kind, Tree
 
 __all__ = ["Line", "Located", "Merging", "Writing"]
 
@@ -176,11 +176,16 @@ class Line:
 
     # ---------------------------------------------------------------- checkouts
 
-    def checkout(self, holder: str) -> Checkout:
-        """Lay out a view of the newest version and hold that version for it."""
-        room = self.shelf.workroom()
+    def checkout(self, holder: str, room: Path) -> Checkout:
+        """Begin a view of the newest version in a room laid out for it, and hold that version."""
         checkout = Checkout.begin(self.volume_id, holder, self.head, self.paths, room)
         self.shelf.pin(self.head.layers)
+        return checkout
+
+    def resume(self, old: Checkout, room: Path, shown: Tree) -> Checkout:
+        """Begin a view of what another one shows, whose `own` layer is in this room."""
+        checkout = Checkout.begin(self.volume_id, old.holder, old.base, old.below, room, shown)
+        self.shelf.pin(old.base.layers)
         return checkout
 
     def release(self, checkout: Checkout) -> None:

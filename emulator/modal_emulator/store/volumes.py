@@ -12,17 +12,17 @@ from itertools import islice
 from pathlib import Path
 
 from modal_emulator.ground.clock import Clock
-from modal_emulator.ground.errors import Conflict, Invalid, NotFound
+from modal_emulator.ground.errors import Invalid, NotFound
 from modal_emulator.ground.ids import Ids
 from modal_emulator.ground.journal import Journal
 from modal_emulator.store.archive import Archive
 from modal_emulator.store.checkout import Checkout, Staged
 from modal_emulator.store.content import Content
-from modal_emulator.store.drafts import Draft, Written
+from modal_emulator.store.drafts import Budget, Written
 from modal_emulator.store.edits import Incoming, copying, putting, removing
 from modal_emulator.store.environments import Environments
 from modal_emulator.store.history import Committer, History, Version
-from modal_emulator.store.layer import Change, apply
+from modal_emulator.store.layer import Change
 from modal_emulator.store.ledger import Ledger
 from modal_emulator.store.limits import VolumeLimits
 from modal_emulator.store.line import Line, Located, Merging, Writing
@@ -30,10 +30,12 @@ from modal_emulator.store.lines import Lines
 from modal_emulator.store.names import Claim, Creation, Family, Named, Names
 from modal_emulator.store.paths import parse, show
 from modal_emulator.store.tree import Entry
+from modal_emulator.store.views import Views
 
-__all__ = ["VOLUME", "Incoming", "Located", "Volume", "VolumeLimits", "Volumes"]
+__all__ = ["UNBOUNDED", "VOLUME", "Incoming", "Located", "Volume", "VolumeLimits", "Volumes"]
 
 VOLUME = "Volume"
+UNBOUNDED = Budget()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ class Volumes:
         self._limits = limits
         self._archive = Archive(ledger)
         self._lines = Lines(directory, self._archive, clock, limits)
-        self._checkouts: dict[Path, tuple[Checkout, Line]] = {}
+        self._views = Views(self._lines, self._line, self._told)
         names.register(Family(VOLUME, "vo", forget=self._forget))
 
     # ---------------------------------------------------------------- which there are
@@ -228,54 +230,40 @@ class Volumes:
 
     def checkout(self, volume_id: str, holder: str) -> Checkout:
         """Give a container a view of the newest version, with an empty place for its changes."""
-        line = self._line(volume_id)
-        checkout = line.checkout(holder)
-        self._checkouts[checkout.room] = checkout, line
-        return checkout
+        return self._views.checkout(volume_id, holder)
 
-    def stage(self, checkout: Checkout) -> Staged | None:
+    def stage(self, checkout: Checkout, budget: Budget = UNBOUNDED) -> Staged | None:
         """
         Copy what the container changed since its last commit; None if it changed nothing.
 
         Slow, and safe in any thread, one at a time per checkout: nothing shared is changed.
+
+        Raises:
+            Heavy: it is more than the budget.
         """
-        self._lines.trash.empty(most=500)  # so that none of many commits waits for long
-        current, line = self._held(checkout)
-        draft = Draft(line.shelf.workroom(), current.seen)
-        try:
-            return current.stage(draft)
-        except BaseException:
-            line.drop(draft.directory)
-            raise
+        return self._views.stage(checkout, budget)
+
+    def stage_still(self, checkout: Checkout) -> Staged | None:
+        """As `stage`, but without copying: the container cannot write, and `replace` follows."""
+        return self._views.stage_still(checkout)
 
     def publish(self, checkout: Checkout, staged: Staged, by: Committer) -> Version:
         """Make what was staged the newest version; the newest as it is, if nothing changed."""
-        try:
-            current, line = self._held(checkout)
-            self.get(checkout.volume_id)  # it may have been deleted
-        except BaseException:
-            staged.written.drop()
-            raise
-        before = line.head
-        version = line.commit(staged.written, by)
-        alone = before.tree is staged.written.seen
-        seen = version.tree if alone else apply(current.seen, staged.written.changes)
-        self._checkouts[checkout.room] = current.committed(staged, seen), line
-        self._told(line, before, by)
-        return version
+        return self._views.publish(checkout, staged, by)
+
+    def replace(
+        self, checkout: Checkout, staged: Staged, by: Committer, *, newest: bool
+    ) -> Checkout:
+        """Publish, and return the view that comes after: the `newest`, or what was seen before."""
+        return self._views.replace(checkout, staged, by, newest=newest)
 
     def advance(self, checkout: Checkout) -> Checkout:
         """Return a view of the newest version in place of this one, whose changes are dropped."""
-        new = self.checkout(checkout.volume_id, checkout.holder)
-        self.release(checkout)
-        return new
+        return self._views.advance(checkout)
 
     def release(self, checkout: Checkout) -> None:
         """Take a view back; what was not committed is gone. A second call does nothing."""
-        held = self._checkouts.pop(checkout.room, None)
-        if held is not None:
-            held[1].release(checkout)
-            self._lines.let_go(held[1])
+        self._views.release(checkout)
 
     # ---------------------------------------------------------------- merges
 
@@ -340,12 +328,6 @@ class Volumes:
             self._journal.add("volume.merge-failed", volume_id=line.volume_id, error=repr(error))
         else:
             line.finish_merge(merging, size)
-
-    def _held(self, checkout: Checkout) -> tuple[Checkout, Line]:
-        held = self._checkouts.get(checkout.room)
-        if held is None:
-            raise Conflict("This view of the Volume was given back")
-        return held
 
     def _line(self, volume_id: str) -> Line:
         volume = self.get(volume_id)
