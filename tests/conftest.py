@@ -11,6 +11,8 @@ from helpers import Traces, eventually
 
 # Two shared cores make any deadline a coin toss.
 settings.register_profile("house", deadline=None)
+# Many times as much of everything that is drawn: `tox -e machine`.
+settings.register_profile("long", deadline=None, max_examples=5000)
 settings.load_profile("house")
 
 

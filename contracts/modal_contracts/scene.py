@@ -57,6 +57,10 @@ class Container:
             raise ContainerReplaced(f"{self._id} answered first, then {who}; run the clause again")
         return result
 
+    def forget(self) -> None:
+        """Expect another container from now on: this one was killed."""
+        self._id = None
+
     def start(self) -> None:
         """Make sure that the container runs, and so has its first view of its volumes."""
         self.run(bodies.names, "/")

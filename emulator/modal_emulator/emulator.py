@@ -6,7 +6,6 @@ The emulator: one World behind its servers, started and stopped as one thing.
 """
 
 import asyncio
-import shutil
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
@@ -19,6 +18,7 @@ from modal_emulator.ground.clock import SystemClock
 from modal_emulator.ground.errors import Invalid
 from modal_emulator.ground.ids import Ids
 from modal_emulator.ground.journal import Event
+from modal_emulator.ground.removal import remove_tree
 from modal_emulator.lodging import Lodging
 from modal_emulator.rpc.credentials import DEMO_TOKEN_ID, Credentials
 from modal_emulator.rpc.results import terminated
@@ -151,7 +151,7 @@ class Emulator:
         old = self._root
         await self._close_world()
         self._open_world()
-        await asyncio.to_thread(shutil.rmtree, old, ignore_errors=True)
+        await asyncio.to_thread(remove_tree, old)
 
     async def warm(self) -> None:
         """Make ready what the first container needs."""

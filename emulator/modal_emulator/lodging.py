@@ -8,13 +8,13 @@ is removed by the next one that starts: nobody holds its lock any more.
 
 import fcntl
 import os
-import shutil
 import stat
 import tempfile
 from contextlib import suppress
 from pathlib import Path
 
 from modal_emulator.ground.ids import Ids
+from modal_emulator.ground.removal import remove_tree
 
 __all__ = ["Lodging"]
 
@@ -58,7 +58,7 @@ class Lodging:
     def close(self) -> None:
         """Remove what is not the user's."""
         for path, lock in self._scratch:
-            shutil.rmtree(path, ignore_errors=True)
+            remove_tree(path)
             os.close(lock)
         self._scratch.clear()
 
@@ -93,6 +93,6 @@ def _remove_if_orphan(path: Path) -> None:
     lock = os.open(path / LOCK, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        shutil.rmtree(path, ignore_errors=True)
+        remove_tree(path)
     finally:
         os.close(lock)

@@ -6,11 +6,11 @@ mounted in must never be emptied: it may be the user's own files that are seen t
 """
 
 import os
-import shutil
 import stat
 from contextlib import suppress
 from pathlib import Path
 
+from modal_emulator.ground import removal
 from modal_emulator.runtime.mountinfo import mounts_below
 
 __all__ = ["discard", "remove_tree", "sweep"]
@@ -38,10 +38,10 @@ def discard(path: Path) -> None:
     if path.is_symlink() or not path.is_dir():
         path.unlink(missing_ok=True)
         return
-    shutil.rmtree(path, ignore_errors=True)
+    removal.remove_tree(path)
     if path.exists():
         _allow(path)
-        shutil.rmtree(path, ignore_errors=True)
+        removal.remove_tree(path)
 
 
 def _allow(directory: Path) -> None:

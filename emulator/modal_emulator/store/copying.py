@@ -6,11 +6,11 @@ It knows files and entries, not layers.
 """
 
 import errno
-import math
 import os
 import stat
 from pathlib import Path
 
+from modal_emulator.ground.removal import dispose
 from modal_emulator.store.tree import Entry, Kind
 
 __all__ = [
@@ -168,28 +168,3 @@ def same_bytes(one: Path, other: Path) -> bool:
             if data != second.read(len(data)):
                 return False
     return True
-
-
-def dispose(path: Path, most: float = math.inf) -> int:
-    """
-    Delete a file or a directory with all it holds, whatever modes user code gave to it.
-
-    Stops after about `most` names; returns how many it deleted. It is gone if that is fewer.
-    """
-    if not stat.S_ISDIR(path.lstat().st_mode):
-        path.unlink()
-        return 1
-    path.chmod(0o700)
-    with os.scandir(path) as listing:
-        entries = list(listing)
-    count = 0
-    for entry in entries:
-        if entry.is_dir(follow_symlinks=False):
-            count += dispose(Path(entry.path), most - count)
-        else:
-            os.unlink(entry.path)  # noqa: PTH108 - many, and a Path for each is slow
-            count += 1
-        if count >= most:
-            return count
-    path.rmdir()
-    return count + 1

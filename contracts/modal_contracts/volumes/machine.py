@@ -1,0 +1,198 @@
+"""
+A state machine that drives containers of one volume, and compares them with the model.
+
+Hypothesis draws the steps and shortens a failure to a short program of them; what it prints reads
+as what was done. Only this room needs Hypothesis, which is an extra of the package.
+"""
+
+from typing import Any, ClassVar
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+
+from modal_contracts.volumes.model import Model
+from modal_contracts.volumes.stage import OpenScene, Play, Stage
+from modal_contracts.volumes.steps import Step
+
+__all__ = ["perform"]
+
+WHO = st.integers(0, 2)
+NAMES = ("a", "b", "c")
+PATHS = st.sampled_from(
+    [*NAMES, *(f"{x}/{y}" for x in NAMES for y in NAMES), "a/a/a", "a/b/c", "b/a/c", "c/c/a"]
+)
+SIZES = st.sampled_from([1, 7, 40])
+MODES = st.sampled_from([0o600, 0o644, 0o755])
+NOWHERE = "nowhere/at-all"
+
+
+class Containers(RuleBasedStateMachine):
+    """Two or three containers that mount one volume, a client of the API, and the model."""
+
+    open_scene: ClassVar[OpenScene]
+    play: ClassVar[Play]
+
+    @initialize()
+    def begin(self) -> None:
+        """Raise the curtain."""
+        self.count = 0
+        self.stage = Stage(type(self).open_scene, self.play)
+        self.model = Model(self.play.rules)
+
+    def teardown(self) -> None:
+        """Look at everything once more, and end the containers."""
+        if not hasattr(self, "stage"):
+            return
+        try:
+            for who in range(self.play.containers):
+                self.look(who)
+            for path, (kind, *_) in self.stage.listed().items():
+                if kind == "file":
+                    self.model.reads(path, self.stage.text(path))
+        finally:
+            self.stage.close()
+
+    # ------------------------------------------------------------ in containers
+
+    @rule(who=WHO, path=PATHS, size=SIZES)
+    def write(self, who: int, path: str, size: int) -> None:
+        """Write a file from its beginning."""
+        self.change(who, "write", path, self.text(size))
+
+    @rule(who=WHO, path=PATHS, size=SIZES)
+    def append(self, who: int, path: str, size: int) -> None:
+        """Add to the end of a file."""
+        self.change(who, "append", path, self.text(size))
+
+    @rule(who=WHO, path=PATHS, size=st.sampled_from([0, 5, 60]))
+    def truncate(self, who: int, path: str, size: int) -> None:
+        """Give a file another size."""
+        self.change(who, "truncate", path, size)
+
+    @rule(who=WHO, old=PATHS, new=PATHS)
+    def rename(self, who: int, old: str, new: str) -> None:
+        """Rename a file, a link or a directory."""
+        self.change(who, "rename", old, new)
+
+    @rule(who=WHO, path=PATHS)
+    def remove(self, who: int, path: str) -> None:
+        """Remove a file or a link."""
+        self.change(who, "remove", path)
+
+    @rule(who=WHO, path=PATHS)
+    def remove_tree(self, who: int, path: str) -> None:
+        """Remove a directory with all that is in it."""
+        self.change(who, "remove_tree", path)
+
+    @rule(who=WHO, path=PATHS)
+    def make_directory(self, who: int, path: str) -> None:
+        """Make a directory."""
+        self.change(who, "make_directory", path)
+
+    @rule(who=WHO, path=PATHS)
+    def symlink(self, who: int, path: str) -> None:
+        """Make a link that leads nowhere."""
+        self.change(who, "symlink", path, NOWHERE)
+
+    @rule(who=WHO, path=PATHS, mode=MODES)
+    def chmod(self, who: int, path: str, mode: int) -> None:
+        """Give a file another mode."""
+        self.change(who, "chmod", path, mode)
+
+    @rule(who=WHO)
+    def commit(self, who: int) -> None:
+        """Commit."""
+        self.model.commit(self.which(who))
+        self.took(who, "commit")
+
+    @rule(who=WHO)
+    def reload(self, who: int) -> None:
+        """Reload."""
+        self.model.reload(self.which(who))
+        self.took(who, "reload")
+
+    @rule(who=WHO)
+    def look(self, who: int) -> None:
+        """Look at what is there."""
+        self.model.start(self.which(who))
+        self.took(who, "look")
+
+    @rule(who=WHO)
+    def kill(self, who: int) -> None:
+        """Kill a container; another one takes its place."""
+        if self.play.kills:
+            self.stage.kill(self.which(who))
+            self.model.kill(self.which(who))
+            self.model.lists(self.stage.listed())
+
+    # ------------------------------------------------------------ by the API
+
+    @rule(path=PATHS, size=SIZES, force=st.booleans())
+    def upload(self, path: str, size: int, force: bool) -> None:
+        """Upload a file."""
+        self.edit("upload", path, self.text(size), force)
+
+    @rule(path=PATHS, recursive=st.booleans())
+    def remove_file(self, path: str, recursive: bool) -> None:
+        """Remove a file or a directory."""
+        self.edit("remove_file", path, recursive)
+
+    @rule(source=PATHS, into=PATHS, recursive=st.booleans())
+    def copy_files(self, source: str, into: str, recursive: bool) -> None:
+        """Copy a file or, in version 2, a directory."""
+        self.edit("copy_files", source, into, recursive and self.play.version == 2)
+
+    @rule(path=PATHS)
+    def read_file(self, path: str) -> None:
+        """Read a file."""
+        self.model.reads(path, self.stage.text(path))
+
+    # ------------------------------------------------------------ both, and compare
+
+    def change(self, who: int, name: str, *arguments: Any) -> None:
+        """Take a step in a container and in the model."""
+        self.count += 1
+        refusal, seen = self.stage.take(self.which(who), name, *arguments)
+        self.model.change(self.which(who), Step(name, arguments, self.count), bool(refusal))
+        self.compare(who, seen)
+
+    def edit(self, name: str, *arguments: Any) -> None:
+        """Take a step by the API and in the model."""
+        self.count += 1
+        refusal = self.stage.edit(name, *arguments)
+        self.model.edit(Step(name, arguments, self.count), bool(refusal))
+        self.model.lists(self.stage.listed())
+
+    def took(self, who: int, name: str) -> None:
+        """Take a step that the model has taken."""
+        refusal, seen = self.stage.take(self.which(who), name)
+        assert not refusal, refusal
+        self.compare(who, seen)
+
+    def compare(self, who: int, seen: dict[str, list[object]]) -> None:
+        """Compare what the container and the API show."""
+        self.model.sees(self.which(who), seen)
+        self.model.lists(self.stage.listed())
+
+    def which(self, who: int) -> int:
+        """Return which container is meant; there may be fewer than the steps know."""
+        return who % self.play.containers
+
+    def text(self, size: int) -> str:
+        """Return a text of this size, which tells the step where there is room."""
+        return f"{self.count};".ljust(size, ".")[:size]
+
+
+def perform(open_scene: OpenScene, play: Play, *, examples: int, steps: int) -> None:
+    """Run the machine: so many examples, of at most so many steps each."""
+    attributes = {"open_scene": staticmethod(open_scene), "play": play}
+    run_state_machine_as_test(
+        type("Containers", (Containers,), attributes),
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=steps,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
