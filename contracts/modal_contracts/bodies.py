@@ -26,6 +26,7 @@ __all__ = [
     "error_number",
     "exists",
     "hold",
+    "in_a_row_then_commit",
     "let_go",
     "link_target",
     "listed",
@@ -129,6 +130,15 @@ def commit(volume: modal.Volume) -> None:
 def then_commit(volume: modal.Volume, body: Callable[..., object], *arguments: Any) -> None:
     """Run a body and commit in the same call, so that no background commit comes between."""
     body(*arguments)
+    volume.commit()
+
+
+def in_a_row_then_commit(
+    volume: modal.Volume, steps: Sequence[tuple[Callable[..., object], ...]]
+) -> None:
+    """Run bodies with their arguments one after the other and commit, all in the same call."""
+    for body, *arguments in steps:
+        body(*arguments)
     volume.commit()
 
 

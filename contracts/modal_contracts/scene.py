@@ -50,12 +50,14 @@ class Container:
             ContainerReplaced: the target answered from another container than before.
         """
         answer: tuple[str, Result] = self._function.remote(body, arguments, options)
-        who, result = answer
-        if self._id is None:
-            self._id = who
-        elif who != self._id:
-            raise ContainerReplaced(f"{self._id} answered first, then {who}; run the clause again")
-        return result
+        return self._accept(answer)
+
+    def begin(
+        self, body: Callable[..., Result], *arguments: Any, **options: Any
+    ) -> Callable[[], Result]:
+        """Start a function of `bodies` and go on; return what waits for it and gives its result."""
+        call = self._function.spawn(body, arguments, options)
+        return lambda: self._accept(call.get())
 
     def forget(self) -> None:
         """Expect another container from now on: this one was killed."""
@@ -92,6 +94,14 @@ class Container:
     def reload(self) -> None:
         """Reload the volume at `DATA`."""
         self.run(bodies.reload, self._volume)
+
+    def _accept(self, answer: tuple[str, Result]) -> Result:
+        who, result = answer
+        if self._id is None:
+            self._id = who
+        elif who != self._id:
+            raise ContainerReplaced(f"{self._id} answered first, then {who}; run the clause again")
+        return result
 
 
 class Scene:
@@ -138,16 +148,21 @@ class Scene:
         *,
         app_secrets: Sequence[modal.Secret] = (),
         image_env: Mapping[str, str] | None = None,
+        inputs_at_once: int = 1,
         **options: Any,
     ) -> list[Container]:
         """
         Make warm containers with these volumes; a single volume is mounted at `DATA`.
 
-        Each is the only container of a Function of its own. It starts with its first call.
+        Each is the only container of a Function of its own. It starts with its first call. With
+        `inputs_at_once` it works on as many at the same time, each in a thread.
         Further options go to `App.function`.
         """
         app = modal.App(secrets=list(app_secrets))
         mounts = _mounts(volumes)
+        body: Any = bodies.perform
+        if inputs_at_once > 1:
+            body = modal.concurrent(max_inputs=inputs_at_once)(body)
         functions = [
             app.function(
                 name=f"container_{number}",
@@ -157,7 +172,7 @@ class Scene:
                 max_containers=1,
                 timeout=WARM_SECONDS,
                 **{"scaledown_window": WARM_SECONDS, **options},
-            )(bodies.perform)
+            )(body)
             for number in range(count)
         ]
         self._stack.enter_context(app.run())

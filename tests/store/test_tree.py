@@ -36,6 +36,15 @@ def test_what_is_put_is_found_and_the_old_tree_stays():
     assert new.get(("d", "b", "c")) is None
 
 
+def test_a_tree_may_be_deeper_than_the_stack():
+    deep = ("d",) * 3000
+    tree = Tree().put((*deep, "a"), file(7))
+    assert (tree.count, tree.get((*deep, "a"))) == (3001, file(7))
+    assert max(tree.walk(), key=lambda found: len(found[0])) == ((*deep, "a"), file(7))
+    assert tree.remove((*deep, "a")).count == 3000
+    assert tree.remove(("d",)) == Tree()
+
+
 def test_untouched_directories_are_shared():
     old = Tree().put(("d", "a"), file()).put(("e", "a"), file())
     new = old.put(("e", "b"), file())

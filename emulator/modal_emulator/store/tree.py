@@ -51,39 +51,47 @@ class _Directory:
     below: int = 0
     """How many entries there are in it and in all its directories."""
 
+    # No recursion here and in `_walk`: a tree may be deeper than Python's stack.
+
     def put(self, parts: Parts, entry: Entry) -> "_Directory":
-        name, rest = parts[0], parts[1:]
-        old = self.names.get(name)
-        directory = old if isinstance(old, _Directory) else None
-        new: _Node
-        if rest:
+        above, directory = [self], self
+        for name in parts[:-1]:
+            node = directory.names.get(name)
             # A file where a directory is needed gives way, as a lower file does in an overlay.
-            new = (directory or _parent_of(entry)).put(rest, entry)
-        elif entry.is_directory:
-            new = replace(directory, entry=entry) if directory else _Directory(entry)
-        else:
-            new = entry
-        return self._with(self.names.set(name, new), _weight(new) - _weight(old))
+            directory = node if isinstance(node, _Directory) else _parent_of(entry)
+            above.append(directory)
+        old = directory.names.get(parts[-1])
+        new: _Node = entry
+        if entry.is_directory:
+            new = replace(old, entry=entry) if isinstance(old, _Directory) else _Directory(entry)
+        return _rebuilt(above, parts, new)
 
     def remove(self, parts: Parts) -> "_Directory":
-        name, rest = parts[0], parts[1:]
-        old = self.names.get(name)
-        if old is None:
-            return self
-        if not rest:
-            return self._with(self.names.delete(name), -_weight(old))
-        if not isinstance(old, _Directory):
-            return self
-        new = old.remove(rest)
-        if new is old:
-            return self
-        return self._with(self.names.set(name, new), new.below - old.below)
+        above, directory = [self], self
+        for name in parts[:-1]:
+            node = directory.names.get(name)
+            if not isinstance(node, _Directory):
+                return self
+            directory = node
+            above.append(directory)
+        return _rebuilt(above, parts, None) if parts[-1] in directory.names else self
 
-    def _with(self, names: "Map[str, _Node]", gained: int) -> "_Directory":
-        return _Directory(self.entry, names, self.below + gained)
+    def set(self, name: str, new: "_Node | None") -> "_Directory":
+        old = self.names.get(name)
+        names = self.names.delete(name) if new is None else self.names.set(name, new)
+        return _Directory(self.entry, names, self.below + _weight(new) - _weight(old))
 
 
 _Node = Entry | _Directory
+
+
+def _rebuilt(above: list[_Directory], parts: Parts, node: _Node | None) -> _Directory:
+    """Return the first directory with another node, or none, at the end of the path."""
+    root = above[0]
+    for directory, name in zip(reversed(above), reversed(parts), strict=True):
+        root = directory.set(name, node)
+        node = root
+    return root
 
 
 def _directory(entry: Entry, names: dict[str, _Node]) -> _Directory:
@@ -201,9 +209,15 @@ class Tree:
 
 
 def _walk(directory: _Directory, parts: Parts) -> Iterator[tuple[Parts, Entry]]:
-    for name in sorted(directory.names):
+    levels = [(parts, directory, iter(sorted(directory.names)))]
+    while levels:
+        above, directory, names = levels[-1]
+        name = next(names, None)
+        if name is None:
+            levels.pop()
+            continue
         node = directory.names[name]
-        below = (*parts, name)
+        below = (*above, name)
         yield below, _entry(node)
         if isinstance(node, _Directory):
-            yield from _walk(node, below)
+            levels.append((below, node, iter(sorted(node.names))))
