@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from modal_emulator.runtime.backend import Exit, OpenFiles, View
 from modal_emulator.schedule.calls import Input
-from modal_emulator.schedule.pool import Worker
+from modal_emulator.schedule.worker import Worker
 
 __all__ = ["FakeContainer", "FakeLauncher", "ManualClock", "settle"]
 
@@ -82,6 +82,7 @@ class FakeLauncher:
     def __init__(self, error: Exception | None = None) -> None:
         self.launched: list[Worker] = []
         self.error = error
+        self.told: list[str] = []
 
     async def launch(self, worker: Worker) -> FakeContainer:
         self.launched.append(worker)
@@ -94,3 +95,6 @@ class FakeLauncher:
 
     def timed_out(self, lost: Input, timeout: float) -> bytes:
         return f"timed out after {timeout:g}".encode()
+
+    def preempted(self, worker: Worker) -> None:
+        self.told.append(worker.container_id)

@@ -13,6 +13,7 @@ from modal_emulator.ground.clock import Clock
 from modal_emulator.ground.ids import Ids
 from modal_emulator.ground.journal import Journal
 from modal_emulator.runtime.backend import Backend
+from modal_emulator.schedule.after_kill import AfterKill
 from modal_emulator.schedule.calls import Calls
 from modal_emulator.schedule.commits import Commits
 from modal_emulator.schedule.dispatcher import Dispatcher
@@ -44,6 +45,8 @@ class Settings:
 
     background_commit_interval: float = 5.0
     """Modal says "every few seconds" and no number; 0 turns background commits off."""
+    after_kill: AfterKill = AfterKill.OBSERVED
+    """Whether a container that is killed leaves what it had not committed; see `AfterKill`."""
     isolation: str = ""
     """How containers are kept apart: root, userns or plain; empty picks the best there is."""
     runtime: str = "process"
@@ -122,7 +125,8 @@ class World:
         mounts = Mounts(ledger, content, environments, directory / "mounts", ids)
         images = Images(ledger, ids)
         apps = Apps(ledger, names, environments, clock, ids)
-        calls, logs, commits = Calls(clock, ids), Logs(clock), Commits(volumes, journal)
+        calls, logs = Calls(clock, ids), Logs(clock)
+        commits = Commits(volumes, journal, settings.after_kill)
         launcher = ContainerLauncher(
             apps=apps,
             calls=calls,
@@ -162,6 +166,7 @@ class World:
 
     async def close(self) -> None:
         """End every container and close the ledger."""
+        self.commits.closing()
         await self.dispatcher.close()
         await self.commits.close()
         self.grants.close()

@@ -9,6 +9,7 @@ from modal_emulator.ground.errors import Conflict, NotFound
 from modal_emulator.ground.ids import Ids
 from modal_emulator.ground.journal import Journal
 from modal_emulator.runtime.backend import OpenFiles
+from modal_emulator.schedule.after_kill import AfterKill
 from modal_emulator.schedule.background import commit_in_background
 from modal_emulator.schedule.commits import LIGHT, Commits, MountPoint
 from modal_emulator.store.content import Content
@@ -40,10 +41,17 @@ class Stage:
             journal=self.journal,
             limits=limits or VolumeLimits(),
         )
+        self.mount(1, AfterKill.OBSERVED)
+
+    def mount(self, version: int, after_kill: AfterKill) -> None:
+        """Let containers mount a volume of this version from here on."""
         self.volume_id = self.volumes.get_or_create(
-            name="v", environment="", creation=Creation.CREATE_IF_MISSING
+            name=f"v{version}",
+            environment="",
+            creation=Creation.CREATE_IF_MISSING,
+            version=version,
         ).volume_id
-        self.commits = Commits(self.volumes, self.journal)
+        self.commits = Commits(self.volumes, self.journal, after_kill)
 
     def container(self, container_id: str, *, read_only: bool = False) -> "Writer":
         point = MountPoint(self.volume_id, "/data", read_only)
@@ -175,6 +183,78 @@ def test_what_a_container_did_not_commit_goes_with_it(play):
         assert not changes.exists() and stage.listing() == []
         with pytest.raises(Conflict):
             await one.commit()
+
+    play(body)
+
+
+@pytest.mark.parametrize(
+    ("after", "version", "kept"),
+    [
+        (AfterKill.OBSERVED, 1, False),
+        (AfterKill.OBSERVED, 2, True),
+        (AfterKill.LOST, 1, False),
+        (AfterKill.LOST, 2, False),
+        (AfterKill.KEPT, 1, True),
+        (AfterKill.KEPT, 2, True),
+    ],
+)
+def test_what_a_killed_container_leaves_hangs_on_the_setting(play, after, version, kept):
+    async def body(stage: Stage) -> None:
+        stage.mount(version, after)
+        one = stage.container("ta-1")
+        one.write("a.txt")
+        await one.commit()
+        one.write("b.txt")
+        keeping = stage.commits.ended("ta-1", abrupt=True)
+        if keeping is not None:
+            await keeping
+        assert stage.listing() == (["a.txt", "b.txt"] if kept else ["a.txt"])
+        assert stage.last_record().by.via == ("kill" if kept else "commit")
+        assert not one.seen.changes.exists()
+
+    play(body)
+
+
+def test_after_an_end_in_order_nothing_is_kept(play):
+    async def body(stage: Stage) -> None:
+        stage.mount(2, AfterKill.KEPT)
+        one = stage.container("ta-1")
+        one.write("a.txt")
+        assert stage.commits.ended("ta-1") is None
+        assert stage.listing() == []
+
+    play(body)
+
+
+def test_what_is_kept_of_a_deleted_volume_is_dropped(play):
+    async def body(stage: Stage) -> None:
+        stage.mount(2, AfterKill.KEPT)
+        one, two = stage.container("ta-1"), stage.container("ta-2")
+        one.write("a.txt")
+        two.write("a.txt")
+        keeping = stage.commits.ended("ta-1", abrupt=True)
+        stage.volumes.delete(stage.volume_id)
+        await keeping
+        (event,) = stage.journal.events("volume.kill-commit-failed")
+        assert stage.volume_id in event.values["error"]
+        assert stage.commits.ended("ta-2", abrupt=True) is None
+        assert not one.seen.changes.exists() and not two.seen.changes.exists()
+
+    play(body)
+
+
+def test_when_everything_ends_nothing_is_kept(play):
+    async def body(stage: Stage) -> None:
+        stage.mount(2, AfterKill.KEPT)
+        one = stage.container("ta-1")
+        stage.container("ta-2").write("b.txt")
+        one.write("a.txt")
+        keeping = stage.commits.ended("ta-1", abrupt=True)
+        stage.commits.closing()
+        assert stage.commits.ended("ta-2", abrupt=True) is None
+        await keeping
+        assert stage.listing() == []
+        assert not one.seen.changes.exists()
 
     play(body)
 

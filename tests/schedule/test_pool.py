@@ -9,10 +9,12 @@ from modal_emulator.ground.ids import Ids
 from modal_emulator.ground.journal import Journal
 from modal_emulator.runtime.backend import Exit
 from modal_emulator.schedule.calls import Calls, FunctionCall, Input, Outcome, State, Status
-from modal_emulator.schedule.pool import Pool, PoolLimits, Worker
+from modal_emulator.schedule.pool import Pool, PoolLimits
+from modal_emulator.schedule.worker import Ending, Worker
 from modal_emulator.store.apps import Function, FunctionSpec
 
 SUCCESS = Outcome(Status.SUCCESS, b"yes")
+GRACE = 30.0
 FAILURE = Outcome(Status.FAILURE, b"no")
 
 
@@ -30,7 +32,7 @@ class Stage:
             self.launcher,
             self.clock,
             Journal(self.clock),
-            PoolLimits(max_containers=4, exit_grace=0.01),
+            PoolLimits(max_containers=4, exit_grace=GRACE),
             lambda: ids.mint("ta"),
         )
         self.call = self.calls.open("fu-1", 4)
@@ -48,6 +50,12 @@ class Stage:
         assert await self.ask(worker) == [new]
         return new, worker
 
+    async def close(self, *, at_once: bool = False) -> None:
+        closing = asyncio.ensure_future(self.pool.close(at_once=at_once))
+        await settle()
+        await self.clock.advance(GRACE)
+        await asyncio.wait_for(closing, 5)
+
     def ask(self, worker: Worker, most: int = 1) -> "asyncio.Task[list[Input] | None]":
         return asyncio.ensure_future(self.pool.take(worker, most, 0))
 
@@ -56,7 +64,7 @@ def play(body: Callable[[Stage], Awaitable[None]], error: Exception | None = Non
     async def run() -> None:
         stage = Stage(FunctionSpec(**spec), error)
         await body(stage)
-        await stage.pool.close()
+        await stage.close()
 
     asyncio.run(run())
 
@@ -250,7 +258,10 @@ def test_a_container_that_ignores_the_interrupt_is_killed_after_the_grace():
         await stage.ask(worker)
         await settle()
         await stage.clock.advance(7)
-        await asyncio.wait_for(worker.gone.wait(), 5)
+        await stage.clock.advance(GRACE - 0.1)
+        assert worker.container.did == ["terminate"]
+        await stage.clock.advance(0.2)
+        assert worker.gone.is_set()
         assert worker.container.did == ["terminate", "kill"]
         assert new.outcome.status is Status.TIMEOUT
 
@@ -321,9 +332,151 @@ def test_closing_leaves_no_worker(at_once: bool):
         await settle()
         for worker in stage.launcher.launched:
             worker.container.obeys = False
-        await stage.pool.close(at_once=at_once)
+        await stage.close(at_once=at_once)
         assert not stage.pool.workers
         call: FunctionCall = stage.call
         assert call.unfinished == 0
+
+    play(body)
+
+
+@pytest.mark.parametrize("obeys", [True, False])
+@pytest.mark.parametrize("why", [Ending.PREEMPTED, Ending.STOPPED])
+def test_an_interrupted_containers_input_begins_again_in_another(obeys: bool, why: Ending):
+    async def body(stage: Stage) -> None:
+        new, worker = await stage.working()
+        worker.container.obeys = obeys
+        stage.pool.interrupt(worker, why)
+        await settle()
+        assert new.state is (State.QUEUED if obeys else State.RUNNING)
+        await stage.clock.advance(GRACE)
+        assert worker.gone.is_set() and new.state is State.QUEUED
+        assert stage.launcher.told == ([worker.container_id] if why is Ending.PREEMPTED else [])
+
+        (second,) = [w for w in stage.launcher.launched if w is not worker]
+        assert await stage.ask(second) == [new]
+        assert new.attempt == 0  # which leaves all retries
+        stage.pool.finish(new, SUCCESS)
+        assert new.outcome == SUCCESS
+
+    play(body, max_containers=1)
+
+
+def test_what_is_done_within_the_grace_is_done():
+    async def body(stage: Stage) -> None:
+        new, worker = await stage.working()
+        worker.container.obeys = False
+        stage.pool.interrupt(worker, Ending.PREEMPTED)
+        await settle()
+        stage.pool.finish(new, SUCCESS)
+        await stage.clock.advance(GRACE)
+        assert worker.gone.is_set() and new.outcome == SUCCESS
+        assert stage.pool.backlog == 0
+
+    play(body)
+
+
+def test_async_code_that_is_interrupted_says_cancelled_and_begins_again():
+    async def body(stage: Stage) -> None:
+        new, worker = await stage.working()
+        worker.container.obeys = False
+        stage.pool.interrupt(worker, Ending.PREEMPTED)
+        stage.pool.finish(new, Outcome(Status.TERMINATED, b"", 0, worker.container_id))
+        assert new.state is State.RUNNING
+        stage.pool.exited(worker, Exit(0))
+        assert new.state is State.QUEUED
+
+    play(body)
+
+
+def test_a_container_is_interrupted_once():
+    async def body(stage: Stage) -> None:
+        _, worker = await stage.working()
+        worker.container.obeys = False
+        for _ in range(2):
+            stage.pool.interrupt(worker, Ending.STOPPED)
+        await settle()
+        assert worker.container.did == ["terminate"]
+
+    play(body)
+
+
+def test_a_timeout_takes_the_container_and_its_other_inputs_begin_again():
+    async def body(stage: Stage) -> None:
+        late, worker = await stage.working()
+        await stage.clock.advance(4)
+        other = stage.submit()
+        assert await stage.ask(worker) == [other]
+        await stage.clock.advance(3)
+        assert late.outcome.status is Status.TIMEOUT
+        assert other.state is State.QUEUED and other.outcome is None
+
+    play(body, timeout=7, max_inputs_at_once=2)
+
+
+def test_an_outcome_that_comes_after_the_timeout_does_not_end_the_next_attempt():
+    async def body(stage: Stage) -> None:
+        new, worker = await stage.working()
+        worker.container.obeys = False
+        await settle()
+        await stage.clock.advance(7)
+        assert new.state is State.WAITING
+        stage.pool.finish(new, Outcome(Status.TERMINATED, b"late", 0, worker.container_id))
+        assert new.state is State.WAITING
+
+        await stage.clock.advance(1)
+        second = stage.launcher.launched[-1]
+        assert second is not worker and await stage.ask(second) == [new]
+        stage.pool.finish(new, Outcome(Status.SUCCESS, b"late", 0, worker.container_id))
+        assert new.state is State.RUNNING
+        stage.pool.finish(new, Outcome(Status.SUCCESS, b"in time", 0, second.container_id))
+        assert new.outcome.result == b"in time"
+
+    play(body, timeout=7, retries=1, retry_delay=1.0)
+
+
+def test_a_cancelled_input_that_takes_its_container_along_spares_the_others():
+    async def body(stage: Stage) -> None:
+        doomed, worker = await stage.working()
+        other = stage.submit()
+        assert await stage.ask(worker) == [other]
+        stage.pool.cancel(doomed, Outcome(Status.TERMINATED, b"cancelled"))
+        stage.pool.exited(worker, Exit(0))
+        assert doomed.outcome.result == b"cancelled"
+        assert other.state is State.QUEUED
+
+    play(body, max_inputs_at_once=2)
+
+
+def test_a_container_killed_on_purpose_fails_its_input():
+    async def body(stage: Stage) -> None:
+        new, worker = await stage.working()
+        await stage.pool.kill(worker)
+        assert worker.container.did == ["kill"]
+        assert new.outcome.result == b"died None 9"
+
+    play(body)
+
+
+def test_a_container_that_is_let_go_finishes_first():
+    async def body(stage: Stage) -> None:
+        new, worker = await stage.working()
+        stage.pool.let_go(worker)
+        stage.pool.finish(new, SUCCESS)
+        assert await stage.ask(worker) is None
+        assert new.outcome == SUCCESS and worker.container.did == []
+
+    play(body)
+
+
+def test_a_container_interrupted_while_it_starts_fails_nobody():
+    async def body(stage: Stage) -> None:
+        new = stage.submit()
+        await settle()
+        (worker,) = stage.launcher.launched
+        stage.pool.interrupt(worker, Ending.PREEMPTED)
+        await settle()
+        assert worker.gone.is_set() and new.state is State.QUEUED
+        assert len(stage.launcher.launched) == 2
 
     play(body)

@@ -9,6 +9,7 @@ from modal_emulator.rpc.compat import known
 from modal_emulator.rpc.definitions import definition_of, handle_of
 from modal_emulator.rpc.handles import volume_metadata
 from modal_emulator.runtime.backend import Exit
+from modal_emulator.schedule.worker import Ending
 from modal_emulator.store.apps import App, Apps, Function
 from modal_emulator.store.volumes import Volumes
 
@@ -56,16 +57,20 @@ class Messages:
             else:
                 yield api_pb2.Object(object_id=object_id)
 
-    def died(self, ended: Exit) -> bytes:
+    def died(self, ended: Exit, why: Ending | None) -> bytes:
         """Say that the container died; Modal's own words are not known [guess]."""
+        code = ended.code or 0
         if ended.signal is not None:
             how = f"was killed by {signal.Signals(ended.signal).name}"
+            code = 128 + ended.signal  # as a shell says it, and the SDK of Sandboxes: 137
         else:
             how = f"exited with code {ended.code}"
+        if why is Ending.OUT_OF_MEMORY:
+            how = f"ran out of memory (OOM) and {how}"
         return api_pb2.GenericResult(
             status=api_pb2.GenericResult.GENERIC_STATUS_FAILURE,
             exception=f"The container {how} before the input was done.",
-            exitcode=ended.code or 0,
+            exitcode=code,
         ).SerializeToString()
 
     def timed_out(self, input_id: str, timeout: float) -> bytes:

@@ -11,7 +11,7 @@ from modal_emulator.ground.journal import Journal
 from modal_emulator.schedule.commits import Commits
 from modal_emulator.schedule.dispatcher import Dispatcher
 
-__all__ = ["commit_in_background"]
+__all__ = ["commit_in_background", "commit_once"]
 
 # At most a fifth of the time goes to background commits.
 REST = 4
@@ -30,13 +30,18 @@ async def commit_in_background(
     while interval > 0:
         await clock.sleep(max(interval, REST * took))
         began = clock.now()
-        for worker in dispatcher.workers():
-            for volume_id in commits.volumes_of(worker.container_id):
-                try:
-                    await commits.commit(worker.container_id, volume_id, "background")
-                except (EmulatorError, OSError, KeyError) as error:
-                    # It is tried again after the next interval; the exit commit comes in any case.
-                    journal.add(
-                        "volume.background-commit-failed", volume_id=volume_id, error=repr(error)
-                    )
+        await commit_once(dispatcher, commits, journal)
         took = clock.now() - began
+
+
+async def commit_once(dispatcher: Dispatcher, commits: Commits, journal: Journal) -> None:
+    """Commit every volume of every container now."""
+    for worker in dispatcher.workers():
+        for volume_id in commits.volumes_of(worker.container_id):
+            try:
+                await commits.commit(worker.container_id, volume_id, "background")
+            except (EmulatorError, OSError, KeyError) as error:
+                # It is tried again after the next interval; the exit commit comes in any case.
+                journal.add(
+                    "volume.background-commit-failed", volume_id=volume_id, error=repr(error)
+                )

@@ -31,6 +31,7 @@ class Event(Enum):
 
     TAKEN = "taken"
     LOST = "lost"  # its container died; another attempt is due
+    RESTARTED = "restarted"  # its container was interrupted; no attempt is counted
     DUE = "due"
     DONE = "done"
 
@@ -40,6 +41,7 @@ NEXT: dict[tuple[State, Event], State] = {
     (State.QUEUED, Event.DONE): State.FINISHED,  # cancelled, or its function cannot start
     (State.RUNNING, Event.DONE): State.FINISHED,
     (State.RUNNING, Event.LOST): State.WAITING,
+    (State.RUNNING, Event.RESTARTED): State.QUEUED,
     (State.WAITING, Event.DUE): State.QUEUED,
     (State.WAITING, Event.DONE): State.FINISHED,
 }
@@ -175,6 +177,10 @@ class Calls:
         """The attempt came to nothing and another one is due."""
         lost.step(Event.LOST)
         lost.attempt += 1
+
+    def restart(self, interrupted: Input) -> None:
+        """The same attempt begins again, in another container."""
+        interrupted.step(Event.RESTARTED)
 
     def requeue(self, waiting: Input) -> None:
         """The time of the next attempt has come."""

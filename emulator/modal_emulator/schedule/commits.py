@@ -15,9 +15,10 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
-from modal_emulator.ground.errors import Conflict
+from modal_emulator.ground.errors import Conflict, EmulatorError, NotFound
 from modal_emulator.ground.journal import Journal
 from modal_emulator.runtime.backend import Container, Mount, OpenFiles, View
+from modal_emulator.schedule.after_kill import AfterKill
 from modal_emulator.store.checkout import Checkout, Staged
 from modal_emulator.store.drafts import Budget, Heavy
 from modal_emulator.store.history import Committer
@@ -49,9 +50,13 @@ class _Mounted:
 class Commits:
     """Knows which container has which checkout, and moves them."""
 
-    def __init__(self, volumes: Volumes, journal: Journal) -> None:
+    def __init__(
+        self, volumes: Volumes, journal: Journal, after_kill: AfterKill = AfterKill.OBSERVED
+    ) -> None:
         self._volumes = volumes
         self._journal = journal
+        self._after_kill = after_kill
+        self._is_closing = False
         self._mounted: dict[tuple[str, str], _Mounted] = {}
         self._containers: dict[str, Container] = {}
         self._who: dict[str, Callable[[str], Committer]] = {}
@@ -72,16 +77,30 @@ class Commits:
         self._containers[container.container_id] = container
         self._who[container.container_id] = who
 
-    def ended(self, container_id: str) -> None:
-        """The container is gone; what it did not commit goes with it."""
+    def ended(
+        self, container_id: str, *, abrupt: bool = False
+    ) -> "asyncio.Future[list[None]] | None":
+        """
+        The container is gone; what it did not commit goes with it, or is kept after a kill.
+
+        Returns what to wait for when something is being kept.
+        """
         self._containers.pop(container_id, None)
-        self._who.pop(container_id, None)
+        who = self._who.pop(container_id, None)
+        keeping = []
         for key in [k for k in self._mounted if k[0] == container_id]:
             mounted = self._mounted.pop(key)
-            if mounted.lock.locked():
+            if abrupt and who is not None and self._keeps(mounted):
+                keeping.append(self._begin(self._keep(mounted, who("kill"))))
+            elif mounted.lock.locked():
                 self._begin(self._release(mounted))
             else:
                 self._volumes.release(mounted.checkout)
+        return asyncio.gather(*keeping) if keeping else None
+
+    def closing(self) -> None:
+        """From now on containers end because everything does: nothing is kept after a kill."""
+        self._is_closing = True
 
     async def close(self) -> None:
         """Return once everything that was begun is done."""
@@ -188,6 +207,30 @@ class Commits:
     def _replace(self, mounted: _Mounted, staged: Staged, by: Committer, *, newest: bool) -> None:
         mounted.checkout = self._volumes.replace(mounted.checkout, staged, by, newest=newest)
         self._begin(self._merge(mounted.point.volume_id))
+
+    def _keeps(self, mounted: _Mounted) -> bool:
+        if self._is_closing or mounted.point.read_only:
+            return False
+        try:
+            return self._after_kill.keeps(self._volumes.get(mounted.point.volume_id).version)
+        except NotFound:  # deleted meanwhile, and nothing to keep it in
+            return False
+
+    async def _keep(self, mounted: _Mounted, by: Committer) -> None:
+        """Commit in the container's place: it is gone, so nothing moves under the commit."""
+        async with mounted.lock:
+            try:
+                if not self._is_closing:
+                    await self._renew(mounted, by)
+            except (EmulatorError, OSError) as error:
+                self._journal.add(
+                    "volume.kill-commit-failed",
+                    volume_id=mounted.point.volume_id,
+                    container_id=by.container_id,
+                    error=repr(error),
+                )
+            finally:
+                self._volumes.release(mounted.checkout)
 
     async def _merge(self, volume_id: str) -> None:
         """Merge layers beside the commits, so that no commit has to wait for it."""

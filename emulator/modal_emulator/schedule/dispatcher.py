@@ -14,7 +14,8 @@ from modal_emulator.ground.ids import Ids
 from modal_emulator.ground.journal import Journal
 from modal_emulator.schedule.calls import Calls, FunctionCall, Input, Outcome
 from modal_emulator.schedule.logs import Logs
-from modal_emulator.schedule.pool import Launcher, Pool, PoolLimits, Worker
+from modal_emulator.schedule.pool import Launcher, Pool, PoolLimits
+from modal_emulator.schedule.worker import Worker
 from modal_emulator.store.apps import Apps, AppState, Function
 
 __all__ = ["Dispatcher"]

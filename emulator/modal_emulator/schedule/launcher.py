@@ -17,7 +17,7 @@ from modal_emulator.runtime.environ import container_environment
 from modal_emulator.schedule.calls import Calls, Input
 from modal_emulator.schedule.commits import Commits, MountPoint
 from modal_emulator.schedule.logs import Logs
-from modal_emulator.schedule.pool import Worker
+from modal_emulator.schedule.worker import Ending, Worker
 from modal_emulator.store.apps import Apps, Function
 from modal_emulator.store.history import Committer
 from modal_emulator.store.images import Images
@@ -46,7 +46,7 @@ class Translator(Protocol):
         """Return the ContainerArguments of the SDK's entrypoint, serialised."""
         ...
 
-    def died(self, ended: Exit) -> bytes:
+    def died(self, ended: Exit, why: Ending | None) -> bytes:
         """Return a GenericResult for the inputs of a container that died, serialised."""
         ...
 
@@ -116,11 +116,21 @@ class ContainerLauncher:
 
     def failure(self, worker: Worker, ended: Exit) -> bytes:
         """Say that the container died."""
-        return self._translator.died(ended)
+        return self._translator.died(ended, worker.ending)
 
     def timed_out(self, lost: Input, timeout: float) -> bytes:
         """Say that the input took too long."""
         return self._translator.timed_out(lost.input_id, timeout)
+
+    def preempted(self, worker: Worker) -> None:
+        """Tell the user, in Modal's words (modal-semantics 5 [observed])."""
+        self._logs.add(
+            worker.pool.function.app_id,
+            "Runner interrupted due to worker preemption. "
+            "Your Function will be restarted with the same input.\n",
+            container_id=worker.container_id,
+            function_id=worker.pool.function.function_id,
+        )
 
     def _plan(self, worker: Worker, function: Function, socket: Path) -> Plan:
         spec = function.spec
@@ -173,11 +183,20 @@ class ContainerLauncher:
 
     def _exit(self, worker: Worker) -> Callable[[Exit], None]:
         def left(ended: Exit) -> None:
-            self._commits.ended(worker.container_id)
-            worker.pool.exited(worker, ended)
-            self._door.close(worker.container_id)
+            worker.leaving = True
+            # In the middle of an input, and nobody asked for it: an `os._exit`, however clean.
+            abrupt = not ended.clean or (bool(worker.inputs) and worker.ending is None)
+            keeping = self._commits.ended(worker.container_id, abrupt=abrupt)
+            if keeping is None:
+                self._over(worker, ended)
+            else:  # who hears of the end finds the volumes as the end left them
+                keeping.add_done_callback(lambda _: self._over(worker, ended))
 
         return left
+
+    def _over(self, worker: Worker, ended: Exit) -> None:
+        worker.pool.exited(worker, ended)
+        self._door.close(worker.container_id)
 
     def _who(self, worker: Worker) -> Callable[[str], Committer]:
         def who(via: str) -> Committer:

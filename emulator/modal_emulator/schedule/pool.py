@@ -1,26 +1,28 @@
 """
-Containers of one function: how many there are, which input goes where, when one ends.
+Containers of one function: how many there are, and which input goes where.
 
 A `Pool` starts containers while inputs wait and none is free, hands inputs to those that ask,
 keeps idle ones warm for the scale-down window, and answers for the inputs of a container that
-died. It never looks into an input. What a container is made of comes from `Launcher`.
+died. It never looks into an input. What a container is made of comes from `Launcher`; how one is
+ended early is in `endings`.
 """
 
 import asyncio
-import contextlib
 from collections import deque
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from modal_emulator.ground.clock import Clock
 from modal_emulator.ground.journal import Journal
 from modal_emulator.runtime.backend import Container, Exit
 from modal_emulator.schedule.calls import Calls, Input, Outcome, State, Status
+from modal_emulator.schedule.endings import Endings
 from modal_emulator.schedule.pulse import Pulse
+from modal_emulator.schedule.worker import RESTARTS, Ending, Worker
 from modal_emulator.store.apps import Function
 
-__all__ = ["Launcher", "Pool", "PoolLimits", "Worker"]
+__all__ = ["Launcher", "Pool", "PoolLimits"]
 
 # After so many starts in a row that came to nothing, `min_containers` alone starts no other one.
 FAILED_STARTS = 3
@@ -34,17 +36,18 @@ class PoolLimits:
     """Modal's own bound is 4,000 per function; one machine has fewer cores."""
     scaledown_window: float = 60.0  # modal-semantics 5 [doc]
     timeout: float = 300.0  # modal-semantics 5 [doc]
-    exit_grace: float = 30.0  # modal-semantics 1.5 [doc]
+    exit_grace: float = 30.0
+    """From the interrupt to the kill, on the emulator's clock (modal-semantics 1.5 [doc])."""
 
 
 class Launcher(Protocol):
     """Makes the containers of a pool."""
 
-    async def launch(self, worker: "Worker") -> Container:
+    async def launch(self, worker: Worker) -> Container:
         """Start a container for this worker; its exit is told to `worker.pool.exited`."""
         ...
 
-    def failure(self, worker: "Worker", ended: Exit) -> bytes:
+    def failure(self, worker: Worker, ended: Exit) -> bytes:
         """Return a serialised GenericResult saying that the container died."""
         ...
 
@@ -52,27 +55,9 @@ class Launcher(Protocol):
         """Return a serialised GenericResult saying that the input took too long."""
         ...
 
-
-@dataclass(slots=True)
-class Worker:
-    """One container as its pool sees it."""
-
-    container_id: str
-    pool: "Pool"
-    enqueued_at: float
-    started_at: float = 0.0
-    container: Container | None = None
-    inputs: set[str] = field(default_factory=set)
-    asking: bool = False
-    ready: bool = False
-    """It has asked for an input once: user code was imported and entered."""
-    leaving: bool = False
-    """It takes no further input."""
-    failure: bytes = b""
-    """What it reported when user code could not be imported or entered."""
-    cancelled: list[str] = field(default_factory=list)
-    gone: asyncio.Event = field(default_factory=asyncio.Event)
-    pulse: Pulse = field(default_factory=Pulse)
+    def preempted(self, worker: Worker) -> None:
+        """Tell the user that the worker's container is being preempted."""
+        ...
 
 
 class Pool:
@@ -94,6 +79,7 @@ class Pool:
         self._clock = clock
         self._journal = journal
         self._limits = limits
+        self._endings = Endings(clock, limits.exit_grace)
         self._new_id = new_id
         self._waiting: deque[Input] = deque()
         self._pulse = Pulse()
@@ -160,14 +146,17 @@ class Pool:
 
     def finish(self, done: Input, outcome: Outcome) -> None:
         """Keep an outcome, or begin the next attempt if the function wants one."""
-        if timer := self._timers.pop(done.input_id, None):
-            timer.cancel()
-        worker = self.workers.get(done.container_id)
+        holder = outcome.container_id or done.container_id
+        current = holder == done.container_id and (not holder or done.state is State.RUNNING)
+        worker = self.workers.get(holder)
         if worker is not None:
+            if current and worker.ending in RESTARTS and outcome.status is Status.TERMINATED:
+                return  # async code that is interrupted says "cancelled"; see `exited`
             worker.inputs.discard(done.input_id)
             worker.leaving = worker.leaving or self.function.spec.single_use
-        if done.state is State.FINISHED:
-            return  # an outcome that comes after its timeout or cancellation
+        if not current or done.state is State.FINISHED:
+            return  # it comes after the attempt timed out, was cancelled or was lost
+        self._stop_timer(done)
         spec = self.function.spec
         failed = outcome.status in (Status.FAILURE, Status.TIMEOUT, Status.INTERNAL_FAILURE)
         if failed and done.state is State.RUNNING and done.attempt < spec.retries:
@@ -189,6 +178,7 @@ class Pool:
         worker = self.workers.get(doomed.container_id)
         if worker is not None and doomed.state is State.RUNNING:
             worker.cancelled.append(doomed.input_id)
+            worker.cancels = True
             worker.pulse.beat()
         self._calls.finish(doomed, outcome)
 
@@ -205,19 +195,25 @@ class Pool:
             code=ended.code,
             signal=ended.signal,
         )
-        result = worker.failure or self._launcher.failure(worker, ended)
-        status = Status.INIT_FAILURE if worker.failure else Status.FAILURE
-        outcome = Outcome(
-            status, result, 0, worker.container_id, worker.started_at, self._clock.now()
-        )
-        for input_id in tuple(worker.inputs):
-            self.finish(self._calls.input(input_id), outcome)
+        outcome = self._death(worker, ended)
+        # Of several inputs at once, sync code that is cancelled takes its container along, "causing
+        # concurrently running inputs to be rescheduled" (SDK:_container_entrypoint.py).
+        again = worker.ending in RESTARTS or (worker.cancels and ended.clean)
+        for input_id in sorted(worker.inputs, reverse=True):
+            unfinished = self._calls.input(input_id)
+            if again and not self.closed and unfinished.state is State.RUNNING:
+                self._stop_timer(unfinished)
+                self._calls.restart(unfinished)
+                self._waiting.appendleft(unfinished)
+            else:
+                self.finish(unfinished, outcome)
         # The SDK's entrypoint reports a failing import or `enter` and then exits with 0.
-        if not worker.ready and (worker.failure or not ended.clean):
+        if not (worker.ready or worker.ending in RESTARTS or (ended.clean and not worker.failure)):
             self._failed_starts += 1
             # It never got as far as asking: the next one would end the same way.
             while self._waiting:
                 self._calls.finish(self._waiting.popleft(), outcome)
+        self._pulse.beat()
         self.scale()
 
     async def close(self, *, at_once: bool = False) -> None:
@@ -227,32 +223,29 @@ class Pool:
         Every input without an outcome is terminated first.
         """
         self.closed = True
-        workers = tuple(self.workers.values())
-        for worker in workers:
-            await self.dismiss(worker, at_once=at_once)
-        if workers and not at_once:
-            waits = [asyncio.ensure_future(w.gone.wait()) for w in workers]
-            await asyncio.wait(waits, timeout=self._limits.exit_grace)
-            for wait in waits:
-                wait.cancel()
-        for worker in tuple(self.workers.values()):
-            if worker.container is not None:
-                await worker.container.kill()
+        await asyncio.gather(*(self._close(w, at_once) for w in tuple(self.workers.values())))
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def dismiss(self, worker: Worker, *, at_once: bool = False) -> None:
-        """Let one container leave: after its inputs if it is idle, interrupted if it is busy."""
+    def let_go(self, worker: Worker) -> None:
+        """Let a container finish what it works on, and leave."""
         worker.leaving = True
-        busy = bool(worker.inputs) or not worker.ready
         self._pulse.beat()
-        if worker.container is None:
-            return
-        if at_once:
-            await worker.container.kill()
-        elif busy:
-            await worker.container.terminate()
+        self.scale()
+
+    def interrupt(self, worker: Worker, why: Ending) -> None:
+        """Begin to end a container in order; what it works on begins again elsewhere."""
+        if why is Ending.PREEMPTED and worker.ending is None:
+            self._launcher.preempted(worker)
+        self._journal.add("container.interrupt", container_id=worker.container_id, why=why.value)
+        worker.leaving = True
+        self._spawn(self._endings.interrupt(worker, why))
+        self.scale()
+
+    async def kill(self, worker: Worker, why: Ending = Ending.KILLED) -> None:
+        """End a container without a word; what it works on fails, or is tried again."""
+        await self._endings.kill(worker, why)
 
     def waiting(self) -> tuple[Input, ...]:
         """Return the inputs that nobody has taken yet."""
@@ -276,7 +269,7 @@ class Pool:
         for worker in tuple(self.workers.values()):
             worker.leaving = True
             if not worker.ready:
-                await self.dismiss(worker)
+                self.interrupt(worker, Ending.CLOSED)
         self._pulse.beat()
 
     @property
@@ -313,7 +306,7 @@ class Pool:
             self.exited(worker, Exit(1))
             return
         worker.started_at = self._clock.now()
-        if self.closed:
+        if self.closed or worker.ending is not None:
             await worker.container.kill()
 
     async def _retry(self, waiting: Input, delay: float) -> None:
@@ -336,18 +329,31 @@ class Pool:
             Outcome(Status.TIMEOUT, result, 0, running.container_id, running.taken_at, now),
         )
         if worker is not None:
-            worker.leaving = True
-            self.scale()
-            await self._end(worker)
+            self.interrupt(worker, Ending.TIMED_OUT)
 
-    async def _end(self, worker: Worker) -> None:
+    async def _close(self, worker: Worker, at_once: bool) -> None:
+        worker.leaving = True
+        busy = bool(worker.inputs) or not worker.ready
+        self._pulse.beat()
         if worker.container is None:
             return
-        await worker.container.terminate()
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(worker.gone.wait(), self._limits.exit_grace)
-            return
-        await worker.container.kill()
+        if at_once:
+            await worker.container.kill()
+        elif busy:
+            await self._endings.interrupt(worker, Ending.CLOSED)
+        else:
+            await self._endings.outlast(worker)
+
+    def _death(self, worker: Worker, ended: Exit) -> Outcome:
+        """Return what is said of the inputs of a container that is gone."""
+        result = worker.failure or self._launcher.failure(worker, ended)
+        status = Status.INIT_FAILURE if worker.failure else Status.FAILURE
+        now = self._clock.now()
+        return Outcome(status, result, 0, worker.container_id, worker.started_at, now)
+
+    def _stop_timer(self, running: Input) -> None:
+        if timer := self._timers.pop(running.input_id, None):
+            timer.cancel()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.ensure_future(work)

@@ -10,7 +10,7 @@ from modal_emulator.rpc.call import Call
 from modal_emulator.rpc.compat import known
 from modal_emulator.rpc.tables import Rpc, accepted, full
 from modal_emulator.schedule.calls import Input, Outcome, Status
-from modal_emulator.schedule.pool import Worker
+from modal_emulator.schedule.worker import Ending, Worker
 from modal_emulator.world import World
 
 __all__ = ["RPCS"]
@@ -96,12 +96,12 @@ async def task_result(world: World, call: Call[api_pb2.TaskResultRequest]) -> Em
 async def container_stop(
     world: World, call: Call[api_pb2.ContainerStopRequest]
 ) -> api_pb2.ContainerStopResponse:
-    """Let a container go: after what it works on, or interrupting that."""
+    """Let a container go: after what it works on, or interrupting that, to begin elsewhere."""
     worker = world.dispatcher.worker(call.request.task_id)
     if getattr(call.request, "graceful", False):
-        worker.leaving = True
+        worker.pool.let_go(worker)
     else:
-        await worker.pool.dismiss(worker)
+        worker.pool.interrupt(worker, Ending.STOPPED)
     return api_pb2.ContainerStopResponse()
 
 

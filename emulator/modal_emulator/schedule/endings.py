@@ -1,0 +1,62 @@
+"""
+How a container ends that would have gone on: told in order, given a grace, then killed.
+
+The interrupt (SIGINT) lets the SDK's entrypoint run exit handlers and commit the volumes. What
+has not ended when the grace is over is killed with all its processes. The grace runs on the
+emulator's clock. What becomes of the inputs is decided in `pool`, what becomes of
+uncommitted writes in `commits`.
+"""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+from modal_emulator.ground.clock import Clock
+from modal_emulator.schedule.worker import Ending, Worker
+
+__all__ = ["Endings"]
+
+
+class Endings:
+    """Ends containers."""
+
+    def __init__(self, clock: Clock, grace: float) -> None:
+        self._clock = clock
+        self._grace = grace
+
+    def interrupt(self, worker: Worker, why: Ending) -> Coroutine[Any, Any, None]:
+        """Mark a container as ending now; the work to be done ends when the container has."""
+        is_told = worker.ending is not None
+        _mark(worker, why)
+        return self._interrupt(worker, is_told)
+
+    async def outlast(self, worker: Worker) -> None:
+        """Wait until a container that was told to leave is gone, and kill it after the grace."""
+        gone = asyncio.ensure_future(worker.gone.wait())
+        late = asyncio.ensure_future(self._clock.sleep(self._grace))
+        try:
+            await asyncio.wait((gone, late), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            gone.cancel()
+            late.cancel()
+        if not worker.gone.is_set():
+            await self.kill(worker, Ending.KILLED)
+
+    async def kill(self, worker: Worker, why: Ending) -> None:
+        """Kill a container without a word; returns when it is gone and answered for."""
+        _mark(worker, why)
+        if worker.container is not None:
+            await worker.container.kill()
+            await worker.gone.wait()
+
+    async def _interrupt(self, worker: Worker, is_told: bool) -> None:
+        if worker.container is None:
+            return  # whoever starts it looks at `ending`
+        if not is_told:  # a second interrupt would break off exit handlers
+            await worker.container.terminate()
+        await self.outlast(worker)
+
+
+def _mark(worker: Worker, why: Ending) -> None:
+    worker.leaving = True
+    worker.ending = worker.ending or why  # the first reason counts

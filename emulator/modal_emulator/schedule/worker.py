@@ -1,0 +1,69 @@
+"""
+One container as its pool sees it, and what can end it before its time.
+
+`Ending` names the reasons; `RESTARTS` says after which of them an unfinished input begins again
+in another container instead of failing. Nothing here acts: who takes what is decided in `pool`,
+how an end is brought about in `endings`.
+"""
+
+import asyncio
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from modal_emulator.runtime.backend import Container
+from modal_emulator.schedule.pulse import Pulse
+
+if TYPE_CHECKING:
+    from modal_emulator.schedule.pool import Pool
+
+__all__ = ["RESTARTS", "Ending", "Worker"]
+
+
+class Ending(Enum):
+    """Why the server ends a container that would have gone on."""
+
+    PREEMPTED = "preempted"
+    STOPPED = "stopped"  # `modal container stop`
+    TIMED_OUT = "timed out"  # one of its inputs
+    OUT_OF_MEMORY = "out of memory"
+    KILLED = "killed"
+    CLOSED = "closed"  # its app ended, or a new version took over
+
+
+RESTARTS = frozenset(
+    {
+        # "the Function will be restarted with the same input" (modal-semantics 5 [observed]).
+        Ending.PREEMPTED,
+        # "cancelled and rescheduled on other containers" (SDK:cli/container.py).
+        Ending.STOPPED,
+        # The other inputs of the container, as after a cancellation [guess].
+        Ending.TIMED_OUT,
+    }
+)
+
+
+@dataclass(slots=True)
+class Worker:
+    """One container as its pool sees it."""
+
+    container_id: str
+    pool: "Pool"
+    enqueued_at: float
+    started_at: float = 0.0
+    container: Container | None = None
+    inputs: set[str] = field(default_factory=set)
+    asking: bool = False
+    ready: bool = False
+    """It has asked for an input once: user code was imported and entered."""
+    leaving: bool = False
+    """It takes no further input."""
+    ending: Ending | None = None
+    failure: bytes = b""
+    """What it reported when user code could not be imported or entered."""
+    cancelled: list[str] = field(default_factory=list)
+    """Inputs to be cancelled that it was not told of yet."""
+    cancels: bool = False
+    """An input was cancelled while it worked on it."""
+    gone: asyncio.Event = field(default_factory=asyncio.Event)
+    pulse: Pulse = field(default_factory=Pulse)
