@@ -19,12 +19,12 @@ from grpclib.const import Cardinality, Handler
 from grpclib.server import Server, Stream
 from modal_proto import api_pb2
 
-__all__ = ["constant_server"]
+__all__ = ["auth_token", "constant_server"]
 
 FAR_FUTURE = 4_000_000_000
 
 
-def _token() -> str:
+def auth_token() -> str:
     parts = ({"alg": "none"}, {"exp": FAR_FUTURE}, {})
     return ".".join(base64.b64encode(json.dumps(p).encode()).decode().rstrip("=") for p in parts)
 
@@ -70,7 +70,7 @@ def constant_server(volumes: int) -> Iterator[str]:
         {
             "AuthTokenGet": (
                 api_pb2.AuthTokenGetRequest,
-                api_pb2.AuthTokenGetResponse(token=_token()),
+                api_pb2.AuthTokenGetResponse(token=auth_token()),
             ),
             "ClientHello": (Empty, api_pb2.ClientHelloResponse()),
             "VolumeList": (api_pb2.VolumeListRequest, _listing(volumes)),

@@ -39,7 +39,7 @@ def title(name: str) -> str:
     """Return what a benchmark's function name says."""
     words = name.removeprefix(PEER).removeprefix("bench_").replace("_", " ")
     words = re.sub(r" (large|small)( up| down)?", "", words)  # the group says that already
-    return re.sub(r"\s*\[(.*)\]$", r" (\1)", words)
+    return re.sub(r"\s*\[.*\]$", "", words)
 
 
 def group_table(name: str, benchmarks: list[dict[str, Any]]) -> list[str]:
