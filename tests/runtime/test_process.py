@@ -465,6 +465,7 @@ def test_containers_do_not_see_the_servers_files(mounting: Yard) -> None:
 def test_what_is_offered_follows_the_isolation(yard: Yard) -> None:
     everything = set(Capability)
     lost = {Capability.EPHEMERAL_DISK, Capability.REAL_MOUNTS, Capability.OWN_PROCESSES}
+    lost |= {Capability.PAUSE}
     is_plain = yard.isolation is Isolation.PLAIN
     assert yard.backend.offers == (everything - lost if is_plain else everything)
     assert bool(yard.backend.notice) == is_plain

@@ -70,6 +70,7 @@ class VolumeMachine(RuleBasedStateMachine):
         self.store = Store(self.directory, on_disk=False, limits=VolumeLimits(layers=4))
         self.volume = self.store.volume()
         self.files: Files = {}
+        self.writes = 0
         self.boxes = [self.box(), self.box()]
 
     def teardown(self):
@@ -85,8 +86,10 @@ class VolumeMachine(RuleBasedStateMachine):
     @rule(which=BOXES, path=PATHS, data=DATA, old=st.booleans())
     def write(self, which, path, data, old):
         mount = self.boxes[which].mount
+        # Each time other bytes: the model cannot tell who wrote the same again, and that counts.
+        self.writes += 1
         if self.clear(mount, path):
-            mount.write(path, data)
+            mount.write(path, data + b"%d" % self.writes)
         if self.clear(mount, path) and old:  # as unpacking an archive does
             os.utime(mount.upper / path, ns=(5, 5))
 

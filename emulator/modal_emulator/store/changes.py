@@ -167,8 +167,7 @@ class _Reader:
             if before is not None and _unchanged(before, status):
                 self.now[parts] = before
                 return
-            path = Path(item.path)
-            entry = describe(path, status)
+            entry = describe(item.path, status)
         except OSError as error:
             if error.errno not in GONE:
                 raise
@@ -180,9 +179,10 @@ class _Reader:
         elif entry.is_directory:
             self._directory_itself(parts, entry)
             hidden = hidden or _hides(before)
+            path = Path(item.path)
             self._directory(path, parts, _origin(path, origin), hidden=hidden)
         elif entry.kind is Kind.FILE:
-            self._file(path, parts, Mark(entry, status.st_ino, status.st_ctime_ns))
+            self._file(item, parts, Mark(entry, status.st_ino, status.st_ctime_ns), status)
         else:
             self._special(parts, entry)
 
@@ -199,25 +199,29 @@ class _Reader:
 
     # ------------------------------------------------------- files
 
-    def _file(self, path: Path, parts: Parts, mark: Mark) -> None:
+    def _file(
+        self, item: os.DirEntry[str], parts: Parts, mark: Mark, status: os.stat_result
+    ) -> None:
         before = self.upper.marks.get(parts)
         if before is None:
-            below = self._copied_up(path, parts, mark)
+            below = self._copied_up(item, parts, mark)
             if below is not None:
                 self.now[parts] = replace(mark, kept=self._keep(below, mark))
                 return
-        elif _alike(before, mark) and (before.kept is None or same_bytes(path, before.kept)):
+        elif _alike(before, mark) and (
+            before.kept is None or same_bytes(Path(item.path), before.kept)
+        ):
             self.now[parts] = before if self._racy(mark) else mark
             return
         try:
-            entry = self.draft.bring(path, parts)
+            entry = self.draft.bring(item.path, parts, status)
         except FileNotFoundError:
             return
-        kept = self._keep(self.draft.room(parts), mark)
-        self.now[parts] = replace(mark, entry=entry, kept=kept)
+        kept = self._keep(self.draft.room(parts), mark) if self._racy(mark) else None
+        self.now[parts] = Mark(entry, mark.inode, mark.ctime_ns, kept)
         self.draft.note(parts, entry)
 
-    def _copied_up(self, path: Path, parts: Parts, mark: Mark) -> Path | None:
+    def _copied_up(self, item: os.DirEntry[str], parts: Parts, mark: Mark) -> Path | None:
         """
         Return the base's file if this is a copy of it and no more.
 
@@ -227,7 +231,7 @@ class _Reader:
         if mark.entry != self.upper.base.get(parts) or mark.entry != self.draft.seen.get(parts):
             return None
         below = find(self.upper.layers, parts)
-        return below if below is not None and same_bytes(path, below) else None
+        return below if below is not None and same_bytes(Path(item.path), below) else None
 
     def _keep(self, source: Path, mark: Mark) -> Path | None:
         """Keep committed bytes for comparison if the times alone will not tell a change."""

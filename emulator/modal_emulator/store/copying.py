@@ -15,6 +15,7 @@ from modal_emulator.store.tree import Entry, Kind
 
 __all__ = [
     "GONE",
+    "AnyPath",
     "copy_bytes",
     "copy_file",
     "dispose",
@@ -28,13 +29,16 @@ __all__ = [
 GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EINVAL, errno.ENXIO, errno.ENODATA)
 """How the kernel says that what was listed a moment ago is not there any more, or is another."""
 
+AnyPath = str | Path
+"""Where there are many files, making a `Path` of each would take most of the time."""
+
 _CHUNK = 1 << 20
 _AT_ONCE = 1 << 30  # the most that one copy_file_range call is asked for
 _CANNOT_COPY = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
 _CANNOT_LINK = (errno.EMLINK, errno.EXDEV, errno.EPERM, errno.ENOTSUP)
 
 
-def copy_file(source: Path, target: Path) -> Entry:
+def copy_file(source: AnyPath, target: AnyPath) -> Entry:
     """
     Copy a regular file that others may be writing to, as it is.
 
@@ -68,29 +72,27 @@ def copy_file(source: Path, target: Path) -> Entry:
     return entry
 
 
-def take_file(source: Path, target: Path) -> Entry:
+def take_file(source: AnyPath, target: AnyPath, status: os.stat_result) -> Entry:
     """
     Show a regular file that nobody will write to again at another path, without copying.
 
-    It gets the owner that a copy would have: whose a file is does not survive a commit.
+    `status` is that of the source. The target gets the owner that a copy would have: whose a file
+    is does not survive a commit.
 
     Raises:
-        FileNotFoundError: there is no regular file of this name (any more).
+        FileNotFoundError: there is no file of this name (any more).
     """
-    status = source.lstat()
-    if not stat.S_ISREG(status.st_mode):
-        raise FileNotFoundError(source)
     try:
         os.link(source, target, follow_symlinks=False)
     except OSError as error:
         if error.errno not in _CANNOT_LINK:
             raise
         return copy_file(source, target)
-    entry = Entry(Kind.FILE, status.st_size, status.st_mtime_ns, stat.S_IMODE(status.st_mode))
+    mode = stat.S_IMODE(status.st_mode)
     if (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid()):
         os.chown(target, os.geteuid(), os.getegid())
-        target.chmod(entry.mode)  # the kernel takes set-id bits away
-    return entry
+        os.chmod(target, mode)  # noqa: PTH101 - the kernel takes set-id bits away
+    return Entry(Kind.FILE, status.st_size, status.st_mtime_ns, mode)
 
 
 def copy_bytes(reader: int, writer: int, size: int) -> None:
@@ -152,10 +154,10 @@ def place(source: Path, target: Path, entry: Entry) -> None:
             make(target, entry)
 
 
-def stamp(path: Path, entry: Entry) -> None:
+def stamp(path: AnyPath, entry: Entry) -> None:
     """Give a file the mode and time of its entry."""
     if entry.kind is not Kind.SYMLINK:
-        path.chmod(entry.mode)
+        os.chmod(path, entry.mode)  # noqa: PTH101
     os.utime(path, ns=(entry.mtime_ns, entry.mtime_ns), follow_symlinks=False)
 
 

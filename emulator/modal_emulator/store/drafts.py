@@ -7,10 +7,11 @@ they can get their times once everything is in them. It knows no volume.
 """
 
 import math
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from modal_emulator.store.copying import copy_file, dispose, take_file
+from modal_emulator.store.copying import AnyPath, copy_file, dispose, take_file
 from modal_emulator.store.layer import Change, apply, make_removal
 from modal_emulator.store.packing import pack_changes
 from modal_emulator.store.paths import Parts
@@ -77,7 +78,7 @@ class Draft:
         self.takes_over = takes_over
         self._files, self._bytes = budget.files, budget.bytes
         self._changes: dict[Parts, Change] = {}
-        self._rooms: dict[Parts, Path] = {(): directory}
+        self._rooms: dict[Parts, str] = {(): str(directory)}
 
     def __len__(self) -> int:
         """Count the changes."""
@@ -94,21 +95,21 @@ class Draft:
         self._changes[parts] = Change(parts, None)
         make_removal(self.room(parts))
 
-    def bring(self, source: Path, parts: Parts) -> Entry:
+    def bring(self, source: AnyPath, parts: Parts, status: os.stat_result) -> Entry:
         """
-        Put the bytes of a file into the room of a path and return what was put there.
+        Put the bytes of a file, which has this status, into the room of a path; return its entry.
 
         Raises:
             FileNotFoundError: there is no regular file of this name (any more).
             Heavy: that would be more than the budget.
         """
         if self.takes_over:
-            return take_file(source, self.room(parts))
+            return take_file(source, self._place(parts), status)
         self._files -= 1
-        self._bytes -= source.lstat().st_blocks * _BLOCK
+        self._bytes -= status.st_blocks * _BLOCK
         if self._files < 0 or self._bytes < 0:
             raise Heavy
-        return copy_file(source, self.room(parts))
+        return copy_file(source, self._place(parts))
 
     def touch(self, parts: Parts, now_ns: int) -> None:
         """Give a directory, which is made if it is missing, the present time."""
@@ -119,7 +120,7 @@ class Draft:
 
     def room(self, parts: Parts) -> Path:
         """Return where a path lies in the layer; the directories above it are made."""
-        return self._make(parts[:-1]) / parts[-1]
+        return Path(self._place(parts))
 
     def finish(self) -> Written:
         """Return the layer, its directories stamped with what they have in the new tree."""
@@ -136,9 +137,12 @@ class Draft:
             directories=directories,
         )
 
-    def _make(self, parts: Parts) -> Path:
+    def _place(self, parts: Parts) -> str:
+        return f"{self._make(parts[:-1])}/{parts[-1]}"
+
+    def _make(self, parts: Parts) -> str:
         room = self._rooms.get(parts)
         if room is None:
-            room = self._rooms[parts] = self.room(parts)
-            room.mkdir()
+            room = self._rooms[parts] = self._place(parts)
+            os.mkdir(room)  # noqa: PTH102
         return room

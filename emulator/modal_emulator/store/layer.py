@@ -67,9 +67,9 @@ def apply(tree: Tree, changes: Iterable[Change]) -> Tree:
     return tree
 
 
-def describe(path: Path, status: os.stat_result | None = None) -> Entry | None:
+def describe(path: str | Path, status: os.stat_result | None = None) -> Entry | None:
     """Return the entry of a file on disk; None for devices, which no volume keeps."""
-    status = status or path.lstat()
+    status = status or os.lstat(path)
     kind = _KINDS.get(stat.S_IFMT(status.st_mode))
     if kind is None:
         return None
