@@ -20,6 +20,7 @@ from modal_emulator.store.names import Creation, Names
 from modal_emulator.store.volumes import Incoming, Volumes
 
 FILES = 5
+KEPT = 3
 
 
 def open_volumes(directory: Path) -> tuple[Ledger, Volumes]:
@@ -34,7 +35,7 @@ def open_volumes(directory: Path) -> tuple[Ledger, Volumes]:
         clock=clock,
         ids=ids,
         journal=Journal(clock),
-        limits=VolumeLimits(layers=4),
+        limits=VolumeLimits(layers=4, versions_kept=KEPT),
     )
     return ledger, volumes
 

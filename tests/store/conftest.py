@@ -54,7 +54,7 @@ class Store:
         self.births = births or Births()
         self.ids = Ids(seed=7, salt="test")
         self.on_disk = on_disk
-        self.limits = limits or VolumeLimits()
+        self.limits = limits or VolumeLimits(versions_kept=1)
         self.open()
 
     def open(self) -> None:

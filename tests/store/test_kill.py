@@ -9,7 +9,7 @@ import pytest
 
 from modal_emulator.store.layer import read_stack
 from modal_emulator.store.tree import Kind
-from store.committer import FILES, open_volumes, the_volume
+from store.committer import FILES, KEPT, open_volumes, the_volume
 
 PROGRAM = Path(__file__).with_name("committer.py")
 KILLS = 30
@@ -37,17 +37,24 @@ def check(directory: Path, acknowledged: int) -> None:
     history = volumes.history(volume)
     assert acknowledged <= history.head.number <= acknowledged + 1
     assert [record.number for record in history.versions] == list(range(1, history.head.number + 1))
-    texts = {
-        volumes.locate(volume, path).path.read_text()
-        for path, entry in volumes.entries(volume, "", recursive=True)
-        if entry.kind is Kind.FILE
-    }
-    number = history.head.number
-    assert texts == {f"{number}\n" * (1 + number % 1000)}
-    assert history.head.tree.count == FILES + 2
+    needed: set[str] = set()
+    assert history.openable == range(
+        max(1, history.head.number - KEPT + 1), history.head.number + 1
+    )
+    for number in history.openable:
+        edition = volumes.edition(volume, number)
+        texts = {
+            edition.locate(path).path.read_text()
+            for path, entry in edition.entries("", recursive=True)
+            if entry.kind is Kind.FILE
+        }
+        assert texts == {f"{number}\n" * (1 + number % 1000)}
+        assert edition.tree.count == FILES + 2
+        assert read_stack(edition.layers) == edition.tree
+        needed.update(path.name for path in edition.layers)
+        edition.close()
     place = directory / "volumes" / volume
-    assert read_stack([place / layer for layer in history.head.layers]) == history.head.tree
-    assert {path.name for path in place.iterdir()} == set(history.head.layers)
+    assert {path.name for path in place.iterdir()} == needed
     assert not list((directory / "content" / "incoming").iterdir())
     ledger.close()
 

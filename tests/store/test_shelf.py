@@ -51,19 +51,23 @@ def test_workrooms_become_numbered_layers(shelf, tmp_path):
 
 def test_layers_go_unless_someone_needs_them(shelf, tmp_path):
     a, b, c = (layer(shelf) for _ in range(3))
+    shelf.need([c])
     shelf.pin([a, b])
     shelf.pin([b])
-    shelf.keep_only([c])
+    shelf.sweep()
     assert names(tmp_path / "vo-1") == [a, b, c]
     shelf.unpin([a, b])
     assert shelf.held
-    shelf.keep_only([c])
+    shelf.sweep()
     assert names(tmp_path / "vo-1") == [b, c]
     shelf.unpin([b])
     assert not shelf.held
-    shelf.keep_only([c])
+    shelf.sweep()
     assert names(tmp_path / "vo-1") == [c]
+    shelf.spare([c])
     assert layer(shelf) == "l4"
+    shelf.sweep()
+    assert names(tmp_path / "vo-1") == []
 
 
 def test_a_shelf_is_found_again(shelf, trash, tmp_path):
@@ -141,3 +145,18 @@ def test_one_thread_empties_at_a_time(trash, tmp_path, monkeypatch):
     go.set()
     thread.join(10)
     assert names(tmp_path / "trash") == []
+
+
+def test_what_cannot_be_given_away_now_goes_later(shelf, trash, tmp_path, monkeypatch):
+    a, b = layer(shelf), layer(shelf)
+    shelf.need([b])
+
+    def full(path):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(trash, "take", full)
+        shelf.sweep()
+    assert names(tmp_path / "vo-1") == [a, b]
+    shelf.sweep()
+    assert names(tmp_path / "vo-1") == [b]

@@ -427,7 +427,7 @@ def test_a_commit_that_the_ledger_refuses_did_not_happen(store, volume, containe
 @pytest.fixture
 def short(make_store):
     """A store that merges layers beyond three."""
-    return make_store(on_disk=False, limits=VolumeLimits(layers=3))
+    return make_store(on_disk=False, limits=VolumeLimits(layers=3, versions_kept=1))
 
 
 def test_layers_stay_few_and_show_the_same(short):
@@ -532,7 +532,7 @@ def test_a_commit_stays_true_when_the_merge_after_it_fails(short, monkeypatch):
 
 
 def test_a_merge_below_which_another_was_quicker_changes_nothing(make_store):
-    store = make_store(on_disk=False, limits=VolumeLimits(layers=1))
+    store = make_store(on_disk=False, limits=VolumeLimits(layers=1, versions_kept=1))
     line = store.volumes._line(store.volume())
     store.put(line.volume_id, a=b"1")
     merging = line.begin_merge(0)
@@ -545,7 +545,7 @@ def test_a_merge_below_which_another_was_quicker_changes_nothing(make_store):
 
 
 def test_a_restart_finds_everything_but_views(make_store):
-    store = make_store(limits=VolumeLimits(layers=4))
+    store = make_store(limits=VolumeLimits(layers=4, versions_kept=1))
     volume, other = store.volume(version=2), store.volume("other")
     for number in range(9):
         store.put(volume, **{f"d__f{number}": bytes([number])})

@@ -25,6 +25,8 @@ class VolumeLimits:
     """Names in one directory of a volume of version 2 (G:volumes [doc])."""
     v2_file_size: int = (1 << 40) - 1
     """A file of version 2 is smaller than 1 TiB (G:volumes [doc])."""
+    versions_kept: int | None = None
+    """Ours: how many of its newest versions can be opened; None stands for all."""
     layers: int = 24
     """Ours: a version in more layers than this is merged; mount options are short."""
 

@@ -6,35 +6,27 @@ in three: `begin_*` and `finish_*` belong to the one loop that owns the volume, 
 may run in any thread and touches nothing shared. It knows no names, containers or protocols.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from modal_emulator.ground.clock import Clock
-from modal_emulator.ground.errors import Invalid, NotFound
-from modal_emulator.store.archive import Archive
+from modal_emulator.ground.errors import NotFound
+from modal_emulator.store.archive import Archive, Kept
 from modal_emulator.store.checkout import Checkout
 from modal_emulator.store.drafts import Draft, Written
+from modal_emulator.store.editions import Edition, Located
 from modal_emulator.store.edits import Edit
 from modal_emulator.store.history import Committer, History, Version
-from modal_emulator.store.layer import Layer, LayerId, apply, find
+from modal_emulator.store.layer import Layer, LayerId, apply
 from modal_emulator.store.limits import VolumeLimits
-from modal_emulator.store.links import follow
 from modal_emulator.store.merging import how_many, merge
 from modal_emulator.store.packing import pack_changes
-from modal_emulator.store.paths import parse
 from modal_emulator.store.settling import prune, settle
 from modal_emulator.store.shelf import Shelf
-from modal_emulator.store.tree import Entry, Kind, Tree
+from modal_emulator.store.tree import Tree
 
 __all__ = ["Line", "Located", "Merging", "Writing"]
-
-
-@dataclass(frozen=True, slots=True)
-class Located:
-    """A file of the newest version, and where its bytes are; nobody may write to them."""
-
-    path: Path
-    entry: Entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +66,7 @@ class Line:
     def __init__(
         self,
         volume_id: str,
-        history: History,
+        kept: Kept,
         shelf: Shelf,
         archive: Archive,
         clock: Clock,
@@ -82,8 +74,12 @@ class Line:
         version: int,
     ) -> None:
         self.volume_id = volume_id
-        self.history = history
+        self.history = history = kept.history
         self.shelf = shelf
+        self._trees = {0: kept.empty}
+        """Those older ones that are in memory; they share what did not change."""
+        for layers in (history.head.layers, *history.kept.values()):
+            shelf.need(layers)
         self._archive = archive
         self._clock = clock
         self._limits = limits
@@ -106,30 +102,24 @@ class Line:
 
     def locate(self, path: str) -> Located:
         """Return where the bytes of a regular file of the newest version are."""
-        parts = follow(self.head.tree, parse(path), self.mount)
-        entry, place = self.head.tree.get(parts), find(self.paths, parts)
-        if entry is None or place is None:
-            raise NotFound(f"No such file or directory: '{path}'")
-        if entry.kind is not Kind.FILE:
-            raise Invalid(f"'{path}' is not a regular file")
-        return Located(place, entry)
+        return self._edition(self.head, lambda: None).locate(path)
 
     # ---------------------------------------------------------------- commits
 
-    def commit(self, written: Written, by: Committer) -> Version:
+    def commit(self, written: Written, by: Committer, base: int | None = None) -> Version:
         """
         Put a written layer on the newest version, in one transaction; the layer is used up.
 
         Changes that say nothing on the newest version are left out; if none is left there is no
-        new version.
+        new version. `base` is the version that the committer looks at, if not the newest.
         """
         try:
-            return self._commit(written, by)
+            return self._commit(written, by, base)
         except BaseException:
             self.drop(written.directory)
             raise
 
-    def _commit(self, written: Written, by: Committer) -> Version:
+    def _commit(self, written: Written, by: Committer, base: int | None) -> Version:
         head, changes = self.head, written.changes
         tree, packed = written.shown, written.packed
         moved = head.tree is not written.seen
@@ -143,15 +133,77 @@ class Line:
         if moved:
             prune(written.directory, written.directories, written.changes, changes, tree)
         layer = Layer(self.shelf.adopt(written.directory, len(changes)), changes)
-        history = self.history.commit(layer, self._clock.now(), by, tree)
+        history = self.history.commit(
+            layer, self._clock.now(), by, tree, base=base, most=self._limits.versions_kept
+        )
         try:
-            sizes = self.shelf.sizes(history.head.layers)
-            self._archive.commit(self.volume_id, history, packed, sizes)
+            sizes = [self.shelf.sizes(version.layers) for version in (head, history.head)]
+            self._archive.commit(self.volume_id, self.history, history, packed, sizes)
         except BaseException:
-            self.shelf.keep_only(head.layers)
+            self.shelf.sweep()
             raise
-        self.history = history
+        self._follow(history)
         return history.head
+
+    def _follow(self, history: History) -> None:
+        """Take a history that was made true for this one's, and drop what it does not keep."""
+        before, self.history = self.history, history
+        self.shelf.need(history.head.layers)
+        if history.head.number == before.head.number or before.head.number not in history.kept:
+            self.shelf.spare(before.head.layers)
+        else:
+            self._trees[before.head.number] = before.head.tree
+        for number in range(before.openable.start, history.openable.start):
+            self.shelf.spare(before.kept.get(number, ()))
+            self._trees.pop(number, None)
+        self.shelf.sweep()
+
+    # ---------------------------------------------------------------- older versions
+
+    def edition(self, number: int | None, title: str, let_go: Callable[[], None]) -> Edition:
+        """
+        Hold a version open, the newest one if no number is given, until its `close` is called.
+
+        `title` names the volume in errors; `let_go` is called when it was closed.
+        """
+        version = self.head if number is None else self.version(number, title)
+        self.shelf.pin(version.layers)
+
+        def close() -> None:
+            self.shelf.unpin(version.layers)
+            self.shelf.sweep()
+            let_go()
+
+        return self._edition(version, close)
+
+    def _edition(self, version: Version, close: Callable[[], None]) -> Edition:
+        paths = self.shelf.paths(version.layers)
+        return Edition(version.number, version.tree, paths, self.mount, close)
+
+    def version(self, number: int, title: str = "the Volume") -> Version:
+        """
+        Return a version that is kept, the newest included.
+
+        Raises:
+            NotFound: it is not kept any more, or there never was one.
+        """
+        if number == self.head.number:
+            return self.head
+        if number and number not in self.history.kept:
+            raise NotFound(self._missing(number, title))
+        if number not in self._trees:
+            # All at once, so that they share what did not change; those in memory share more.
+            kept = self.history.kept
+            found = self._archive.trees(self.volume_id, kept, self._trees[0])
+            self._trees = {**{n: found[n] for n in found if n in kept}, **self._trees}
+        return Version(number, self._trees[number], self.history.kept.get(number, ()))
+
+    def _missing(self, number: int, title: str) -> str:
+        kept = self.history.openable
+        if not 0 < number < kept.start:
+            return f"{title} has no version {number}; the newest is {self.head.number}"
+        which = f"kept are {kept[0]} to {kept[-1]}" if len(kept) > 1 else f"kept is {kept[0]}"
+        return f"version {number} of {title} is not kept any more; {which}"
 
     # ---------------------------------------------------------------- edits
 
@@ -172,7 +224,7 @@ class Line:
         """Let go of what an edit held."""
         self.shelf.unpin(writing.base.layers)
         self.drop(writing.draft.directory)
-        self.shelf.keep_only(self.head.layers)
+        self.shelf.sweep()
 
     # ---------------------------------------------------------------- checkouts
 
@@ -192,7 +244,7 @@ class Line:
         """Take a view back, with all that was not committed."""
         self.shelf.unpin(checkout.base.layers)
         self.drop(checkout.room)
-        self.shelf.keep_only(self.head.layers)
+        self.shelf.sweep()
 
     # ---------------------------------------------------------------- merges
 
@@ -223,7 +275,7 @@ class Line:
             history = self.history.relayered((*layers[:start], merged, *layers[start + count :]))
             sizes = self.shelf.sizes(history.head.layers)
             self._archive.relayer(self.volume_id, history.head, sizes)
-            self.history = history
+            self._follow(history)
         finally:
             self.abandon_merge(merging)
 
@@ -231,7 +283,7 @@ class Line:
         """Let go of what a merge held; the layers stay as they are."""
         self.shelf.unpin(merging.base.layers)
         self.drop(merging.room)
-        self.shelf.keep_only(self.head.layers)
+        self.shelf.sweep()
 
     def drop(self, room: Path) -> None:
         """Give a workroom away, unless it became a layer."""

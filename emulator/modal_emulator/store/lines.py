@@ -41,9 +41,7 @@ class Lines:
             born = Entry(Kind.DIRECTORY, 0, int(created_at * 1e9), ROOT_MODE)
             kept = self._archive.load(volume_id, Tree().put((), born))
             shelf = Shelf(self._directory / volume_id, self.trash, kept.sizes)
-            line = Line(
-                volume_id, kept.history, shelf, self._archive, self._clock, self._limits, version
-            )
+            line = Line(volume_id, kept, shelf, self._archive, self._clock, self._limits, version)
             self._lines[volume_id] = line
         return line
 
@@ -65,10 +63,12 @@ class Lines:
             line.shelf.close()
 
     def _sweep(self) -> None:
-        stacks = self._archive.stacks()
+        if self._limits.versions_kept is not None:
+            self._archive.trim(self._limits.versions_kept)
+        volumes = self._archive.needed()
         for place in self._directory.iterdir():
-            if place.name in stacks:
-                needed = stacks[place.name]
+            if place.name in volumes:
+                needed = volumes[place.name]
                 for path in place.iterdir():
                     if path.name not in needed:
                         self.trash.take(path)

@@ -1,9 +1,9 @@
 """
 The directories of one volume on disk: layers, and workrooms for what is being written.
 
-Layers are numbered and never written to again. One that the newest version does not need stays
-while something that was checked out still shows it. What goes is moved into the `Trash`, which
-costs nothing, and deleted where nobody waits for it.
+Layers are numbered and never written to again. Each stays while a version that is kept needs it or
+something that was checked out shows it. What goes is moved into the `Trash`, which costs nothing,
+and deleted where nobody waits for it.
 """
 
 import itertools
@@ -12,6 +12,7 @@ import os
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 
@@ -63,7 +64,9 @@ class Shelf:
         self._directory = directory
         self._trash = trash
         self._sizes = dict(sizes)
-        self._pins: Counter[LayerId] = Counter()
+        self._needs: Counter[LayerId] = Counter()
+        """How many versions and holders need a layer; the others are `_idle`."""
+        self._idle = set(sizes)
         self._holders = 0
         self._last = max((_number(layer_id) for layer_id in sizes), default=0)
         lost = [layer_id for layer_id in sizes if not self.path(layer_id).is_dir()]
@@ -93,16 +96,31 @@ class Shelf:
         layer_id = f"l{self._last}"
         directory.rename(self.path(layer_id))
         self._sizes[layer_id] = size
+        self._idle.add(layer_id)
         return layer_id
+
+    def need(self, layers: Iterable[LayerId]) -> None:
+        """Keep layers for a version."""
+        for layer_id in layers:
+            self._needs[layer_id] += 1
+            self._idle.discard(layer_id)
+
+    def spare(self, layers: Iterable[LayerId]) -> None:
+        """Take back one `need` of the same layers."""
+        for layer_id in layers:
+            self._needs[layer_id] -= 1
+            if not self._needs[layer_id]:
+                del self._needs[layer_id]
+                self._idle.add(layer_id)
 
     def pin(self, layers: Iterable[LayerId]) -> None:
         """Keep layers for someone who shows them, whether a version needs them or not."""
-        self._pins.update(layers)
+        self.need(layers)
         self._holders += 1
 
     def unpin(self, layers: Iterable[LayerId]) -> None:
         """Take back one `pin` of the same layers."""
-        self._pins -= Counter(layers)
+        self.spare(layers)
         self._holders -= 1
 
     @property
@@ -110,12 +128,14 @@ class Shelf:
         """True while anything that was checked out is in use."""
         return self._holders > 0
 
-    def keep_only(self, layers: Iterable[LayerId]) -> None:
-        """Give away all layers but these and the pinned ones."""
-        needed = self._pins.keys() | set(layers)
-        for layer_id in self._sizes.keys() - needed:
-            del self._sizes[layer_id]
-            self._trash.take(self.path(layer_id))
+    def sweep(self) -> None:
+        """Give away all layers that nothing needs; one that cannot be moved stays till the next."""
+        for layer_id in tuple(self._idle):
+            # Whatever made a layer idle is true by now: it must not fail for want of tidiness.
+            with suppress(OSError):
+                self._trash.take(self.path(layer_id))
+                self._idle.remove(layer_id)
+                del self._sizes[layer_id]
 
     def discard(self, path: Path) -> None:
         """Give a workroom away."""

@@ -179,6 +179,10 @@ class Tree:
         else:
             yield from (((*parts, name), found) for name, found in self.children(parts))
 
+    def differences(self, newer: "Tree") -> Iterator[tuple[Parts, Entry | None, Entry | None]]:
+        """Go through what has another entry in a newer tree; what both share is skipped whole."""
+        return _differences(self.root, newer.root)
+
     def put(self, parts: Parts, entry: Entry) -> "Tree":
         """
         Return the tree with this entry in it.
@@ -221,3 +225,23 @@ def _walk(directory: _Directory, parts: Parts) -> Iterator[tuple[Parts, Entry]]:
         yield below, _entry(node)
         if isinstance(node, _Directory):
             levels.append((below, node, iter(sorted(node.names))))
+
+
+def _differences(old: _Node, new: _Node) -> Iterator[tuple[Parts, Entry | None, Entry | None]]:
+    pending: list[tuple[Parts, _Node | None, _Node | None]] = [((), old, new)]
+    while pending:
+        parts, one, other = pending.pop()
+        before = None if one is None else _entry(one)
+        after = None if other is None else _entry(other)
+        if before != after:
+            yield parts, before, after
+        mine, theirs = _names(one), _names(other)
+        differ = {name for name, node in mine.items() if theirs.get(name) is not node}
+        differ.update(name for name in theirs if name not in mine)
+        # The last one first: the stack turns them around.
+        for name in sorted(differ, reverse=True):
+            pending.append(((*parts, name), mine.get(name), theirs.get(name)))
+
+
+def _names(node: _Node | None) -> "Map[str, _Node]":
+    return node.names if isinstance(node, _Directory) else Map()

@@ -161,7 +161,7 @@ class Views:
             staged.written.drop()
             raise
         before = line.head
-        line.commit(staged.written, by)
+        line.commit(staged.written, by, current.base.number)
         return current, line, before
 
     def _held(self, checkout: Checkout) -> tuple[Checkout, Line]:

@@ -16,19 +16,22 @@ from modal_emulator.ground.errors import Invalid, NotFound
 from modal_emulator.ground.ids import Ids
 from modal_emulator.ground.journal import Journal
 from modal_emulator.store.archive import Archive
+from modal_emulator.store.arrivals import unpacking
 from modal_emulator.store.checkout import Checkout, Staged
 from modal_emulator.store.content import Content
 from modal_emulator.store.drafts import Budget, Written
+from modal_emulator.store.editions import Edition, Located
 from modal_emulator.store.edits import Incoming, copying, putting, removing
 from modal_emulator.store.environments import Environments
 from modal_emulator.store.history import Committer, History, Version
 from modal_emulator.store.layer import Change
 from modal_emulator.store.ledger import Ledger
 from modal_emulator.store.limits import VolumeLimits
-from modal_emulator.store.line import Line, Located, Merging, Writing
+from modal_emulator.store.line import Line, Merging, Writing
 from modal_emulator.store.lines import Lines
 from modal_emulator.store.names import Claim, Creation, Family, Named, Names
 from modal_emulator.store.paths import parse, show
+from modal_emulator.store.tars import Source
 from modal_emulator.store.tree import Entry
 from modal_emulator.store.views import Views
 
@@ -158,6 +161,11 @@ class Volumes:
         """Return where the bytes of a file are; symlinks are followed inside the volume only."""
         return self._line(volume_id).locate(path)
 
+    def edition(self, volume_id: str, number: int | None = None) -> Edition:
+        """Open a version, the newest without a number; the caller closes it."""
+        line, title = self._line(volume_id), f"Volume '{self.get(volume_id).name or volume_id}'"
+        return line.edition(number, title, lambda: self._lines.let_go(line))
+
     # ---------------------------------------------------------------- edits from outside
 
     def put_files(
@@ -175,6 +183,10 @@ class Volumes:
         """
         edit = putting(files, self._content, overwrite=overwrite, now_ns=self._now_ns())
         return self._line(volume_id).begin_edit(edit)
+
+    def begin_unpack(self, volume_id: str, archive: Source) -> Writing:
+        """Prepare to add what is in a tar archive; to be used as `begin_put` is."""
+        return self._line(volume_id).begin_edit(unpacking(archive, self._now_ns()))
 
     def remove(self, volume_id: str, path: str, *, recursive: bool, by: Committer) -> Version:
         """Remove a file, or a directory with all it holds."""

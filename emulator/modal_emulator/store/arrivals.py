@@ -1,0 +1,114 @@
+"""
+What a tar archive brings into a volume, as one edit: all of it or nothing.
+
+The archive is read once, as it arrives, and its files are written straight into the new layer. It
+adds to what is there, as `tar -x` does: files take the place of files, directories are joined, and
+neither ever takes the place of the other.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from modal_emulator.ground.errors import Invalid
+from modal_emulator.store.copying import place
+from modal_emulator.store.drafts import Draft
+from modal_emulator.store.edits import Edit
+from modal_emulator.store.paths import Parts, show
+from modal_emulator.store.tars import Member, Source, fill, read
+from modal_emulator.store.tree import Entry, Kind, Tree
+
+__all__ = ["unpacking"]
+
+
+def unpacking(archive: Source, now_ns: int) -> Edit:
+    """Add what is in an archive, which is read while the edit is written."""
+    arrived: dict[Parts, Entry] = {}
+
+    def check(tree: Tree) -> None:
+        for parts, entry in arrived.items():
+            _check_room(tree, parts, entry)
+
+    def write(draft: Draft) -> None:
+        arrival = _Arrival(draft, now_ns, arrived)
+        for member in read(archive):
+            arrival.take(member)
+
+    return Edit(check, write)
+
+
+class _Arrival:
+    """The draft that takes the members, one after another."""
+
+    def __init__(self, draft: Draft, now_ns: int, arrived: dict[Parts, Entry]) -> None:
+        self._draft = draft
+        self._now_ns = now_ns
+        self._arrived = arrived
+        self._dated: set[Parts] = set()
+        """Directories that have the time that they are to have."""
+
+    def take(self, member: Member) -> None:
+        """Take one member."""
+        parts, entry = member.parts, member.entry
+        _check_room(self._draft.seen, parts, entry)
+        self._check_company(parts, entry)
+        if member.same_as is not None:
+            entry = replace(self._first(member), mode=entry.mode)
+        if entry.is_directory:
+            self._dated.add(parts)
+        self._date_parent(parts)
+        self._draft.note(parts, entry)
+        if not entry.is_directory:
+            self._fill(member)
+        self._arrived[parts] = entry
+
+    def _fill(self, member: Member) -> None:
+        room = self._draft.room(member.parts)
+        room.unlink(missing_ok=True)  # of one path, the last one counts
+        if member.same_as is not None:
+            place(self._draft.room(member.same_as), room, self._arrived[member.same_as])
+        else:
+            fill(room, member)
+
+    def _first(self, member: Member) -> Entry:
+        """Return the file that a hard link is another name of."""
+        assert member.same_as is not None
+        first = self._arrived.get(member.same_as)
+        if first is None or first.kind is not Kind.FILE or member.same_as == member.parts:
+            raise Invalid(
+                f"'{show(member.parts)}' is a link to '{show(member.same_as)}', "
+                "which is no file that came before it"
+            )
+        return first
+
+    def _check_company(self, parts: Parts, entry: Entry) -> None:
+        """Refuse an archive that has a file and a directory in one place."""
+        same = self._arrived.get(parts)
+        above = [parts[:depth] for depth in range(1, len(parts))]
+        if same is not None and same.is_directory != entry.is_directory:
+            raise Invalid(f"'{show(parts)}' is in the archive as a file and as a directory")
+        for path in above:
+            if path in self._arrived and not self._arrived[path].is_directory:
+                raise Invalid(f"'{show(parts)}': '{show(path)}' is not a directory")
+
+    def _date_parent(self, parts: Parts) -> None:
+        """Give the directory of a new name the present time, unless the archive tells its time."""
+        above = parts[:-1]
+        if parts and above not in self._dated and self._draft.seen.get(parts) is None:
+            self._dated.add(above)
+            self._date_parent(above)
+            self._draft.touch(above, self._now_ns)
+
+
+def _check_room(tree: Tree, parts: Parts, entry: Entry) -> None:
+    there = tree.get(parts)
+    if there is not None and there.is_directory != entry.is_directory:
+        was = "a directory" if there.is_directory else "a file"
+        raise Invalid(f"'{show(parts)}' is {was} in the Volume, and not in the archive")
+    for path in _above(parts):
+        above = tree.get(path)
+        if above is not None and not above.is_directory:
+            raise Invalid(f"'{show(parts)}': '{show(path)}' is not a directory")
+
+
+def _above(parts: Parts) -> Iterable[Parts]:
+    return (parts[:depth] for depth in range(1, len(parts)))
