@@ -115,6 +115,44 @@ def test_a_volume_is_mounted_once() -> None:
 
 
 @clause(
+    "volumes/a-volume-under-two-handles-is-mounted-once",
+    inferred("modal/_utils/mount_utils.py", "validate_volumes_by_object_id"),
+)
+def test_a_volume_under_two_handles_is_mounted_once(scene: Scene) -> None:
+    """The same volume by two handles is refused as well, when the app starts."""
+    volume = scene.volume()
+    name = volume.name or ""
+    one, other = modal.Volume.from_name(name), modal.Volume.from_name(name)
+    with pytest.raises(modal.exception.InvalidError) as refusal:
+        scene.container({"/b": one, "/a": other})
+    assert str(refusal.value) == (
+        "The same Volume cannot be mounted in multiple locations for the same function: /a, /b"
+    )
+
+
+@clause(
+    "volumes/a-mount-inside-another-is-refused",
+    assumed("the SDK does not check it, and what the service does is not known"),
+)
+def test_a_mount_inside_another_is_refused(scene: Scene) -> None:
+    """A volume cannot be mounted inside another one's mount; the refusal names both paths."""
+    outer, inner = scene.volume(), scene.volume()
+    with pytest.raises(modal.exception.InvalidError) as refusal:
+        scene.container({"/a/b": inner, "/a": outer})
+    assert "/a/b" in str(refusal.value)
+
+
+@clause(
+    "volumes/a-mount-hides-what-was-there",
+    assumed("nothing says that a directory of the image must be empty to be mounted over"),
+)
+def test_a_mount_hides_what_was_there(scene: Scene) -> None:
+    """A volume at a directory of the image that holds files hides them, and they stay as is."""
+    container = scene.container({"/etc/ssl": scene.volume(a="1")})
+    assert container.run(bodies.names, "/etc/ssl") == ["a.txt"]
+
+
+@clause(
     "volumes/only-volumes-are-mounted",
     inferred("modal/_utils/mount_utils.py", "validate_volumes"),
 )

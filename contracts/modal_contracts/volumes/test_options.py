@@ -7,9 +7,9 @@ import modal
 import pytest
 
 from modal_contracts import bodies
-from modal_contracts.clause import both_versions, clause
-from modal_contracts.evidence import assumed, documented, inferred, live_tested
-from modal_contracts.scene import DATA, Scene, content, paths, upload
+from modal_contracts.clause import clause
+from modal_contracts.evidence import assumed, inferred, live_tested
+from modal_contracts.scene import DATA, Scene, paths, upload
 from modal_contracts.target import Capability
 
 __all__ = ()
@@ -143,74 +143,6 @@ def test_the_two_read_only_forms_do_not_mix() -> None:
     assert str(refusal.value).startswith(
         "Cannot call with_mount_options() on a Volume that has .read_only() applied."
     )
-
-
-@both_versions
-@clause(
-    "volumes/a-sub-path-shows-only-its-directory",
-    documented("guide/volumes"),
-    since=OPTIONS,
-    needs=sub_paths,
-)
-def test_a_sub_path_shows_only_its_directory(scene: Scene, version: int) -> None:
-    """A container that mounts a directory of a volume sees what is in it, not its siblings."""
-    volume = scene.volume(version)
-    upload(volume, {"users/me/a.txt": b"1", "users/you/b.txt": b"2", "c.txt": b"3"})
-    container = scene.container(volume.with_mount_options(sub_path="/users/me"))
-    assert container.names() == ["a.txt"]
-
-
-@both_versions
-@clause(
-    "volumes/a-file-below-a-sub-path-lands-in-its-directory",
-    live_tested("js/test/sandbox.test.ts", "SandboxWithSubPathVolume"),
-    since=OPTIONS,
-    needs=sub_paths,
-)
-def test_a_file_below_a_sub_path_lands_in_its_directory(scene: Scene, version: int) -> None:
-    """What is written below the mount lies in the directory, seen from the whole volume."""
-    volume = scene.volume(version)
-    upload(volume, {"users/me/a.txt": b"1", "c.txt": b"3"})
-    container = scene.container(volume.with_mount_options(sub_path="users/me"))
-    container.write("deep/new.txt", "2")
-    container.remove("a.txt")
-    container.commit()
-    assert paths(volume) == ["c.txt", "users", "users/me", "users/me/deep", "users/me/deep/new.txt"]
-    assert content(volume, "users/me/deep/new.txt") == b"2"
-
-
-@both_versions
-@clause(
-    "volumes/a-missing-sub-path-is-made",
-    documented("guide/volumes"),
-    since=OPTIONS,
-    needs=sub_paths,
-)
-def test_a_missing_sub_path_is_made(scene: Scene, version: int) -> None:
-    """A sub-path that does not exist is an empty directory in the container, and takes files."""
-    volume = scene.volume(version, c="3")
-    container = scene.container(volume.with_mount_options(sub_path="/users/new"))
-    assert container.names() == []
-    container.write("a.txt", "1")
-    container.commit()
-    assert content(volume, "users/new/a.txt") == b"1"
-
-
-@clause(
-    "volumes/a-sub-path-is-reloaded-with-the-volume",
-    assumed("a sub-path is said to be a mount of a directory; all else is assumed to be ordinary"),
-    since=OPTIONS,
-    needs=sub_paths,
-)
-def test_a_sub_path_is_reloaded_with_the_volume(scene: Scene) -> None:
-    """A container on a sub-path sees news below it once it reloads, and not before."""
-    volume = scene.volume()
-    reader = scene.container(volume.with_mount_options(sub_path="/sub"))
-    reader.start()
-    upload(volume, {"sub/a.txt": b"1", "other.txt": b"2"})
-    assert reader.names() == []
-    reader.run(bodies.reload, volume)
-    assert reader.names() == ["a.txt"]
 
 
 @clause(

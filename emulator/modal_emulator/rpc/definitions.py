@@ -13,8 +13,8 @@ from modal_proto import api_pb2
 
 from modal_emulator.ground.errors import NotBuilt
 from modal_emulator.rpc.compat import has, known
-from modal_emulator.store.apps import Function, FunctionSpec, VolumeUse
-from modal_emulator.store.paths import parse
+from modal_emulator.rpc.volume_uses import volume_uses
+from modal_emulator.store.apps import Function, FunctionSpec
 
 __all__ = ["data_of", "definition_of", "handle_of", "refuse", "requested", "spec_of", "warnings_of"]
 
@@ -93,17 +93,7 @@ def spec_of(definition: Definition) -> FunctionSpec:
         image_id=definition.image_id,
         mount_ids=tuple(definition.mount_ids),
         secret_ids=tuple(definition.secret_ids),
-        volumes=tuple(
-            VolumeUse(
-                m.volume_id,
-                m.mount_path,
-                m.read_only,
-                # The SDK sends `/users/me` or `users/me`, as the user wrote it; what `..` would do
-                # is not known (modal-semantics 10, point 8), so it is refused.
-                "/".join(parse(getattr(m, "sub_path", ""))),
-            )
-            for m in definition.volume_mounts
-        ),
+        volumes=volume_uses(definition.volume_mounts),
         min_containers=scaling.min_containers or definition.warm_pool_size,
         max_containers=scaling.max_containers or definition.concurrency_limit,
         buffer_containers=scaling.buffer_containers or definition._experimental_buffer_containers,

@@ -57,6 +57,12 @@ class Messages:
             else:
                 yield api_pb2.Object(object_id=object_id)
 
+    def not_started(self, why: str) -> bytes:
+        """Say that the container could not be started; Modal's own words are not known [guess]."""
+        return api_pb2.GenericResult(
+            status=api_pb2.GenericResult.GENERIC_STATUS_FAILURE, exception=why
+        ).SerializeToString()
+
     def died(self, ended: Exit, why: Ending | None) -> bytes:
         """Say that the container died; Modal's own words are not known [guess]."""
         code = ended.code or 0

@@ -15,7 +15,7 @@ from pathlib import Path
 from modal_emulator.runtime.backend import OpenFiles, View
 from modal_emulator.runtime.holders import is_held
 from modal_emulator.runtime.leftovers import discard
-from modal_emulator.runtime.merged import is_removal, make_removal, walk
+from modal_emulator.runtime.merged import descend, is_removal, make_removal, walk
 
 __all__ = ["Copies", "copy_entry"]
 
@@ -51,10 +51,9 @@ class Copies:
         """Fill the volume's directory, which is made or empty, from `view`."""
         place = self._volumes / volume_id
         place.mkdir(parents=True, exist_ok=True)
-        layers = [path / view.sub_path for path in (view.changes, *view.layers)]
-        for found in walk(layers):
+        for found in walk(descend((view.changes, *view.layers), view.sub_path)):
             copy_entry(found.source, place / found.path, self._inward)
-        base = frozenset(found.path for found in walk(layers[1:]))
+        base = frozenset(found.path for found in walk(descend(view.layers, view.sub_path)))
         self._copies[volume_id] = _Copy(view, _look_through(place), base)
 
     def detach(self, volume_id: str, warden: int) -> None:

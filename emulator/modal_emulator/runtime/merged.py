@@ -6,13 +6,14 @@ removes it, directories of the same name are merged down to the first that is no
 is marked opaque.
 """
 
+import errno
 import os
 import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-__all__ = ["Found", "is_removal", "make_removal", "walk"]
+__all__ = ["Found", "descend", "is_removal", "make_removal", "walk"]
 
 _OPAQUE = ("user.overlay.opaque", "trusted.overlay.opaque")
 
@@ -40,6 +41,22 @@ def walk(layers: Sequence[Path], path: str = "") -> Iterator[Found]:
             yield Found(inner, seen[0], mode)
             if stat.S_ISDIR(mode):
                 yield from walk(seen, inner)
+
+
+def descend(layers: Sequence[Path], sub_path: str) -> Sequence[Path]:
+    """
+    Return the stack that is seen of one directory of the stack, which may not be there yet.
+
+    Raises:
+        NotADirectoryError: the path leads over a file, or a link, which could lead anywhere.
+    """
+    for name in PurePosixPath(sub_path).parts:
+        seen = _look(layers, name)
+        if seen and not stat.S_ISDIR(seen[0].lstat().st_mode):
+            why = "Not a directory on the way of the sub_path"
+            raise NotADirectoryError(errno.ENOTDIR, why, sub_path)
+        layers = seen
+    return layers
 
 
 def is_removal(found: os.stat_result) -> bool:

@@ -89,7 +89,11 @@ def _bind_inside(whole: Path, sub_path: str, place: Path) -> None:
                 raise NotADirectoryError(errno.ENOTDIR, f"not inside the volume: {sub_path}")
             with suppress(FileExistsError):
                 os.mkdir(name, dir_fd=held)
-            inner = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=held)
+            try:
+                inner = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=held)
+            except NotADirectoryError:
+                why = "Not a directory on the way of the sub_path"
+                raise NotADirectoryError(errno.ENOTDIR, why, sub_path) from None
             os.close(held)
             held = inner
         kernel.mount(f"/proc/self/fd/{held}", place, None, kernel.BIND)

@@ -232,4 +232,8 @@ def _lay_out(plan: Plan, job: Job, shadow: Shadow | None, copies: Copies | None)
     job.directory.mkdir(mode=0o700)
     (job.directory / "arguments").write_bytes(plan.arguments)
     if shadow is not None and copies is not None:
-        lay_shadow(job, shadow, copies)
+        try:
+            lay_shadow(job, shadow, copies)
+        except (OSError, ValueError) as error:  # as a warden says it of what it lays out
+            why = f"container {plan.container_id}: {type(error).__name__}: {error}"
+            raise EmulatorError(why) from error

@@ -46,6 +46,10 @@ class Translator(Protocol):
         """Return the ContainerArguments of the SDK's entrypoint, serialised."""
         ...
 
+    def not_started(self, why: str) -> bytes:
+        """Return a serialised GenericResult saying that the container could not be started."""
+        ...
+
     def died(self, ended: Exit, why: Ending | None) -> bytes:
         """Return a GenericResult for the inputs of a container that died, serialised."""
         ...
@@ -99,9 +103,11 @@ class ContainerLauncher:
         except BaseException as error:
             self._commits.ended(worker.container_id)
             self._door.close(worker.container_id)
+            why = f"The container could not be started: {error}"
+            worker.failure = self._translator.not_started(why)
             self._logs.add(
                 function.app_id,
-                f"The container could not be started: {error}\n",
+                f"{why}\n",
                 container_id=worker.container_id,
                 function_id=function.function_id,
             )
