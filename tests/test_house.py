@@ -29,6 +29,7 @@ FLOORS = {
     "world": 5,
     "rpc": 6,
     "web": 6,
+    "handles": 6,
     "emulator": 7,
     "guard": 7,
     "explore": 7,

@@ -261,3 +261,84 @@ def test_setting_without_sense_is_named(user: pytest.Pytester, value: str) -> No
     result = user.runpytest_subprocess("-q")
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines([f"*modal_background_commit_seconds must be*not '{value}'*"])
+
+
+@pytest.mark.slow
+def test_a_mark_changes_settings_for_its_test(user: pytest.Pytester) -> None:
+    user.makepyfile("""
+        import pytest
+
+        pytestmark = pytest.mark.modal_emulator(background_commit_seconds=0, after_kill="lost")
+
+        @pytest.mark.modal_emulator(after_kill="kept", exit_grace_seconds=1, listings_per_second=2)
+        def test_own(modal_emulator):
+            settings = modal_emulator.settings
+            assert settings.background_commit_interval == 0
+            assert settings.after_kill == "kept"
+            assert settings.pool.exit_grace == 1
+            assert settings.listings_per_second == 2
+
+        def test_of_the_module(modal_emulator):
+            settings = modal_emulator.settings
+            assert (settings.background_commit_interval, settings.after_kill) == (0, "lost")
+            assert settings.pool.exit_grace == 30
+    """)
+    user.makepyfile(
+        test_plain="""
+        def test_plain(modal_emulator):
+            assert modal_emulator.settings.background_commit_interval == 5
+            assert modal_emulator.settings.after_kill == "observed"
+    """
+    )
+    user.runpytest_subprocess("-q", "--strict-markers").assert_outcomes(passed=3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ("after_kill='maybe'", "the option after_kill cannot be 'maybe'"),
+        ("exit_grace_seconds=-1", "the option exit_grace_seconds cannot be -1"),
+        ("background_commit_seconds=None", "the option background_commit_seconds cannot be None"),
+        ("listings_per_second=0", "the option listings_per_second cannot be 0"),
+        ("colour='blue'", "there is no option 'colour'; there is: background_commit_seconds, *"),
+        ("'lost'", "@pytest.mark.modal_emulator takes options by name only"),
+    ],
+)
+def test_a_mark_without_sense_is_named(
+    user: pytest.Pytester, arguments: str, complaint: str
+) -> None:
+    user.makepyfile(f"""
+        import pytest
+
+        @pytest.mark.modal_emulator({arguments})
+        def test_any(modal_emulator):
+            pass
+    """)
+    result = user.runpytest_subprocess("-q")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines([f"*{complaint}"])
+
+
+@pytest.mark.slow
+def test_faults_that_did_not_happen_are_told(user: pytest.Pytester) -> None:
+    user.makepyfile("""
+        import pytest, shop
+
+        def test_lists_once(modal_emulator):
+            modal_emulator.faults.listing_rate_limited("orders", times=2)
+            with pytest.raises(Exception, match="rate limit exceeded"):
+                shop.volume.listdir("/")
+
+        def test_next(modal_emulator):
+            assert modal_emulator.faults.left == ()
+            assert shop.volume.listdir("/") == []
+    """)
+    result = user.runpytest_subprocess("-q")
+    result.assert_outcomes(passed=2, warnings=1)
+    result.stdout.fnmatch_lines(
+        ["*FaultsLeft: planned and never met: listing_rate_limited('orders', times=1)"]
+    )
+    strict = user.runpytest_subprocess(
+        "-q", "-W", "error::modal_emulator.pytest_plugin.session.FaultsLeft"
+    )
+    strict.assert_outcomes(passed=2, errors=1)

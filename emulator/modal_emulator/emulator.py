@@ -19,6 +19,12 @@ from modal_emulator.ground.errors import Invalid
 from modal_emulator.ground.ids import Ids
 from modal_emulator.ground.journal import Event
 from modal_emulator.ground.removal import remove_tree
+from modal_emulator.handles import (
+    ContainerHandle,
+    FaultsHandle,
+    first_container,
+    running_containers,
+)
 from modal_emulator.lodging import Lodging
 from modal_emulator.rpc.credentials import DEMO_TOKEN_ID, Credentials
 from modal_emulator.rpc.results import terminated
@@ -26,7 +32,7 @@ from modal_emulator.rpc.server import Wire
 from modal_emulator.rpc.translator import Messages
 from modal_emulator.runtime.backend import Capability
 from modal_emulator.runtime.pick import pick
-from modal_emulator.schedule.background import commit_in_background
+from modal_emulator.schedule.background import commit_in_background, commit_once
 from modal_emulator.schedule.logs import LogLine
 from modal_emulator.sdk import newest_builder_version
 from modal_emulator.store.births import Births
@@ -140,17 +146,18 @@ class Emulator:
         await self._site.stop()
         self._lodging.close()
 
-    async def reset(self) -> None:
+    async def reset(self, settings: Settings | None = None) -> None:
         """
-        Begin a fresh World behind the same servers.
+        Begin a fresh World behind the same servers, with these settings or those of the start.
 
         Ids of named objects stay what they were, so handles that an SDK process keeps work on.
+        How containers are kept apart stays as it is.
         """
         if self._directory is not None:
             raise Invalid("an emulator with a state directory cannot be reset")
         old = self._root
         await self._close_world()
-        self._open_world()
+        self._open_world(settings)
         await asyncio.to_thread(remove_tree, old)
 
     async def warm(self) -> None:
@@ -182,17 +189,18 @@ class Emulator:
         """Stop."""
         await self.stop()
 
-    def _open_world(self) -> None:
+    def _open_world(self, chosen: Settings | None = None) -> None:
+        settings = chosen or self._settings
         self._count += 1
         durable = self._directory is not None
         base = self._lodging.base
         self._root = base if durable else base / str(self._count)
         self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        world = World.open(self._root, self._settings, self._around, durable=durable)
+        world = World.open(self._root, settings, self._around, durable=durable)
         for listener in self._listeners:
             world.logs.listen(listener)
         self._world = world
-        interval = self._settings.background_commit_interval
+        interval = settings.background_commit_interval
         self._tasks = [
             asyncio.ensure_future(world.dispatcher.reap(lambda: terminated(world))),
             asyncio.ensure_future(
@@ -239,9 +247,41 @@ class Running:
         """What containers can do on this machine."""
         return self._emulator.offers
 
-    def reset(self) -> None:
-        """Begin a fresh World behind the same servers."""
-        self._run(self._emulator.reset())
+    @property
+    def settings(self) -> Settings:
+        """The settings of the World of the moment."""
+        return self._emulator.world.settings
+
+    @property
+    def faults(self) -> FaultsHandle:
+        """What can be made to fail on purpose."""
+        return FaultsHandle(self._run, lambda: self._emulator.world)
+
+    def reset(self, settings: Settings | None = None) -> None:
+        """Begin a fresh World behind the same servers, with these settings or the first ones."""
+        self._run(self._emulator.reset(settings))
+
+    def containers(
+        self, function: str | None = None, *, app: str | None = None
+    ) -> tuple[ContainerHandle, ...]:
+        """Return the containers that run, of this function and app if they are given."""
+
+        async def find() -> tuple[ContainerHandle, ...]:
+            return running_containers(self._run, self._emulator.world, function, app)
+
+        return self._run(find())
+
+    def container(
+        self, function: str, *, app: str | None = None, timeout: float = 60.0
+    ) -> ContainerHandle:
+        """Return the oldest container of this function, waiting until there is one."""
+        world = self._emulator.world
+        return self._run(first_container(self._run, world, function, app, timeout))
+
+    def commit_in_background(self) -> None:
+        """Let every container that runs make its background commit now."""
+        now = self._emulator.world
+        self._run(commit_once(now.dispatcher, now.commits, now.journal))
 
     def warm(self) -> None:
         """Make ready what the first container needs."""

@@ -17,6 +17,7 @@ from modal_emulator.schedule.after_kill import AfterKill
 from modal_emulator.schedule.calls import Calls
 from modal_emulator.schedule.commits import Commits
 from modal_emulator.schedule.dispatcher import Dispatcher
+from modal_emulator.schedule.faults import Faults
 from modal_emulator.schedule.launcher import ContainerLauncher, Door, Translator
 from modal_emulator.schedule.logs import Logs
 from modal_emulator.schedule.pool import PoolLimits
@@ -49,6 +50,9 @@ class Settings:
     """Whether a container that is killed leaves what it had not committed; see `AfterKill`."""
     isolation: str = ""
     """How containers are kept apart: root, userns or plain; empty picks the best there is."""
+    listings_per_second: float | None = None
+    """More listings of volumes than this are refused as Modal does; None is no limit, because
+    Modal's own is not published."""
     runtime: str = "process"
     image_builder_version: str = ""
     """What the server claims; empty takes the newest that the installed SDK knows."""
@@ -90,6 +94,7 @@ class World:
     apps: Apps
     calls: Calls
     logs: Logs
+    faults: Faults
     commits: Commits
     dispatcher: Dispatcher
     _site_url: Callable[[], str]
@@ -126,7 +131,8 @@ class World:
         images = Images(ledger, ids)
         apps = Apps(ledger, names, environments, clock, ids)
         calls, logs = Calls(clock, ids), Logs(clock)
-        commits = Commits(volumes, journal, settings.after_kill)
+        faults = Faults(volumes, clock, journal, settings.listings_per_second)
+        commits = Commits(volumes, journal, settings.after_kill, faults)
         launcher = ContainerLauncher(
             apps=apps,
             calls=calls,
@@ -135,7 +141,6 @@ class World:
             secrets=secrets,
             commits=commits,
             logs=logs,
-            journal=journal,
             backend=around.backend,
             door=around.door,
             translator=around.translator(apps, volumes),
@@ -159,6 +164,7 @@ class World:
             apps=apps,
             calls=calls,
             logs=logs,
+            faults=faults,
             commits=commits,
             dispatcher=dispatcher,
             _site_url=around.site_url,

@@ -126,3 +126,11 @@ def test_file_is_no_state_directory(run: Run, tmp_path: Path) -> None:
     done = run("serve", "--state-dir", "state")
     assert done.returncode == 2
     assert "is a file" in done.stderr
+
+
+def test_listings_can_be_limited(serve: Serve) -> None:
+    server = serve("--listings-per-second", "0.001")
+    modal(server, "volume", "create", "v")
+    modal(server, "volume", "ls", "v")
+    with pytest.raises(AssertionError, match="rate limit exceeded"):
+        modal(server, "volume", "ls", "v")

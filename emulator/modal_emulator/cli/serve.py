@@ -38,9 +38,17 @@ HOSTS = ("127.0.0.1", "localhost", "::1")
     help="The port to listen on; 0, the default, takes a free one.",
 )
 @click.option(
+    "--listings-per-second",
+    type=click.FloatRange(0, min_open=True),
+    metavar="N",
+    help="Refuse more listings of volumes than this as Modal does; without it none is refused.",
+)
+@click.option(
     "--json", "as_json", is_flag=True, help="Print the ready line as one JSON object on stdout."
 )
-def serve(state_dir: Path, host: str, port: int, as_json: bool) -> None:
+def serve(
+    state_dir: Path, host: str, port: int, listings_per_second: float | None, as_json: bool
+) -> None:
     """
     Run a server until it is interrupted.
 
@@ -53,15 +61,18 @@ def serve(state_dir: Path, host: str, port: int, as_json: bool) -> None:
             f"{host!r} is not a loopback address. Anyone who reaches the server can run code here.",
             param_hint="--host",
         )
-    asyncio.run(_serve(state_dir, host, port, as_json))
+    asyncio.run(_serve(state_dir, host, port, listings_per_second, as_json))
 
 
-async def _serve(directory: Path, host: str, port: int, as_json: bool) -> None:
+async def _serve(
+    directory: Path, host: str, port: int, listings_per_second: float | None, as_json: bool
+) -> None:
     over = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in ENDING:
         loop.add_signal_handler(number, over.set)
-    async with started(directory, host, port) as emulator:
+    running = started(directory, host, port, listings_per_second=listings_per_second)
+    async with running as emulator:
         if emulator.notice:
             tell(emulator.notice)
         click.echo(_as_json(emulator, directory) if as_json else _as_text(emulator, directory))

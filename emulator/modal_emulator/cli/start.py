@@ -31,7 +31,11 @@ def tell(text: str) -> None:
 
 @asynccontextmanager
 async def started(
-    directory: Path | None, host: str = "127.0.0.1", port: int = 0
+    directory: Path | None,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    *,
+    listings_per_second: float | None = None,
 ) -> "AsyncIterator[Emulator]":
     """
     Run a server for the length of the block; with no directory it keeps nothing.
@@ -39,11 +43,12 @@ async def started(
     Raises:
         click.ClickException: it cannot be started; the message says why and what to do.
     """
-    from modal_emulator.emulator import Emulator
+    from modal_emulator.emulator import Emulator, Settings
 
     if directory is not None:
         _prepare(directory)
-    emulator = Emulator(directory, host=host, port=port)
+    settings = Settings(listings_per_second=listings_per_second)
+    emulator = Emulator(directory, host=host, port=port, settings=settings)
     try:
         await emulator.start()
     except (EmulatorError, OSError) as error:

@@ -22,9 +22,11 @@ __all__ = [
     "modal_emulator",
     "modal_emulator_session",
     "pytest_addoption",
+    "pytest_configure",
     "pytest_runtest_makereport",
 ]
 
+MARK = "modal_emulator"
 COMMIT_SECONDS = "modal_background_commit_seconds"
 
 
@@ -34,6 +36,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         COMMIT_SECONDS,
         "seconds between two background commits of a running container; 0 means none at all",
         default=None,
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the mark."""
+    config.addinivalue_line(
+        "markers",
+        f"{MARK}(background_commit_seconds, after_kill, exit_grace_seconds, listings_per_second): "
+        "settings of the test's emulator",
     )
 
 
@@ -47,13 +58,17 @@ def modal_emulator_session(pytestconfig: pytest.Config) -> Iterator[Session]:
 
 
 @pytest.fixture
-def modal_emulator(modal_emulator_session: Session) -> Iterator[Running]:
+def modal_emulator(
+    request: pytest.FixtureRequest, modal_emulator_session: Session
+) -> Iterator[Running]:
     """
     A Modal of this test's own: empty, reached by the unmodified `modal` package, gone afterwards.
 
     While the test runs, the environment and the SDK's client point at the emulator, and Modal's
     own addresses cannot be looked up. What containers print goes to the test's captured output.
+    The mark `modal_emulator` changes settings for the test.
     """
+    _choose(request.node, modal_emulator_session)
     with modal_emulator_session.test() as running:
         yield running
 
@@ -68,6 +83,23 @@ def pytest_runtest_makereport(
 
         find_sources(call.excinfo.value, (item.path.parent, item.config.rootpath))
     return (yield)
+
+
+def _choose(node: pytest.Item, session: Session) -> None:
+    """Give the test the World that its marks ask for."""
+    from modal_emulator.ground.errors import Invalid
+
+    marks = list(node.iter_markers(MARK))
+    if any(mark.args for mark in marks):
+        raise pytest.UsageError(f"@pytest.mark.{MARK} takes options by name only")
+    options: dict[str, object] = {}
+    for mark in reversed(marks):  # the closest one wins
+        options.update(mark.kwargs)
+    if options:
+        try:
+            session.choose(options)
+        except Invalid as error:
+            raise pytest.UsageError(f"@pytest.mark.{MARK}: {error.message}") from None
 
 
 def _seconds(config: pytest.Config) -> float | None:

@@ -9,16 +9,22 @@ after it, also when the test failed.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from typing import Any
 
 from modal_emulator.emulator import Running, Settings, running
 from modal_emulator.guard import closed_to_modal, pointed
 from modal_emulator.pytest_plugin.client import LentClient
+from modal_emulator.pytest_plugin.options import with_options
 from modal_emulator.pytest_plugin.output import show
 
-__all__ = ["Session", "open_session"]
+__all__ = ["FaultsLeft", "Session", "open_session"]
+
+
+class FaultsLeft(UserWarning):
+    """A test planned faults that did not happen: it may not have tested what it wanted to."""
 
 
 class Session:
@@ -28,6 +34,15 @@ class Session:
         self._emulator = emulator
         self._client = LentClient()
         emulator.on_log(show)
+
+    def choose(self, options: Mapping[str, Any]) -> None:
+        """
+        Give the test that comes a World with these `OPTIONS`.
+
+        Raises:
+            Invalid: there is no such option, or its value makes no sense.
+        """
+        self._emulator.reset(with_options(self._emulator.settings, options))
 
     @contextmanager
     def test(self) -> Iterator[Running]:
@@ -43,6 +58,8 @@ class Session:
             # Comes first on the way out: the test's containers end while all else still stands.
             stack.callback(self._emulator.reset)
             yield self._emulator
+            if left := self._emulator.faults.left:
+                warnings.warn(FaultsLeft(f"planned and never met: {', '.join(left)}"), stacklevel=2)
 
     def close(self) -> None:
         """Let go of the server's side of the client before the server goes."""
@@ -54,7 +71,8 @@ def open_session(background_commit_seconds: float | None) -> Iterator[Session]:
     """Run an emulator for the length of the block."""
     settings = Settings()
     if background_commit_seconds is not None:
-        settings = replace(settings, background_commit_interval=background_commit_seconds)
+        options = {"background_commit_seconds": background_commit_seconds}
+        settings = with_options(settings, options)
     with running(settings=settings) as emulator:
         session = Session(emulator)
         try:

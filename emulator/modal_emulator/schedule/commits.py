@@ -19,6 +19,7 @@ from modal_emulator.ground.errors import Conflict, EmulatorError, NotFound
 from modal_emulator.ground.journal import Journal
 from modal_emulator.runtime.backend import Container, Mount, OpenFiles, View
 from modal_emulator.schedule.after_kill import AfterKill
+from modal_emulator.schedule.faults import Faults
 from modal_emulator.store.checkout import Checkout, Staged
 from modal_emulator.store.drafts import Budget, Heavy
 from modal_emulator.store.history import Committer
@@ -51,11 +52,16 @@ class Commits:
     """Knows which container has which checkout, and moves them."""
 
     def __init__(
-        self, volumes: Volumes, journal: Journal, after_kill: AfterKill = AfterKill.OBSERVED
+        self,
+        volumes: Volumes,
+        journal: Journal,
+        after_kill: AfterKill = AfterKill.OBSERVED,
+        faults: Faults | None = None,
     ) -> None:
         self._volumes = volumes
         self._journal = journal
         self._after_kill = after_kill
+        self._faults = faults
         self._is_closing = False
         self._mounted: dict[tuple[str, str], _Mounted] = {}
         self._containers: dict[str, Container] = {}
@@ -201,12 +207,24 @@ class Commits:
             self._replace(mounted, staged, by, newest=True)
 
     def _publish(self, mounted: _Mounted, staged: Staged, by: Committer) -> None:
+        self._let_pass(mounted, staged)
         self._volumes.publish(mounted.checkout, staged, by)
         self._begin(self._merge(mounted.point.volume_id))
 
     def _replace(self, mounted: _Mounted, staged: Staged, by: Committer, *, newest: bool) -> None:
+        self._let_pass(mounted, staged)
         mounted.checkout = self._volumes.replace(mounted.checkout, staged, by, newest=newest)
         self._begin(self._merge(mounted.point.volume_id))
+
+    def _let_pass(self, mounted: _Mounted, staged: Staged) -> None:
+        """Ask whether this commit is to fail; what is in it then stays pending."""
+        if self._faults is None or not staged.written.changes:
+            return
+        try:
+            self._faults.before_commit(mounted.point.volume_id)
+        except EmulatorError:
+            self._volumes.discard(mounted.checkout, staged)
+            raise
 
     def _keeps(self, mounted: _Mounted) -> bool:
         if self._is_closing or mounted.point.read_only:

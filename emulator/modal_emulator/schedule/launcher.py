@@ -11,7 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from modal_emulator.ground.journal import Journal
 from modal_emulator.runtime.backend import Backend, Container, Exit, Plan
 from modal_emulator.runtime.environ import container_environment
 from modal_emulator.schedule.calls import Calls, Input
@@ -76,7 +75,6 @@ class ContainerLauncher:
         secrets: Secrets,
         commits: Commits,
         logs: Logs,
-        journal: Journal,
         backend: Backend,
         door: Door,
         translator: Translator,
@@ -88,7 +86,6 @@ class ContainerLauncher:
         self._secrets = secrets
         self._commits = commits
         self._logs = logs
-        self._journal = journal
         self._backend = backend
         self._door = door
         self._translator = translator
@@ -113,11 +110,6 @@ class ContainerLauncher:
             )
             raise
         self._commits.started(container, self._who(worker))
-        self._journal.add(
-            "container.start",
-            container_id=worker.container_id,
-            function_id=function.function_id,
-        )
         return container
 
     def failure(self, worker: Worker, ended: Exit) -> bytes:

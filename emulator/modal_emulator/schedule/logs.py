@@ -120,7 +120,7 @@ class Logs:
         """Return the number of the newest line of all."""
         return self._entry
 
-    async def wait(self, app_id: str, timeout: float) -> bool:
+    async def wait(self, app_id: str, timeout: float | None) -> bool:
         """Wait for the next line, or the end, of this app."""
         return await self._apps[app_id].pulse.wait(timeout)
 

@@ -306,6 +306,11 @@ class Pool:
             self.exited(worker, Exit(1))
             return
         worker.started_at = self._clock.now()
+        self._journal.add(
+            "container.start",
+            container_id=worker.container_id,
+            function_id=self.function.function_id,
+        )
         if self.closed or worker.ending is not None:
             await worker.container.kill()
 

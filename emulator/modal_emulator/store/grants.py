@@ -45,6 +45,7 @@ class Fetch:
     path: Path
     start: int
     length: int
+    volume_id: str = ""
 
 
 Grant = Bring | BringBlob | Fetch

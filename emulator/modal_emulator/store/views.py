@@ -133,6 +133,13 @@ class Views:
         self._told(line, before, by)
         return new
 
+    def discard(self, checkout: Checkout, staged: Staged) -> None:
+        """Give up what was staged instead of publishing it; it can be staged again."""
+        staged.written.drop()
+        if staged.successor is not None:
+            _, line = self._held(checkout)
+            line.drop(staged.successor.room)
+
     def advance(self, checkout: Checkout) -> Checkout:
         """Return a view of the newest version in place of this one, whose changes are dropped."""
         new = self.checkout(checkout.volume_id, checkout.holder)

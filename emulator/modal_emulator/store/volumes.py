@@ -269,6 +269,10 @@ class Volumes:
         """Publish, and return the view that comes after: the `newest`, or what was seen before."""
         return self._views.replace(checkout, staged, by, newest=newest)
 
+    def discard(self, checkout: Checkout, staged: Staged) -> None:
+        """Give up what was staged instead of publishing it; it can be staged again."""
+        self._views.discard(checkout, staged)
+
     def advance(self, checkout: Checkout) -> Checkout:
         """Return a view of the newest version in place of this one, whose changes are dropped."""
         return self._views.advance(checkout)

@@ -9,7 +9,9 @@ from collections.abc import Callable
 from aiohttp import web
 
 from modal_emulator.ground.errors import NotFound
+from modal_emulator.schedule.faults import BLOCKS
 from modal_emulator.store.grants import Bring, Fetch
+from modal_emulator.web.damage import send_damaged
 from modal_emulator.web.streams import send_range, take_body
 from modal_emulator.world import World
 
@@ -32,6 +34,8 @@ def routes(world: Callable[[], World]) -> list[web.RouteDef]:
         grant = world().grants.redeem(request.match_info["token"])
         if not isinstance(grant, Fetch):
             raise NotFound("this URL is not for a download")
+        if fault := world().faults.strike(BLOCKS, grant.volume_id):
+            return await send_damaged(grant, fault)
         return await send_range(request, grant.path, grant.start, grant.length)
 
     return [web.put("/blocks/{token}", put), web.get("/blocks/{token}", get)]

@@ -81,7 +81,8 @@ async def volume_get_file2(
     located = world.volumes.locate(call.request.volume_id, call.request.path)
     start, length = _part(call.request, located.entry.size)
     path = world.grants.pin(located.path)
-    tokens = [world.grants.give(Fetch(path, *block)) for block in _blocks(start, length)]
+    fetches = [Fetch(path, *block, call.request.volume_id) for block in _blocks(start, length)]
+    tokens = [world.grants.give(fetch) for fetch in fetches]
     return api_pb2.VolumeGetFile2Response(
         get_urls=[f"{world.site_url}/blocks/{token}" for token in tokens],
         size=located.entry.size,
@@ -148,6 +149,7 @@ async def _do(world: World, writing: Writing) -> None:
 
 
 def _listing(world: World, asked: ListRequest) -> Iterator[list[api_pb2.FileEntry]]:
+    world.faults.before_listing(asked.volume_id)
     entries = world.volumes.entries(
         asked.volume_id,
         asked.path,

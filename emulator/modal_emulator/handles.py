@@ -1,0 +1,203 @@
+"""
+Handles for tests: on the containers that run, and on the faults that are to happen.
+
+A handle is used from any thread and does its work on the event loop of the World that it came
+from. It decides nothing: how a container ends is in `schedule/endings`, what a fault does in
+`schedule/faults`.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from modal_emulator.ground.journal import Event
+from modal_emulator.schedule.faults import Fault
+from modal_emulator.schedule.logs import LogFilter
+from modal_emulator.schedule.worker import Ending, Worker
+from modal_emulator.world import World
+
+__all__ = ["ContainerHandle", "FaultsHandle", "first_container", "running_containers"]
+
+Run = Callable[[Coroutine[Any, Any, Any]], Any]
+
+
+class ContainerHandle:
+    """One container."""
+
+    def __init__(self, run: Run, world: World, worker: Worker) -> None:
+        self._run = run
+        self._world = world
+        self._worker = worker
+        self._app = world.apps.get(worker.pool.function.app_id)
+
+    def __repr__(self) -> str:
+        return f"<container {self.container_id} of {self.function!r} in app {self.app!r}>"
+
+    @property
+    def container_id(self) -> str:
+        """The id, as in the container's MODAL_TASK_ID."""
+        return self._worker.container_id
+
+    @property
+    def function(self) -> str:
+        """The function's name; for a class, the class's."""
+        return self._worker.pool.function.tag.removesuffix(".*")
+
+    @property
+    def app(self) -> str:
+        """The app's name; empty if it has none."""
+        return self._app.name or self._app.description
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The ids of what it works on now."""
+        return tuple(sorted(self._worker.inputs))
+
+    @property
+    def is_gone(self) -> bool:
+        """Say whether it has ended."""
+        return self._worker.gone.is_set()
+
+    def kill(self, *, oom: bool = False) -> None:
+        """
+        Kill it without a word, as a crash or, with `oom`, the want of memory does.
+
+        Returns when it is gone and its inputs have failed, or are to be tried again.
+        """
+        why = Ending.OUT_OF_MEMORY if oom else Ending.KILLED
+        self._run(self._worker.pool.kill(self._worker, why))
+
+    def preempt(self) -> None:
+        """Begin to take it away as Modal does: interrupt, grace, kill; its inputs begin again."""
+        self._run(self._interrupt(Ending.PREEMPTED))
+
+    def stop(self) -> None:
+        """Do as `modal container stop` does: interrupt; its inputs begin again."""
+        self._run(self._interrupt(Ending.STOPPED))
+
+    def wait(self, timeout: float = 60.0) -> None:
+        """
+        Return once it is gone.
+
+        Raises:
+            TimeoutError: it is still there.
+        """
+        self._run(_within(timeout, self._worker.gone.wait(), f"{self!r} is still there"))
+
+    def wait_for_output(self, text: str, timeout: float = 60.0) -> None:
+        """
+        Return once it has printed this text.
+
+        Raises:
+            TimeoutError: it has not, and is still there.
+            LookupError: it has ended without.
+        """
+        self._run(_within(timeout, self._heard(text), f"{self!r} did not print {text!r}"))
+
+    async def _interrupt(self, why: Ending) -> None:
+        self._worker.pool.interrupt(self._worker, why)
+
+    async def _heard(self, text: str) -> None:
+        logs, wanted = self._world.logs, LogFilter(container_id=self.container_id)
+        gone = asyncio.ensure_future(self._worker.gone.wait())
+        try:
+            while text not in "".join(x.text for x in logs.read(self._app.app_id, 0, wanted)):
+                if gone.done():
+                    raise LookupError(f"{self!r} ended without printing {text!r}")
+                more = asyncio.ensure_future(logs.wait(self._app.app_id, None))
+                await asyncio.wait((more, gone), return_when=asyncio.FIRST_COMPLETED)
+                more.cancel()
+        finally:
+            gone.cancel()
+
+
+class FaultsHandle:
+    """
+    Makes things fail on purpose; each method plans one fault.
+
+    `volume` is a volume's name or id, None is any; `times` is how often it is to happen.
+    """
+
+    def __init__(self, run: Run, world: Callable[[], World]) -> None:
+        self._run = run
+        self._world = world
+
+    def listing_rate_limited(self, volume: str | None = None, times: int = 1) -> None:
+        """Refuse the next listings, as Modal does when there are too many."""
+        self._plan(Fault.LISTING_RATE_LIMITED, volume, times)
+
+    def commit_fails(self, volume: str | None = None, times: int = 1) -> None:
+        """Fail the next commits of containers that have something to commit."""
+        self._plan(Fault.COMMIT_FAILS, volume, times)
+
+    def block_unavailable(self, volume: str | None = None, times: int = 1) -> None:
+        """Answer the next downloads of blocks with HTTP 503; the SDK tries each five times."""
+        self._plan(Fault.BLOCK_UNAVAILABLE, volume, times)
+
+    def block_corrupt(self, volume: str | None = None, times: int = 1) -> None:
+        """Flip bits in the next downloads of blocks; the SDK tries each five times."""
+        self._plan(Fault.BLOCK_CORRUPT, volume, times)
+
+    @property
+    def left(self) -> tuple[str, ...]:
+        """What was planned and has not happened yet."""
+
+        async def read() -> tuple[str, ...]:
+            return tuple(str(plan) for plan in self._world().faults.left())
+
+        left: tuple[str, ...] = self._run(read())
+        return left
+
+    def _plan(self, fault: Fault, volume: str | None, times: int) -> None:
+        async def plan() -> None:
+            self._world().faults.plan(fault, volume, times)
+
+        self._run(plan())
+
+
+def running_containers(
+    run: Run, world: World, function: str | None, app: str | None
+) -> tuple[ContainerHandle, ...]:
+    """Return the containers that run, the oldest first; call it on the event loop."""
+    found = [
+        ContainerHandle(run, world, worker)
+        for worker in world.dispatcher.workers()
+        if worker.container is not None and not worker.gone.is_set()
+    ]
+    return tuple(
+        one
+        for one in sorted(found, key=lambda each: each.container_id)
+        if function in (None, one.function) and app in (None, one.app)
+    )
+
+
+async def first_container(
+    run: Run, world: World, function: str, app: str | None, timeout: float
+) -> ContainerHandle:
+    """
+    Return the oldest container of a function, waiting until there is one.
+
+    Raises:
+        TimeoutError: there is none.
+    """
+    came = asyncio.Event()
+
+    def hear(event: Event) -> None:
+        if event.kind == "container.start":
+            came.set()
+
+    forget = world.journal.listen(hear)
+    try:
+        while not (found := running_containers(run, world, function, app)):
+            came.clear()
+            await _within(timeout, came.wait(), f"no container of {function!r} is running")
+    finally:
+        forget()
+    return found[0]
+
+
+async def _within(timeout: float, work: Coroutine[Any, Any, object], otherwise: str) -> None:
+    try:
+        await asyncio.wait_for(work, timeout)
+    except asyncio.TimeoutError:
+        raise TimeoutError(f"{otherwise} after {timeout:g} s") from None

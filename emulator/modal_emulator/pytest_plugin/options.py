@@ -1,0 +1,55 @@
+"""
+What one test can choose for its World.
+
+`OPTIONS` is all there is: the names that a test writes, and how each changes the settings.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from math import isfinite
+from typing import Any
+
+from modal_emulator.emulator import Settings
+from modal_emulator.ground.errors import Invalid
+from modal_emulator.schedule.after_kill import AfterKill
+
+__all__ = ["OPTIONS", "with_options"]
+
+
+def with_options(settings: Settings, options: Mapping[str, Any]) -> Settings:
+    """
+    Return the settings with these options.
+
+    Raises:
+        Invalid: there is no such option, or its value makes no sense.
+    """
+    for name, value in options.items():
+        if name not in OPTIONS:
+            raise Invalid(f"there is no option {name!r}; there is: {', '.join(OPTIONS)}")
+        try:
+            settings = OPTIONS[name](settings, value)
+        except (TypeError, ValueError):
+            raise Invalid(f"the option {name} cannot be {value!r}") from None
+    return settings
+
+
+def _seconds(value: Any) -> float:
+    seconds = float(value)
+    if not (isfinite(seconds) and seconds >= 0):
+        raise ValueError
+    return seconds
+
+
+def _rate(value: Any) -> float | None:
+    rate = None if value is None else float(value)
+    if rate is not None and not rate > 0:
+        raise ValueError
+    return rate
+
+
+OPTIONS: dict[str, Callable[[Settings, Any], Settings]] = {
+    "background_commit_seconds": lambda s, v: replace(s, background_commit_interval=_seconds(v)),
+    "after_kill": lambda s, v: replace(s, after_kill=AfterKill(v)),
+    "exit_grace_seconds": lambda s, v: replace(s, pool=replace(s.pool, exit_grace=_seconds(v))),
+    "listings_per_second": lambda s, v: replace(s, listings_per_second=_rate(v)),
+}
