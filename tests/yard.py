@@ -8,7 +8,7 @@ import inspect
 import os
 import socket
 import textwrap
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -118,6 +118,7 @@ class Yard:
         environment: dict[str, str] | None = None,
         files: tuple[Path, ...] = (),
         working_directory: str = "/root",
+        on_sync: Callable[[str], Awaitable[None]] | None = None,
     ) -> Run:
         """Start a container that runs the script, or the body of the function."""
         loop = asyncio.get_running_loop()
@@ -139,6 +140,7 @@ class Yard:
             working_directory=working_directory,
             socket=self.directory / "server",
             on_output=on_output,
+            on_sync=on_sync or _refuse_to_sync,
             on_exit=ended.set_result,
         )
         container = await self.backend.start(plan)
@@ -156,6 +158,10 @@ class Yard:
 
     def __del__(self) -> None:
         self._listener.close()
+
+
+async def _refuse_to_sync(volume_id: str) -> None:
+    raise AssertionError(f"nothing was to sync {volume_id}")
 
 
 def source(script: str | Callable[[], None]) -> str:

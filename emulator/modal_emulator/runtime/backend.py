@@ -6,7 +6,7 @@ Backends do not know one another, nor RPCs, nor what a commit means: they show a
 volume at a path and can take it away again, and that is all the storage they know.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -16,6 +16,7 @@ from modal_emulator.ground.errors import Conflict
 
 __all__ = [
     "Backend",
+    "Bound",
     "Capability",
     "Container",
     "Exit",
@@ -35,6 +36,7 @@ class Capability(Enum):
     KILL = "a container can be killed without a word"
     OWN_PROCESSES = "a container sees its own processes only"
     PAUSE = "a container can be stopped for a moment, so that large commits copy nothing"
+    WATCHED_CALLS = "what a volume's file system refuses or commits, it does for every program"
 
 
 class OpenFiles(Conflict):
@@ -44,6 +46,16 @@ class OpenFiles(Conflict):
         # The exact words of Modal's server; the SDK looks for them and adds who holds what.
         # modal-semantics 1.4 [sdk], [observed].
         super().__init__("there are open files preventing the operation")
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """How many names a volume, or each of its directories, can hold."""
+
+    most: int
+    left: int
+    """How many more the whole volume could take when it was shown."""
+    per_directory: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +75,10 @@ class View:
     read_only: bool = False
     sub_path: str = ""
     """Show only this directory of the volume (relative, no `..`); it is made when missing."""
+    version: int = 1
+    """Of the volume's file system: 1 or 2."""
+    bound: Bound | None = None
+    """What the container may still make; None far away from any bound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +120,11 @@ class Plan:
     """The unix socket on which the server answers this container."""
     on_output: Callable[[int, bytes], None]
     """Called on the event loop with 1 or 2 and what was written there."""
+    on_sync: Callable[[str], Awaitable[None]]
+    """
+    Called on the event loop with a volume's id when a process syncs its mount point; the process
+    waits, and its call fails if this does.
+    """
     on_exit: Callable[[Exit], None]
     """Called once on the event loop, after all output, when no process of the container is left."""
 

@@ -40,6 +40,7 @@ class Cell:
         self._exit: Exit | None = None
         self._last_words: Message = {"failed": "the container has ended"}
         self._asking = asyncio.Lock()
+        self._syncs: set[asyncio.Task[None]] = set()
         self._announced: asyncio.Future[Message] = self._loop.create_future()
         self._answer: asyncio.Future[Message] | None = None
         self._is_starting, self._has_ended, self._is_silent = True, False, False
@@ -134,10 +135,24 @@ class Cell:
         elif "exit" in message:
             code = message["exit"]
             self._exit = Exit(code) if code >= 0 else Exit(None, -code)
+        elif "sync" in message:
+            task = asyncio.ensure_future(self._sync(message["sync"], message["call"]))
+            self._syncs.add(task)
+            task.add_done_callback(self._syncs.discard)
         elif self._answer is not None and not self._answer.done():
             self._answer.set_result(message)
         else:
             self._last_words = message
+
+    async def _sync(self, volume_id: str, call: int) -> None:
+        """Have it done while the process that asked waits."""
+        try:
+            await self._plan.on_sync(volume_id)
+            ok = True
+        except (EmulatorError, OSError, KeyError):
+            ok = False
+        with suppress(EmulatorError):  # the container may have ended
+            await self.ask({"do": "synced", "call": call, "ok": ok})
 
     def _on_end(self) -> None:
         self._line = None
@@ -156,6 +171,8 @@ class Cell:
         if self._has_ended:
             return
         self._has_ended = True
+        for sync in self._syncs:
+            sync.cancel()
         if self._warden is not None:
             self._loop.remove_reader(self._warden)
             os.close(self._warden)

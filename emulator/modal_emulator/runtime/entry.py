@@ -21,6 +21,7 @@ from modal_emulator.runtime.disk import ARGUMENTS, SERVER
 from modal_emulator.runtime.job import Isolation, Job
 from modal_emulator.runtime.outline import python_needs
 from modal_emulator.runtime.replacing import Places
+from modal_emulator.runtime.seccomp import Filter
 from modal_emulator.runtime.shadow import shadow_of
 
 __all__ = ["Entry"]
@@ -38,6 +39,8 @@ class Entry:
     """The directory to make `/`; None where the machine's own root is kept."""
     output: tuple[int, int]
     places: Places
+    watched: Filter | None = None
+    """What has the kernel ask the warden about calls on volumes."""
 
     def run(self) -> None:
         """Become the container's main process; returns, or raises, when user code is done."""
@@ -68,6 +71,8 @@ class Entry:
         os.makedirs(self.job.working_directory, exist_ok=True)  # noqa: PTH103  (redirected)
         os.chdir(self.job.working_directory)
         sys.argv[1:] = []
+        if self.watched is not None:
+            _be_watched(self.watched)
         runpy.run_module(self.job.entrypoint, run_name="__main__", alter_sys=True)
 
     def _connect(self) -> None:
@@ -75,6 +80,14 @@ class Entry:
         for source, target in zip((nothing, *self.output), (0, 1, 2), strict=True):
             os.dup2(source, target)
             os.close(source)
+
+
+def _be_watched(watched: Filter) -> None:
+    try:
+        watched.install()
+    except OSError as error:
+        # Some supervisor of the machine's own does the same already, for instance.
+        sys.stderr.write(f"what programs ask of volumes is not watched here: {error}\n")
 
 
 def _restore_signals() -> None:

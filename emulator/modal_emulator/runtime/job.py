@@ -10,7 +10,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from modal_emulator.runtime.backend import Mount, View
+from modal_emulator.runtime.backend import Bound, Mount, View
 
 __all__ = ["Isolation", "Job", "view_from_values", "view_to_values"]
 
@@ -91,21 +91,27 @@ class Job:
 
 def view_to_values(view: View) -> dict[str, Any]:
     """Return a view as JSON values."""
+    bound = view.bound
     return {
         "layers": [str(layer) for layer in view.layers],
         "changes": str(view.changes),
         "scratch": str(view.scratch),
         "read_only": view.read_only,
         "sub_path": view.sub_path,
+        "version": view.version,
+        "bound": bound and (bound.most, bound.left, bound.per_directory),
     }
 
 
 def view_from_values(values: Mapping[str, Any]) -> View:
     """Read what `view_to_values` gave."""
+    bound = values["bound"]
     return View(
         layers=tuple(map(Path, values["layers"])),
         changes=Path(values["changes"]),
         scratch=Path(values["scratch"]),
         read_only=values["read_only"],
         sub_path=values["sub_path"],
+        version=values["version"],
+        bound=bound and Bound(*bound),
     )

@@ -1,9 +1,9 @@
 """
 The Linux calls that Python does not offer, and no more.
 
-Mounts, namespaces and two process controls, through the C library. Every function raises
-OSError with the kernel's number. The room knows nothing of containers and may be imported
-on any system; only calling its functions needs Linux.
+Mounts, namespaces, two process controls and an open within another root, through the C library.
+Every function raises OSError with the kernel's number. The room knows nothing of containers and
+may be imported on any system; only calling its functions needs Linux.
 """
 
 import ctypes
@@ -23,6 +23,7 @@ __all__ = [
     "become_root",
     "die_with_parent",
     "mount",
+    "open_inside",
     "umount",
     "unshare",
 ]
@@ -31,6 +32,7 @@ __all__ = [
 READ_ONLY, REMOUNT, BIND, RECURSIVE, PRIVATE = 1, 1 << 5, 1 << 12, 1 << 14, 1 << 18
 NEW_MOUNTS, NEW_USER, NEW_PIDS = 0x0002_0000, 0x1000_0000, 0x2000_0000
 _SET_DEATH_SIGNAL, _SET_CHILD_SUBREAPER = 1, 36
+_OPEN_HOW, _IN_ROOT = 437, 0x10  # openat2(2), RESOLVE_IN_ROOT
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -91,3 +93,27 @@ def die_with_parent(signal: int) -> None:
 
 def _prctl(option: int, value: int) -> None:
     _check(_libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0), "prctl")
+
+
+class _How(ctypes.Structure):
+    _fields_ = (
+        ("flags", ctypes.c_uint64),
+        ("mode", ctypes.c_uint64),
+        ("resolve", ctypes.c_uint64),
+    )
+
+
+def open_inside(root: int, path: str, flags: int) -> int:
+    """Open `path` as a process would whose `/` is the directory that `root` has open."""
+    how = _How(flags | os.O_CLOEXEC, 0, _IN_ROOT)
+    file = int(
+        _libc.syscall(
+            ctypes.c_long(_OPEN_HOW),
+            ctypes.c_int(root),
+            os.fsencode(path),
+            ctypes.byref(how),
+            ctypes.c_size_t(ctypes.sizeof(how)),
+        )
+    )
+    _check(min(file, 0), f"open {path}")
+    return file

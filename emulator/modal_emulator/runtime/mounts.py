@@ -15,14 +15,21 @@ from modal_emulator.runtime import kernel
 from modal_emulator.runtime.backend import OpenFiles, View
 from modal_emulator.runtime.overlay import Privilege, Stack, stack_up
 
-__all__ = ["Mounts"]
+__all__ = ["Mounts", "Shown"]
 
 
 @dataclass(frozen=True, slots=True)
-class _Shown:
-    """Where one volume is mounted, the outermost first."""
+class Shown:
+    """One volume that is mounted."""
 
+    volume_id: str
+    view: View
     targets: tuple[Path, ...]
+    """Where, the place that the container sees first and the whole volume last."""
+    path: str
+    """The first target as the kernel names it."""
+    device: int
+    """What stat(2) gives for its directories."""
 
 
 class Mounts:
@@ -32,7 +39,12 @@ class Mounts:
         self._whole = directory / "volumes"
         self._links = directory / "links"
         self._privilege = privilege
-        self._shown: dict[str, _Shown] = {}
+        self._shown: dict[str, Shown] = {}
+
+    @property
+    def shown(self) -> tuple[Shown, ...]:
+        """What is mounted just now."""
+        return tuple(self._shown.values())
 
     def attach(self, volume_id: str, view: View, place: Path) -> None:
         """
@@ -58,7 +70,8 @@ class Mounts:
         if view.read_only:
             flags = kernel.REMOUNT | kernel.BIND | kernel.READ_ONLY
             kernel.mount(None, place, None, flags)
-        self._shown[volume_id] = _Shown(targets)
+        path, device = os.path.realpath(place), place.stat().st_dev
+        self._shown[volume_id] = Shown(volume_id, view, targets, path, device)
 
     def detach(self, volume_id: str) -> None:
         """

@@ -89,6 +89,7 @@ def install(shadow: Shadow, places: Places) -> None:
     for name, takes in TABLE.items():
         if hasattr(posix, name):
             new[posix, name] = redirect.function(getattr(posix, name), takes)
+    new[posix, "link"] = redirect.linking(new[posix, "link"])
     for (module, name), takes in OTHERS.items():
         with contextlib.suppress(ImportError, AttributeError):
             home = importlib.import_module(module)
@@ -143,6 +144,20 @@ class _Redirect:
             return read(path, mode, **kwargs)
 
         return redirected
+
+    def linking(self, redirected: Function) -> Function:
+        """Return `os.link`, which volumes of version 1 refuse where nothing else is wrong."""
+
+        @functools.wraps(redirected)
+        def refusing(src: Any, dst: Any, **options: Any) -> None:
+            if _is_path(dst) and self._shadow.forbids_link(os.fsdecode(dst)):
+                os.lstat(src, dir_fd=options.get("src_dir_fd"))
+                if not os.path.lexists(dst):
+                    # modal-semantics 1.6 [observed]
+                    raise OSError(errno.EPERM, os.strerror(errno.EPERM), src, None, dst)
+            redirected(src, dst, **options)
+
+        return refusing
 
     def scandir(self, original: Function) -> Function:
         """Return `os.scandir`, whose entries are named as user code names the directory."""

@@ -7,10 +7,11 @@ Says which paths are looked up there instead, and fills it with what a container
 import os
 import posixpath
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from modal_emulator.runtime.backend import Mount
 from modal_emulator.runtime.copies import Copies, copy_entry
 from modal_emulator.runtime.job import Job
 from modal_emulator.runtime.leftovers import discard
@@ -31,6 +32,8 @@ class Shadow:
     """Absolute paths that are looked up below `directory`, with all that is in them."""
     read_only: tuple[str, ...] = ()
     """Those below which nothing may be written, as they are named inside."""
+    unlinked: tuple[str, ...] = ()
+    """Those below which no hard links are made, as they are named inside."""
     kept: tuple[str, ...] = ()
     """Paths that are looked up where they are all the same: Python itself."""
 
@@ -54,10 +57,17 @@ class Shadow:
 
     def forbids(self, path: str) -> bool:
         """Tell whether nothing may be written at `path`, as user code names it."""
-        if not self.read_only:
+        return self._is_below(path, self.read_only)
+
+    def forbids_link(self, path: str) -> bool:
+        """Tell whether no hard link may be made at `path`, as user code names it."""
+        return self._is_below(path, self.unlinked)
+
+    def _is_below(self, path: str, tops: Sequence[str]) -> bool:
+        if not tops:
             return False
         whole = posixpath.normpath(posixpath.join(self.outside(os.getcwd()), path))  # noqa: PTH109
-        return any(is_in(whole, top) for top in self.read_only)
+        return any(is_in(whole, top) for top in tops)
 
     def _is_redirected(self, path: str) -> bool:
         return any(is_in(path, top) for top in self.prefixes) and not any(
@@ -70,15 +80,19 @@ def shadow_of(job: Job, needs: Sequence[str] = ()) -> Shadow:
     tops = {_HOME, _MODAL, *(mount.path for mount in job.mounts), *_tops(job.files)}
     if not Path(job.working_directory).is_dir():
         tops.add(posixpath.normpath(job.working_directory))
-    read_only = [mount for mount in job.mounts if mount.view.read_only]
     return Shadow(
         directory=str(job.shadow),
         prefixes=tuple(sorted(tops)),
-        read_only=(
-            *(mount.path for mount in read_only),
-            *(f"{_MODAL}/volumes/{mount.volume_id}" for mount in read_only),
-        ),
+        read_only=_places(mount for mount in job.mounts if mount.view.read_only),
+        unlinked=_places(mount for mount in job.mounts if mount.view.version == 1),
         kept=tuple(need for need in needs if any(is_in(need, top) for top in tops)),
+    )
+
+
+def _places(mounts: Iterable[Mount]) -> tuple[str, ...]:
+    """Return how user code can name the volumes."""
+    return tuple(
+        path for mount in mounts for path in (mount.path, f"{_MODAL}/volumes/{mount.volume_id}")
     )
 
 

@@ -28,6 +28,7 @@ from modal_emulator.runtime.overlay import Privilege
 from modal_emulator.runtime.pausing import Pause
 from modal_emulator.runtime.replacing import Places
 from modal_emulator.runtime.root import Root
+from modal_emulator.runtime.watch import Watch
 
 __all__ = ["begin"]
 
@@ -98,6 +99,7 @@ class _Warden:
         privilege = Privilege(root=job.isolation is Isolation.ROOT)
         self._mounts = Mounts(job.directory, privilege)
         self._privilege = privilege
+        self._watch: Watch | None = None
         self._entry = 0
 
     def mount(self, needs: tuple[str, ...]) -> None:
@@ -110,8 +112,9 @@ class _Warden:
         for mount in self._job.mounts:
             place = self._root.place_of(mount.volume_id)
             self._mounts.attach(mount.volume_id, mount.view, place)
+        self._watch = Watch(str(self._root.inside("/proc")), self._mounts, self._sync)
 
-    def fork(self, output: tuple[int, int], places: Places) -> Entry:  # noqa: RET503  (_watch never returns)
+    def fork(self, output: tuple[int, int], places: Places) -> Entry:  # noqa: RET503  (_serve never returns)
         """Make the main process, where this returns; the warden itself stays and watches."""
         woken, waker = os.pipe()
         for file in (woken, waker):
@@ -120,26 +123,37 @@ class _Warden:
         signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
         # The main process unblocks it once it can act on it, so an early SIGINT is not lost.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        views = [mount.view for mount in self._job.mounts]
+        watched = self._watch.filter(views) if self._watch is not None else None
         self._entry = os.fork()
         if not self._entry:
             for file in (woken, waker):
                 os.close(file)
             self._server.close()
-            return Entry(self._job, self._root.path if self._root else None, output, places)
+            if self._watch is not None:
+                self._watch.forget()
+            root = self._root.path if self._root else None
+            return Entry(self._job, root, output, places, watched)
         for file in output:
             os.close(file)
+        if watched is not None:
+            watched.end.close()
         self._server.send({"ready": self._entry})
-        self._watch(woken)
+        self._serve(woken)
 
-    def _watch(self, woken: int) -> NoReturn:
+    def _serve(self, woken: int) -> NoReturn:
+        watch = self._watch
         while True:
-            ready, _, _ = select.select([self._server.fileno(), woken], [], [])
+            files = [self._server.fileno(), woken, *(watch.files if watch else ())]
+            ready, _, _ = select.select(files, [], [], 0 if watch and watch.is_counting else None)
             if woken in ready:
                 with suppress(BlockingIOError):
                     os.read(woken, 4096)
                 self._reap()
             if self._server.fileno() in ready:
                 self._obey()
+            if watch is not None:
+                watch.serve()
 
     def _reap(self) -> None:
         """Bury whoever ended; with the main process the container ends."""
@@ -200,9 +214,17 @@ class _Warden:
         with suppress(ProcessLookupError):
             os.kill(self._entry, signal.SIGINT)
 
+    def _sync(self, volume_id: str, id: int) -> None:
+        self._server.send({"sync": volume_id, "call": id})
+
+    def _synced(self, message: Mapping[str, Any]) -> None:
+        assert self._watch is not None  # it asked
+        self._watch.synced(message["call"], ok=message["ok"])
+
     _commands: Mapping[str, Callable[["_Warden", Mapping[str, Any]], None]] = {
         "detach": _detach,
         "attach": _attach,
+        "synced": _synced,
         "terminate": _terminate,
     }
 

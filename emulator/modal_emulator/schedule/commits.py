@@ -17,7 +17,7 @@ from typing import Any
 
 from modal_emulator.ground.errors import Conflict, EmulatorError, NotFound
 from modal_emulator.ground.journal import Journal
-from modal_emulator.runtime.backend import Container, Mount, OpenFiles, View
+from modal_emulator.runtime.backend import Bound, Container, Mount, OpenFiles, View
 from modal_emulator.schedule.after_kill import AfterKill
 from modal_emulator.schedule.faults import Faults
 from modal_emulator.store.checkout import Checkout, Staged
@@ -148,6 +148,24 @@ class Commits:
             raise Conflict("reload() can only be called from within a running function")
         await asyncio.shield(self._begin(self._reload(container_id, mounted)))
 
+    async def sync(self, container_id: str, volume_id: str) -> None:
+        """
+        Commit because a program of the container asks for it, which is told success or failure.
+
+        Raises:
+            EmulatorError: nothing was committed.
+        """
+        try:
+            await self.commit(container_id, volume_id, "sync")
+        except EmulatorError as error:
+            self._journal.add(
+                "volume.sync-failed",
+                volume_id=volume_id,
+                container_id=container_id,
+                error=repr(error),
+            )
+            raise
+
     async def _commit(self, container_id: str, mounted: _Mounted, via: str) -> None:
         if mounted.point.read_only:
             return
@@ -158,7 +176,8 @@ class Commits:
                 budget = LIGHT if container.can_pause else UNBOUNDED
                 staged = await asyncio.to_thread(self._volumes.stage, mounted.checkout, budget)
             except Heavy:
-                if await self._take_over(container, mounted, who(via)):
+                # Whoever syncs the mount point has it open: it cannot be taken away.
+                if via != "sync" and await self._take_over(container, mounted, who(via)):
                     return
                 staged = await asyncio.to_thread(self._volumes.stage, mounted.checkout)
             if staged is not None:
@@ -287,10 +306,13 @@ class Commits:
 
 
 def _view(point: MountPoint, checkout: Checkout) -> View:
+    left = checkout.names_left
     return View(
         layers=checkout.layers,
         changes=checkout.changes,
         scratch=checkout.scratch,
         read_only=point.read_only,
         sub_path=point.sub_path,
+        version=checkout.version,
+        bound=Bound(*left) if left is not None else None,
     )

@@ -8,6 +8,7 @@ where that is kept.
 
 import codecs
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -153,6 +154,7 @@ class ContainerLauncher:
             working_directory=(image.working_directory if image else "") or "/root",
             socket=socket,
             on_output=self._output(worker),
+            on_sync=partial(self._commits.sync, worker.container_id),
             on_exit=self._exit(worker),
         )
 

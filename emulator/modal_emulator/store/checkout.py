@@ -16,6 +16,7 @@ from modal_emulator.store.copying import dispose, stamp
 from modal_emulator.store.drafts import Draft, Written
 from modal_emulator.store.history import Version
 from modal_emulator.store.merging import merge
+from modal_emulator.store.limits import Room, VolumeLimits
 from modal_emulator.store.tree import Tree
 
 __all__ = ["Checkout", "Staged", "Successor"]
@@ -47,6 +48,9 @@ class Checkout:
     """The start with what was committed from here; others' commits are not in it."""
     marks: Marks = field(repr=False)
     has_own: bool = False
+    version: int = 1
+    """Of the volume's file system."""
+    limits: VolumeLimits = field(default_factory=VolumeLimits)
 
     @classmethod
     def begin(
@@ -87,6 +91,11 @@ class Checkout:
     def own(self) -> Path:
         """A layer with what was committed from here and would not be seen else."""
         return self.room / "own"
+
+    @property
+    def names_left(self) -> Room | None:
+        """How much the container can still make, None when that is a lot."""
+        return self.limits.room(self.version, self.seen)
 
     @property
     def changes(self) -> Path:

@@ -1,18 +1,32 @@
 """
 How much a volume can hold.
 
-The numbers are Modal's documented ones; that reaching them refuses the whole commit is ours: on
-Modal the write itself fails inside the container with the same words (modal-semantics 1.6).
+The numbers are Modal's documented ones. There the write that crosses one fails inside the
+container (modal-semantics 1.6), which `room` is for; what gets past that is refused as a whole
+commit, with the same words, and that is ours.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from modal_emulator.ground.errors import Conflict
 from modal_emulator.store.layer import Change
 from modal_emulator.store.tree import Tree
 
-__all__ = ["VolumeLimits"]
+__all__ = ["NEAR", "Room", "VolumeLimits"]
+
+NEAR = 50_000
+"""Ours: so many names from a bound a container starts to be watched, which costs it time."""
+
+
+class Room(NamedTuple):
+    """How many names a volume, or each of its directories, can hold."""
+
+    most: int
+    left: int
+    """How many more the whole volume can take."""
+    per_directory: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +43,13 @@ class VolumeLimits:
     """Ours: how many of its newest versions can be opened; None stands for all."""
     layers: int = 24
     """Ours: a version in more layers than this is merged; mount options are short."""
+
+    def room(self, version: int, tree: Tree) -> Room | None:
+        """Return how much a container can still make over a tree; None when that is a lot."""
+        most = self.v1_inodes if version == 1 else self.v2_names
+        if most - tree.count >= NEAR or (version == 2 and not tree.has_wide(most - NEAR)):
+            return None
+        return Room(most, most - tree.count, per_directory=version == 2)
 
     def check(self, version: int, old: Tree, new: Tree, changes: Iterable[Change]) -> None:
         """Raise Conflict if the step from one tree to another crosses a bound."""

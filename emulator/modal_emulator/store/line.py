@@ -7,7 +7,7 @@ may run in any thread and touches nothing shared. It knows no names, containers 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from modal_emulator.ground.clock import Clock
@@ -232,13 +232,13 @@ class Line:
         """Begin a view of the newest version in a room laid out for it, and hold that version."""
         checkout = Checkout.begin(self.volume_id, holder, self.head, self.paths, room)
         self.shelf.pin(self.head.layers)
-        return checkout
+        return replace(checkout, version=self._version, limits=self._limits)
 
     def resume(self, old: Checkout, room: Path, shown: Tree) -> Checkout:
         """Begin a view of what another one shows, whose `own` layer is in this room."""
         checkout = Checkout.begin(self.volume_id, old.holder, old.base, old.below, room, shown)
         self.shelf.pin(old.base.layers)
-        return checkout
+        return replace(checkout, version=self._version, limits=self._limits)
 
     def release(self, checkout: Checkout) -> None:
         """Take a view back, with all that was not committed."""

@@ -156,6 +156,17 @@ class Tree:
         node = self._node(parts)
         return len(node.names) if isinstance(node, _Directory) else 0
 
+    def has_wide(self, names: int) -> bool:
+        """Tell whether some directory holds more than so many names itself."""
+        rest = [self.root]
+        while rest:
+            directory = rest.pop()
+            if len(directory.names) > names:
+                return True
+            inner = (node for node in directory.names.values() if isinstance(node, _Directory))
+            rest += [node for node in inner if node.below > names]
+        return False
+
     def children(self, parts: Parts) -> Iterator[tuple[str, Entry]]:
         """Go through a directory's names in order; what is no directory has none."""
         node = self._node(parts)

@@ -1,0 +1,129 @@
+"""
+The system calls that containers are watched for, and where their arguments say what they mean.
+
+Numbers are those of 64-bit x86 and ARM; a program for another architecture is not watched. The
+room makes no call itself.
+"""
+
+import platform
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+__all__ = ["CALLS", "Call", "Kind", "Table", "table_here"]
+
+
+class Kind(Enum):
+    """What a call asks for."""
+
+    LINK = "another name for a file"
+    SYNC = "all of a file, or of a file system, on disk"
+    MAKE = "a new name"
+    MOVE = "another name in place of the old one"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Which argument is what; None where the call has no such argument."""
+
+    kind: Kind
+    path: int = 0
+    directory: int | None = None
+    """The open directory that `path` starts in; without one, the working directory."""
+    old_path: int | None = None
+    old_directory: int | None = None
+    flags: int | None = None
+    how: int | None = None
+    """Where the flags are in memory."""
+
+
+CALLS: dict[str, Call] = {
+    "link": Call(Kind.LINK, 1, old_path=0),
+    "linkat": Call(Kind.LINK, 3, 2, old_path=1, old_directory=0, flags=4),
+    "fsync": Call(Kind.SYNC),
+    "syncfs": Call(Kind.SYNC),
+    "open": Call(Kind.MAKE, 0, flags=1),
+    "openat": Call(Kind.MAKE, 1, 0, flags=2),
+    "openat2": Call(Kind.MAKE, 1, 0, how=2),
+    "creat": Call(Kind.MAKE, 0),
+    "mkdir": Call(Kind.MAKE, 0),
+    "mkdirat": Call(Kind.MAKE, 1, 0),
+    "mknod": Call(Kind.MAKE, 0),
+    "mknodat": Call(Kind.MAKE, 1, 0),
+    "symlink": Call(Kind.MAKE, 1),
+    "symlinkat": Call(Kind.MAKE, 2, 1),
+    "rename": Call(Kind.MOVE, 1, old_path=0),
+    "renameat": Call(Kind.MOVE, 3, 2, old_path=1, old_directory=0),
+    "renameat2": Call(Kind.MOVE, 3, 2, old_path=1, old_directory=0, flags=4),
+}
+OPENING = frozenset({"open", "openat", "openat2"})
+"""They make a name only when their flags say so; `creat` always may."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One architecture."""
+
+    audit: int
+    """What the kernel calls it, <linux/audit.h>."""
+    seccomp: int
+    numbers: dict[str, int]
+
+    def of_kinds(self, kinds: Iterable[Kind]) -> tuple[str, ...]:
+        """Return the names of the calls of these kinds that the architecture has."""
+        wanted = frozenset(kinds)
+        return tuple(name for name in self.numbers if CALLS[name].kind in wanted)
+
+    def name(self, number: int) -> str | None:
+        """Return the name of a call."""
+        return next((name for name, each in self.numbers.items() if each == number), None)
+
+
+_X86_64 = Table(
+    0xC000_003E,
+    317,
+    {
+        "link": 86,
+        "linkat": 265,
+        "fsync": 74,
+        "syncfs": 306,
+        "open": 2,
+        "openat": 257,
+        "openat2": 437,
+        "creat": 85,
+        "mkdir": 83,
+        "mkdirat": 258,
+        "mknod": 133,
+        "mknodat": 259,
+        "symlink": 88,
+        "symlinkat": 266,
+        "rename": 82,
+        "renameat": 264,
+        "renameat2": 316,
+    },
+)
+_AARCH64 = Table(
+    0xC000_00B7,
+    277,
+    {
+        "linkat": 37,
+        "fsync": 82,
+        "syncfs": 267,
+        "openat": 56,
+        "openat2": 437,
+        "mkdirat": 34,
+        "mknodat": 33,
+        "symlinkat": 36,
+        "renameat": 38,
+        "renameat2": 276,
+    },
+)
+_TABLES = {"x86_64": _X86_64, "aarch64": _AARCH64}
+
+
+def table_here() -> Table | None:
+    """Return the table of the architecture that this process runs on, if there is one."""
+    if not sys.platform.startswith("linux") or sys.maxsize < 1 << 32:
+        return None
+    return _TABLES.get(platform.machine())
