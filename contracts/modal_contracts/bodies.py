@@ -25,6 +25,7 @@ __all__ = [
     "die",
     "error_number",
     "exists",
+    "hard_link",
     "hold",
     "in_a_row_then_commit",
     "let_go",
@@ -48,6 +49,7 @@ __all__ = [
     "write",
     "write_and_fail",
     "write_and_look_from_outside",
+    "write_and_sync",
 ]
 
 Result = TypeVar("Result")
@@ -112,6 +114,11 @@ def symlink(target: str, path: str) -> None:
     Path(path).symlink_to(target)
 
 
+def hard_link(source: str, path: str) -> None:
+    """Give a file another name."""
+    os.link(source, path)
+
+
 def link_target(path: str) -> str:
     """Return what a symbolic link says."""
     return str(Path(path).readlink())
@@ -156,6 +163,15 @@ def write_and_look_from_outside(volume: modal.Volume, path: str, text: str) -> l
     """Write without a commit, and ask the service at once what is in the volume."""
     write(path, text)
     return listed(volume)
+
+
+def write_and_sync(
+    volume: modal.Volume, path: str, text: str, synced: str
+) -> tuple[int, list[str]]:
+    """Write, run `sync` on a path, return its exit code and what the service has by then."""
+    write(path, text)
+    done = subprocess.run(["sync", synced], check=False)
+    return done.returncode, listed(volume)
 
 
 def write_and_fail(path: str, text: str) -> None:

@@ -23,6 +23,7 @@ class Capability(str, Enum):
     REAL_PATHS = "real-paths"
     SUB_PATHS = "sub-paths"
     SUDDEN_DEATH = "sudden-death"
+    VOLUME_RULES = "volume-rules"
 
     @property
     def meaning(self) -> str:
@@ -38,6 +39,7 @@ MEANINGS = {
     Capability.REAL_PATHS: "volumes lie below /__modal/volumes, mount paths are links to there",
     Capability.SUB_PATHS: "a directory of a volume can be mounted alone",
     Capability.SUDDEN_DEATH: "a container may die without a word",
+    Capability.VOLUME_RULES: "a volume answers every program's system calls as Modal's do",
 }
 
 

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from modal_emulator.cli import doctor
 from modal_emulator.cli.main import main
 from modal_emulator.rpc import versions
-from modal_emulator.runtime import probe
+from modal_emulator.runtime import probe, seccomp
 from modal_emulator.runtime.job import Isolation
 
 SUBJECTS = ("modal-emulator", "python", "modal ", "kernel", "/dev/shm", "exec and tests", "serve")
@@ -44,6 +44,12 @@ def test_machine_without_namespaces(monkeypatch: pytest.MonkeyPatch) -> None:
     assert output.count("--  ") == 2
     assert "plain processes; only Python's own file functions see volumes" in output
     assert "no better, because: not the superuser; unshare: not permitted" in output
+
+
+def test_kernel_that_reports_no_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "are watched" in CliRunner().invoke(main, ["doctor"]).output
+    monkeypatch.setattr(seccomp, "refusal", lambda: "Function not implemented")
+    assert "cannot be watched: Function" in CliRunner().invoke(main, ["doctor"]).output
 
 
 def test_little_shared_memory(monkeypatch: pytest.MonkeyPatch) -> None:

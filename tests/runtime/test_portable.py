@@ -222,7 +222,7 @@ def test_user_code_finds_the_volume(yard: Yard, script: Callable[[], None]) -> N
     (volume.layers[0] / "d" / "b.txt").write_text("two")
 
     async def story() -> None:
-        run = await yard.run(script, Mount("vo-1", "/data", volume.view()))
+        run = await yard.run(script, Mount("vo-1", "/data", volume.view(version=2)))
         assert await run.printed() == ""
         await yard.close()
 

@@ -9,6 +9,7 @@ import pytest
 
 from helpers import descendants, eventually
 from modal_emulator.ground.errors import EmulatorError
+from modal_emulator.runtime import seccomp
 from modal_emulator.runtime.backend import Capability, Exit, Mount
 from modal_emulator.runtime.job import Isolation
 from modal_emulator.runtime.outline import FRESH
@@ -465,8 +466,16 @@ def test_containers_do_not_see_the_servers_files(mounting: Yard) -> None:
 def test_what_is_offered_follows_the_isolation(yard: Yard) -> None:
     everything = set(Capability)
     lost = {Capability.EPHEMERAL_DISK, Capability.REAL_MOUNTS, Capability.OWN_PROCESSES}
-    lost |= {Capability.PAUSE}
+    lost |= {Capability.PAUSE, Capability.WATCHED_CALLS}
     is_plain = yard.isolation is Isolation.PLAIN
     assert yard.backend.offers == (everything - lost if is_plain else everything)
     assert bool(yard.backend.notice) == is_plain
     assert "\n" not in yard.backend.notice
+
+
+def test_a_machine_that_reports_no_calls_says_so(
+    mounting: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(seccomp, "table_here", lambda: None)
+    assert Capability.WATCHED_CALLS not in mounting.backend.offers
+    assert mounting.backend.notice.endswith("(this architecture's system calls are not known)")

@@ -47,7 +47,7 @@ def start(yard: Yard) -> "subprocess.Popen[str]":
         [sys.executable, "-c", SERVER, str(place), yard.isolation.value],
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": tests},
+        env={**os.environ, "PYTHONPATH": f"{tests}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"},
     )
     assert server.stdout is not None
     assert server.stdout.readline() == "ready\n"

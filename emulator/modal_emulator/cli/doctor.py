@@ -77,6 +77,7 @@ def _machine() -> Iterator[Finding]:
     system = f"{platform.system()} {platform.release()}"
     if platform.system() == "Linux":
         yield Finding("good", "kernel", system)
+        yield from _watching()
     else:
         yield Finding("fair", "kernel", system, "volumes are real mounts on Linux only")
     if not SHARED_MEMORY.is_dir():
@@ -89,6 +90,16 @@ def _machine() -> Iterator[Finding]:
         yield Finding("fair", str(SHARED_MEMORY), seen, "large volumes in tests will not fit")
     else:
         yield Finding("good", str(SHARED_MEMORY), seen)
+
+
+def _watching() -> Iterator[Finding]:
+    from modal_emulator.runtime.seccomp import refusal
+
+    if why := refusal():
+        advice = "hard links on volumes of version 1 work, `sync` commits none of version 2"
+        yield Finding("fair", "calls on volumes", f"cannot be watched: {why}", advice)
+    else:
+        yield Finding("good", "calls on volumes", "are watched, where containers mount them")
 
 
 def _containers(place: Path, whose: str) -> Iterator[Finding]:

@@ -19,6 +19,7 @@ OFFERS: dict[Capability, frozenset[str]] = {
     Capability.REAL_MOUNTS: frozenset({"programs", "real-paths"}),
     Capability.OPEN_FILE_REFUSAL: frozenset({"open-files"}),
     Capability.KILL: frozenset({"sudden-death"}),
+    Capability.WATCHED_CALLS: frozenset({"volume-rules"}),
 }
 
 

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from modal_emulator.ground.errors import EmulatorError
+from modal_emulator.runtime import seccomp
 from modal_emulator.runtime.backend import Capability, Container, Plan, View
 from modal_emulator.runtime.cell import Cell
 from modal_emulator.runtime.copies import Copies
@@ -27,6 +28,10 @@ __all__ = ["ENTRYPOINT", "ProcessBackend"]
 ENTRYPOINT = "modal._container_entrypoint"
 
 _KERNEL = frozenset(Capability)
+_UNWATCHED = (
+    "volumes of version 1 take hard links, `sync` commits none of version 2, and a full one is "
+    "noticed when it is committed"
+)
 _PLAIN = frozenset({Capability.KILL, Capability.OPEN_FILE_REFUSAL})
 
 
@@ -78,16 +83,18 @@ class ProcessBackend:
         if self._is_plain:
             has_proc = Path("/proc/self/fd").is_dir()
             return _PLAIN if has_proc else _PLAIN - {Capability.OPEN_FILE_REFUSAL}
-        return _KERNEL
+        return _KERNEL - {Capability.WATCHED_CALLS} if seccomp.refusal() else _KERNEL
 
     @property
     def notice(self) -> str:
         """What user code will miss, in one line."""
         if not self._is_plain:
-            return ""
+            blind = seccomp.refusal()
+            return f"{_UNWATCHED} (the kernel cannot report calls: {blind})" if blind else ""
         why = "; ".join(self._probed().refusals) if self._forced is None else "as asked for"
         return (
-            "volumes are copied directories that only Python's own file functions find, and "
+            "volumes are copied directories that only Python's own file functions find, "
+            "`sync` commits none and a full one is noticed when it is committed, and "
             "nothing else written is undone when a container ends: "
             f"this machine lets no container mount ({why})"
         )

@@ -32,10 +32,10 @@ class Shadow:
     """Absolute paths that are looked up below `directory`, with all that is in them."""
     read_only: tuple[str, ...] = ()
     """Those below which nothing may be written, as they are named inside."""
-    unlinked: tuple[str, ...] = ()
-    """Those below which no hard links are made, as they are named inside."""
     kept: tuple[str, ...] = ()
     """Paths that are looked up where they are all the same: Python itself."""
+    unlinked: tuple[str, ...] = ()
+    """Those below which no hard links are made, as they are named inside."""
 
     def inside(self, path: str) -> str:
         """Return where the file system really has `path`."""
