@@ -2,7 +2,7 @@ import pytest
 
 from modal_emulator.ground.errors import Conflict
 from modal_emulator.store.layer import Change, apply
-from modal_emulator.store.limits import VolumeLimits
+from modal_emulator.store.limits import NEAR, VolumeLimits
 from modal_emulator.store.tree import Entry, Kind, Tree
 
 LIMITS = VolumeLimits(v1_inodes=3, v2_names=2, v2_file_size=100)
@@ -42,6 +42,19 @@ def test_version_2_bounds_the_size_of_a_file():
     check(2, Tree(), files("a", size=100))
     with pytest.raises(Conflict, match="smaller than 1 TiB"):
         check(2, Tree(), files("a", size=101))
+
+
+def test_near_a_bound_it_is_known_what_is_left():
+    tree = apply(Tree(), files("a", "d/b", "d/c"))
+    assert LIMITS.room(1, tree) == (3, -1, False)
+    assert LIMITS.room(2, tree) == (2, -2, True)
+    limits = VolumeLimits(v1_inodes=NEAR + 4, v2_names=NEAR + 2)
+    assert limits.room(1, tree) is None
+    assert limits.room(2, tree) is None
+    more = apply(tree, files("e"))
+    assert limits.room(1, more) == (NEAR + 4, NEAR - 1, False)
+    assert limits.room(2, more) is None
+    assert limits.room(2, apply(more, files("d/e"))) == (NEAR + 2, NEAR - 3, True)
 
 
 def test_the_numbers_are_modals():
