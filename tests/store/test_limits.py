@@ -48,13 +48,13 @@ def test_near_a_bound_it_is_known_what_is_left():
     tree = apply(Tree(), files("a", "d/b", "d/c"))
     assert LIMITS.room(1, tree) == (3, -1, False)
     assert LIMITS.room(2, tree) == (2, -2, True)
-    limits = VolumeLimits(v1_inodes=NEAR + 4, v2_names=NEAR + 2)
+    limits = VolumeLimits(v1_inodes=NEAR + 4, v2_names=NEAR + 3)
     assert limits.room(1, tree) is None
     assert limits.room(2, tree) is None
     more = apply(tree, files("e"))
     assert limits.room(1, more) == (NEAR + 4, NEAR - 1, False)
     assert limits.room(2, more) is None
-    assert limits.room(2, apply(more, files("d/e"))) == (NEAR + 2, NEAR - 3, True)
+    assert limits.room(2, apply(more, files("d/e", "d/f"))) == (NEAR + 3, NEAR - 4, True)
 
 
 def test_the_numbers_are_modals():

@@ -15,8 +15,8 @@ from modal_emulator.store.changes import Mark, Marks, Upper, collect
 from modal_emulator.store.copying import dispose, stamp
 from modal_emulator.store.drafts import Draft, Written
 from modal_emulator.store.history import Version
-from modal_emulator.store.merging import merge
 from modal_emulator.store.limits import Room, VolumeLimits
+from modal_emulator.store.merging import merge
 from modal_emulator.store.tree import Tree
 
 __all__ = ["Checkout", "Staged", "Successor"]
