@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from modal_emulator.ground.errors import Conflict, DataLoss, Invalid, NotFound
 from modal_emulator.store import content as module
+from modal_emulator.store.bundles import Extent
 from modal_emulator.store.content import Content
 
 
@@ -28,6 +29,13 @@ def test_bytes_are_found_by_their_digest(content):
     assert content.path(sha256(b"hello")).read_bytes() == b"hello"
     assert content.size(sha256(b"hello")) == 5
     assert not left(content)
+
+
+def test_bytes_whose_md5_was_not_promised_but_asked_for(content):
+    receiver = content.receive(md5="")
+    receiver.write(b"hello")
+    receiver.finish()
+    assert receiver.md5 == hashlib.md5(b"hello").hexdigest()
 
 
 @pytest.mark.parametrize("digest", [sha256(b"other"), "", "xyz", "../../etc/passwd", "A" * 64])
@@ -91,7 +99,7 @@ def test_a_body_that_is_too_long_ends_at_once(content):
 
 
 def shown(content, digest, path, mode=0o644, mtime_ns=10**18):
-    content.show(digest, path, mode=mode, mtime_ns=mtime_ns)
+    content.show(content.path(digest), path, mode=mode, mtime_ns=mtime_ns)
     status = path.stat()
     assert (status.st_mode & 0o7777, status.st_mtime_ns) == (mode, mtime_ns)
     return status.st_ino
@@ -153,3 +161,95 @@ def test_what_a_killed_process_left_is_swept_at_the_next_opening(content):
     again = Content(content.incoming.parent)
     assert not left(again)
     assert again.has(sha256(b"whole"))
+
+
+# -------------------------------------------------------------------- files in pieces
+
+A, B, TAIL = b"a" * 8, b"b" * 5, b"t" * 3  # B lacks three zeros at its end
+PIECES = [sha256(A), sha256(B), sha256(TAIL)]
+WHOLE = A + B + bytes(3) + TAIL
+
+
+def bring(content, data, sent=None):
+    receiver = content.receive_piece(sha256(data))
+    receiver.write(data if sent is None else sent)
+    receiver.finish()
+
+
+def test_pieces_that_are_expected_become_one_file(content, tmp_path):
+    content.expect(PIECES, 19, 8)
+    for data in (TAIL, A, B):
+        assert content.whole(PIECES, 19, 8) is None
+        bring(content, data)
+    whole = content.whole(PIECES, 19, 8)
+    assert whole.read_bytes() == WHOLE
+    for data, start in ((A, 0), (B, 8), (TAIL, 16)):
+        assert content.piece(sha256(data)) == Extent(whole, start, len(data))
+        assert not content.has(sha256(data))
+    content.show(whole, tmp_path / "shown", mode=0o644, mtime_ns=10**18)
+    assert (tmp_path / "shown").stat().st_ino == whole.stat().st_ino
+    assert content.whole(PIECES[:2], 16, 8) is None
+    assert content.whole([PIECES[1], PIECES[0]], 16, 8) is None
+    assert content.whole([], 0, 8) is None
+
+
+@pytest.mark.parametrize(
+    ("sent", "error"), [(b"x" * 5, DataLoss), (b"x" * 8, DataLoss), (b"x" * 9, Invalid)]
+)
+def test_a_piece_whose_transfer_failed_comes_as_a_content_of_its_own(content, sent, error):
+    content.expect(PIECES, 19, 8)
+    for data in (A, TAIL):
+        bring(content, data)
+    with pytest.raises(error):
+        bring(content, B, sent)
+    assert content.piece(sha256(B)) is None
+    assert [content.piece(sha256(data)).length for data in (A, TAIL)] == [8, 3]
+    assert content.piece(sha256(A)).path.read_bytes()[:8] == A
+    bring(content, B)
+    assert content.piece(sha256(B)).path == content.path(sha256(B))
+    assert content.whole(PIECES, 19, 8) is None
+
+
+def test_only_one_transfer_writes_to_the_place_of_a_piece(content):
+    content.expect(PIECES, 19, 8)
+    first, second = (content.receive_piece(sha256(A)) for _ in range(2))
+    second.write(b"wrong")
+    second.abort()
+    first.write(A)
+    first.finish()
+    assert content.piece(sha256(A)).path.read_bytes()[:8] == A
+
+
+def test_room_is_made_only_for_what_is_not_known(content):
+    def rooms():
+        return len(list((content.incoming.parent / "bundles").iterdir()))
+
+    content.expect(PIECES[:1], 8, 8)
+    assert rooms() == 0
+    content.expect(PIECES, 19, 8)
+    content.expect(PIECES, 19, 8)
+    content.expect([sha256(b"new"), PIECES[0]], 16, 8)
+    assert rooms() == 1
+    Content(content.incoming.parent)
+    assert rooms() == 0
+
+
+def test_pieces_of_zeros_stay_holes(content):
+    empty, more = sha256(b""), 4 << 20
+    pieces = [empty, sha256(B), empty]
+    content.expect(pieces, 3 * more, more)
+    bring(content, B)
+    whole = content.whole(pieces, 3 * more, more)
+    assert whole.read_bytes() == bytes(more) + B + bytes(2 * more - len(B))
+    assert whole.stat().st_blocks * 512 < more
+    assert content.whole([sha256(B), empty, empty], 3 * more, more) is None
+    content.expect([empty, empty], 16, 8)
+    assert content.whole([empty, empty], 16, 8) is None
+
+
+def test_a_piece_that_comes_twice_in_a_file_has_one_place(content):
+    twice = [sha256(A), sha256(A)]
+    content.expect(twice, 16, 8)
+    bring(content, A)
+    assert content.piece(sha256(A)).start == 0
+    assert content.whole(twice, 16, 8) is None

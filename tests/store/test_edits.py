@@ -56,6 +56,22 @@ def test_a_new_name_touches_its_directory_and_a_new_content_does_not(store, volu
     assert entry(store, volume, "d").mtime_ns == int(store.clock.at * 1e9)
 
 
+def test_a_file_that_came_in_pieces_is_not_written_twice(store, volume):
+    data = [b"abcd", b"efgh", b"i"]
+    pieces = tuple(hashlib.sha256(each).hexdigest() for each in data)
+    store.content.expect(pieces, 9, 4)
+    for each, sha256 in zip(data, pieces, strict=True):
+        receiver = store.content.receive_piece(sha256)
+        receiver.write(each)
+        receiver.finish()
+    put(store, volume, Incoming("f", 9, 0o644, pieces, 4))
+    placed = store.volumes.locate(volume, "f").path
+    assert placed.read_bytes() == b"abcdefghi"
+    assert placed.stat().st_ino == store.content.whole(pieces, 9, 4).stat().st_ino
+    put(store, volume, Incoming("part", 8, 0o644, (pieces[2], pieces[1]), 4))
+    assert store.volumes.locate(volume, "part").path.read_bytes() == b"i\0\0\0efgh"
+
+
 def test_pieces_are_put_together_and_padded_with_zeros(store, volume):
     add = store.content.add
     pieces = (add(b"abcd"), add(b""), add(b"x"), add(b"y"))

@@ -96,14 +96,18 @@ def test_a_failure_of_ours_is_said_so_and_the_site_lives_on(at_door, caplog):
 @pytest.mark.slow
 def test_a_full_disk_is_said_so(at_door):
     class Full:
-        def write(self, data):
+        @property
+        def lanes(self):
+            return (self.take,)
+
+        def take(self, data):
             raise OSError(28, "No space left on device")
 
         def abort(self):
             pass
 
     async def visit(door):
-        door.store.content.receive = lambda **_: Full()
+        door.store.content.receive_piece = lambda _: Full()
         token = door.store.grants.give(Bring("ab" * 32))
         async with door.client.put(f"{door.url}/blocks/{token}", data=b"x" * 3_000_000) as answer:
             assert answer.status == 507

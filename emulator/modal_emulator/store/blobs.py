@@ -62,7 +62,7 @@ class Blobs:
         def keep(sha256: str, length: int) -> None:
             self._save(blob_id, _Promise(length, promise.md5, sha256, kept=sha256))
 
-        return self._content.receive(promise.sha256, promise.md5, promise.length, then=keep)
+        return self._content.receive(promise.sha256, promise.md5 or "", promise.length, then=keep)
 
     def path(self, blob_id: str) -> Path:
         """Return the file with a blob's bytes; NotFound while they have not come."""

@@ -108,24 +108,26 @@ def copy_bytes(reader: int, writer: int, size: int) -> None:
             if error.errno != errno.ENXIO:
                 raise
             break  # only a hole is left
-        _copy_range(reader, writer, start, end)
+        copy_range(reader, writer, start, end, onto=start)
     os.ftruncate(writer, min(size, os.fstat(reader).st_size))  # it may have been cut meanwhile
 
 
-def _copy_range(reader: int, writer: int, start: int, end: int) -> None:
+def copy_range(reader: int, writer: int, start: int, end: int, *, onto: int) -> None:
+    """Copy a part of an open file to the place `onto` in another, by the kernel if it can."""
     while start < end:
         try:
             count = os.copy_file_range(
-                reader, writer, min(end - start, _AT_ONCE), offset_src=start, offset_dst=start
+                reader, writer, min(end - start, _AT_ONCE), offset_src=start, offset_dst=onto
             )
         except OSError as error:
             if error.errno not in _CANNOT_COPY:
                 raise
             data = os.pread(reader, min(end - start, _CHUNK), start)
-            count = os.pwrite(writer, data, start)
+            count = os.pwrite(writer, data, onto)
         if count == 0:
             return  # the file ended early
         start += count
+        onto += count
 
 
 def make(path: Path, entry: Entry) -> None:

@@ -6,13 +6,15 @@ draft, so it happens whole or not at all. Texts that no source quotes are ours a
 `modal-semantics`, section 10, point 1: Modal's are not known.
 """
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from modal_emulator.ground.errors import AlreadyExists, Conflict, Invalid, NotFound
+from modal_emulator.store.bundles import Extent
 from modal_emulator.store.content import Content
-from modal_emulator.store.copying import copy_file, make, stamp
+from modal_emulator.store.copying import copy_file, copy_range, make, stamp
 from modal_emulator.store.drafts import Draft
 from modal_emulator.store.layer import find
 from modal_emulator.store.links import follow
@@ -61,13 +63,13 @@ def putting(files: Sequence[Incoming], content: Content, *, overwrite: bool, now
                 raise Invalid(f"'{file.path}': a file of the same upload is in its place")
 
     def write(draft: Draft) -> None:
-        sizes = _sizes(wanted.values(), content)
+        found = _found(wanted.values(), content)
         touched: set[Parts] = set()
         for parts, file in wanted.items():
-            _check_pieces(file, sizes)
+            _check_pieces(file, found)
             _arrive(draft, parts, now_ns, touched)
             entry = Entry(Kind.FILE, file.size, now_ns, file.mode & 0o7777 or DEFAULT_MODE)
-            _assemble(file, content, sizes, draft.room(parts), entry)
+            _assemble(file, content, found, draft.room(parts), entry)
             draft.note(parts, entry)
 
     return Edit(check, write)
@@ -87,41 +89,48 @@ def _check_room(tree: Tree, parts: Parts, file: Incoming, *, overwrite: bool) ->
             raise Invalid(f"'{file.path}': '{show(parts[:depth])}' is not a directory")
 
 
-def _sizes(files: Iterable[Incoming], content: Content) -> dict[str, int]:
-    """Return how long each of the contents is that these files are made of."""
-    sizes: dict[str, int] = {}
+def _found(files: Iterable[Incoming], content: Content) -> dict[str, Extent]:
+    """Return where each of the contents is that these files are made of."""
+    found: dict[str, Extent] = {}
     for file in files:
         for sha256 in file.pieces:
-            if sha256 not in sizes:
-                if not content.has(sha256):
+            if sha256 not in found:
+                place = content.piece(sha256)
+                if place is None:
                     raise Conflict(f"'{file.path}': the content {sha256} has not been uploaded")
-                sizes[sha256] = content.size(sha256)
-    return sizes
+                found[sha256] = place
+    return found
 
 
-def _check_pieces(file: Incoming, sizes: Mapping[str, int]) -> None:
+def _check_pieces(file: Incoming, found: Mapping[str, Extent]) -> None:
     if file.size < 0 or (file.size and file.piece_size <= 0):
         raise Invalid(f"'{file.path}': {file.size} bytes in pieces of {file.piece_size}")
     if file.size and len(file.pieces) != -(-file.size // file.piece_size):
         raise Invalid(f"'{file.path}': {file.size} bytes do not make {len(file.pieces)} pieces")
     for index, sha256 in enumerate(file.pieces):
-        if sizes[sha256] > min(file.piece_size, file.size - index * file.piece_size):
+        if found[sha256].length > min(file.piece_size, file.size - index * file.piece_size):
             raise Invalid(f"'{file.path}': the content {sha256} is longer than its piece")
 
 
 def _assemble(
-    file: Incoming, content: Content, sizes: Mapping[str, int], target: Path, entry: Entry
+    file: Incoming, content: Content, found: Mapping[str, Extent], target: Path, entry: Entry
 ) -> None:
-    if len(file.pieces) == 1 and sizes[file.pieces[0]] == file.size:
-        content.show(file.pieces[0], target, mode=entry.mode, mtime_ns=entry.mtime_ns)
+    whole = content.whole(file.pieces, file.size, file.piece_size)
+    if whole is not None:
+        content.show(whole, target, mode=entry.mode, mtime_ns=entry.mtime_ns)
         return
-    with target.open("xb") as whole:
+    with target.open("xb") as writer:
+        os.ftruncate(writer.fileno(), file.size)
         for index, sha256 in enumerate(file.pieces):
-            with content.path(sha256).open("rb") as piece:
-                whole.seek(index * file.piece_size)
-                while data := piece.read(1 << 20):
-                    whole.write(data)
-        whole.truncate(file.size)
+            place = found[sha256]
+            with place.path.open("rb") as reader:
+                copy_range(
+                    reader.fileno(),
+                    writer.fileno(),
+                    place.start,
+                    place.start + place.length,
+                    onto=index * file.piece_size,
+                )
     stamp(target, entry)
 
 

@@ -10,13 +10,13 @@ from aiohttp import web
 
 from modal_emulator.ground.errors import NotFound
 from modal_emulator.store.grants import BringBlob, Fetch
-from modal_emulator.web.streams import send_range, take_body_md5
+from modal_emulator.web.streams import Bodies, send_range
 from modal_emulator.world import World
 
 __all__ = ["routes"]
 
 
-def routes(world: Callable[[], World]) -> list[web.RouteDef]:
+def routes(world: Callable[[], World], bodies: Bodies) -> list[web.RouteDef]:
     """Return what the site answers below `/blobs`."""
 
     async def put(request: web.Request) -> web.StreamResponse:
@@ -24,7 +24,7 @@ def routes(world: Callable[[], World]) -> list[web.RouteDef]:
         grant = now.grants.redeem(request.match_info["token"])
         if not isinstance(grant, BringBlob):
             raise NotFound("this URL is not for an upload")
-        md5 = await take_body_md5(request, now.blobs.receiver(grant.blob_id))
+        md5 = await bodies.take_blob(request, now.blobs.receiver(grant.blob_id))
         # The SDK compares the ETag with the MD5 of what it sent, as S3 gives it.
         return web.Response(headers={"ETag": f'"{md5}"'})
 

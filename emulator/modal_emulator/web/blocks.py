@@ -12,13 +12,13 @@ from modal_emulator.ground.errors import NotFound
 from modal_emulator.schedule.faults import BLOCKS
 from modal_emulator.store.grants import Bring, Fetch
 from modal_emulator.web.damage import send_damaged
-from modal_emulator.web.streams import send_range, take_body
+from modal_emulator.web.streams import Bodies, send_range
 from modal_emulator.world import World
 
 __all__ = ["routes"]
 
 
-def routes(world: Callable[[], World]) -> list[web.RouteDef]:
+def routes(world: Callable[[], World], bodies: Bodies) -> list[web.RouteDef]:
     """Return what the site answers below `/blocks`."""
 
     async def put(request: web.Request) -> web.StreamResponse:
@@ -26,7 +26,7 @@ def routes(world: Callable[[], World]) -> list[web.RouteDef]:
         grant = now.grants.redeem(request.match_info["token"])
         if not isinstance(grant, Bring):
             raise NotFound("this URL is not for an upload")
-        sha256 = await take_body(request, now.content.receive(sha256=grant.sha256))
+        sha256 = await bodies.take(request, now.content.receive_piece(grant.sha256))
         # The SDK hands this back as `put_response`; what counts is that the block is here.
         return web.Response(body=bytes.fromhex(sha256))
 

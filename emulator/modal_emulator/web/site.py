@@ -15,10 +15,12 @@ from aiohttp.typedefs import Handler
 
 from modal_emulator.ground.errors import Code, EmulatorError, Invalid
 from modal_emulator.web import blobs, blocks
+from modal_emulator.web.streams import Bodies
 from modal_emulator.world import World
 
 __all__ = ["HTTP_STATUS", "Site"]
 
+READ_AHEAD = 128 << 10  # of each body; twice that is kept before its sender has to wait
 LOG = logging.getLogger("modal_emulator")
 
 HTTP_STATUS: dict[Code, int] = {
@@ -51,9 +53,12 @@ class Site:
         """Listen; return the port."""
         address = _loopback(host)
         app = web.Application(middlewares=[_say_errors])
-        app.add_routes([*blocks.routes(self._world), *blobs.routes(self._world)])
+        bodies = Bodies()
+        app.add_routes([*blocks.routes(self._world, bodies), *blobs.routes(self._world, bodies)])
         # Bodies are streamed, so no limit on their size is needed or set.
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.25)
+        self._runner = web.AppRunner(
+            app, access_log=None, shutdown_timeout=0.25, read_bufsize=READ_AHEAD
+        )
         await self._runner.setup()
         try:
             site = web.TCPSite(self._runner, str(address), port)

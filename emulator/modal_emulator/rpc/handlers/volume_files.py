@@ -217,8 +217,9 @@ def _missing(
     """Yield each block that is not here, once; the SDK reuses its answer for equal ones."""
     seen: set[str] = set()
     for file_index, file in enumerate(files):
+        world.content.expect(file.pieces, file.size, file.piece_size)
         for block_index, sha256 in enumerate(file.pieces):
-            if sha256 in seen or world.content.has(sha256):
+            if sha256 in seen or world.content.piece(sha256) is not None:
                 continue
             seen.add(sha256)
             yield api_pb2.VolumePutFiles2Response.MissingBlock(
