@@ -8,6 +8,8 @@ waits: what takes time on a target happens inside `settle`, `run_once` and `even
 import inspect
 import io
 import secrets
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -170,8 +172,7 @@ class Scene:
                 image=_image(image_env),
                 volumes=mounts,
                 max_containers=1,
-                timeout=WARM_SECONDS,
-                **{"scaledown_window": WARM_SECONDS, **options},
+                **{"scaledown_window": WARM_SECONDS, "timeout": WARM_SECONDS, **options},
             )(body)
             for number in range(count)
         ]
@@ -202,6 +203,13 @@ class Scene:
         self._stack.enter_context(app.run())
         farewell().write_at_exit.remote(path, text)
         self.settle()
+
+    def stop(self, container_id: str) -> None:
+        """Interrupt a container with Modal's own command, as `modal container stop` is."""
+        command = [sys.executable, "-m", "modal", "container", "stop", container_id]
+        # Newer releases ask back unless they are told not to.
+        usage = subprocess.run([*command[:-1], "--help"], capture_output=True, check=True).stdout
+        subprocess.run([*command, *(["--yes"] if b"--yes" in usage else [])], check=True)
 
     def settle(self) -> None:
         """Return once what containers leave when they end has arrived."""
