@@ -182,6 +182,30 @@ def test_a_failed_commit_fails_the_sync(mounting: Yard) -> None:
     asyncio.run(story())
 
 
+def test_what_is_flushed_from_memory_is_stamped(mounting: Yard) -> None:
+    """A tmpfs does not do that by itself, and a change without a stamp is not seen."""
+
+    async def story() -> None:
+        def script() -> None:
+            import mmap
+            import os
+
+            for path in ("/data/file", "/root/file"):
+                with open(path, "w+b") as file:
+                    file.write(b"x" * 5000)
+                    file.flush()
+                    with mmap.mmap(file.fileno(), 0) as pages:
+                        os.utime(path, (1, 1))
+                        pages.flush(4096, 904)
+                print(os.stat(path).st_mtime > 1)
+
+        run = await mounting.run(script, Mount("vo-1", "/data", mounting.volume().view()))
+        assert (await run.printed()).split() == ["True", "False"]
+        await mounting.close()
+
+    asyncio.run(story())
+
+
 def test_nothing_else_that_is_synced_is_a_commit(mounting: Yard) -> None:
     first, second, third = (mounting.volume(name) for name in ("one", "two", "three"))
 

@@ -50,6 +50,16 @@ class Caller:
         """Return the path of an open file, as the looking process sees it."""
         return os.readlink(f"{self._proc}/fd/{_signed(file)}")  # noqa: PTH115
 
+    def mapped(self, address: int) -> str | None:
+        """Return the path of the file that is in memory there, as the looking process sees it."""
+        with open(f"{self._proc}/maps", errors="surrogateescape") as lines:  # noqa: PTH123
+            for line in lines:
+                span, _, _, _, _, *path = line.rstrip("\n").split(None, 5)
+                first, last = (int(end, 16) for end in span.split("-"))
+                if first <= address < last:
+                    return path[0] if path else None
+        return None
+
     def is_calling(self, numbers: "frozenset[int]") -> bool:
         """Tell whether the thread may just now be inside one of these calls."""
         try:

@@ -19,6 +19,7 @@ class Kind(Enum):
 
     LINK = "another name for a file"
     SYNC = "all of a file, or of a file system, on disk"
+    FLUSH = "what was stored through memory, in its file"
     MAKE = "a new name"
     MOVE = "another name in place of the old one"
 
@@ -43,6 +44,7 @@ CALLS: dict[str, Call] = {
     "linkat": Call(Kind.LINK, 3, 2, old_path=1, old_directory=0, flags=4),
     "fsync": Call(Kind.SYNC),
     "syncfs": Call(Kind.SYNC),
+    "msync": Call(Kind.FLUSH),
     "open": Call(Kind.MAKE, 0, flags=1),
     "openat": Call(Kind.MAKE, 1, 0, flags=2),
     "openat2": Call(Kind.MAKE, 1, 0, how=2),
@@ -88,6 +90,7 @@ _X86_64 = Table(
         "linkat": 265,
         "fsync": 74,
         "syncfs": 306,
+        "msync": 26,
         "open": 2,
         "openat": 257,
         "openat2": 437,
@@ -110,6 +113,7 @@ _AARCH64 = Table(
         "linkat": 37,
         "fsync": 82,
         "syncfs": 267,
+        "msync": 227,
         "openat": 56,
         "openat2": 437,
         "mkdirat": 34,

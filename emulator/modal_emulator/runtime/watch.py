@@ -133,6 +133,14 @@ class Watch:
                 return True
         return False
 
+    def _decide_flush(self, case: "_Case") -> bool:
+        """Stamp the file, as POSIX asks: on a tmpfs the kernel does not, and no commit sees it."""
+        path = case.caller.mapped(case.request.arguments[0])
+        for shown in self._mounts.shown:
+            if path and path.startswith(f"{shown.path}/") and not shown.view.read_only:
+                os.utime(path)
+        return False
+
     def _decide_link(self, case: "_Case") -> bool:
         place = case.place(follow=False)
         shown = self._volume_at(place)
@@ -190,6 +198,7 @@ class Watch:
     _decisions: Mapping[Kind, Callable[["Watch", "_Case"], bool]] = {
         Kind.LINK: _decide_link,
         Kind.SYNC: _decide_sync,
+        Kind.FLUSH: _decide_flush,
         Kind.MAKE: _decide_make,
         Kind.MOVE: _decide_move,
     }
@@ -252,6 +261,7 @@ def _kinds(views: Sequence[View]) -> frozenset[Kind]:
     """Return what has to be watched for these volumes; every call costs, so no more than that."""
     kinds: set[Kind] = set()
     for view in views:
+        kinds.add(Kind.FLUSH)
         kinds.add(Kind.LINK if view.version == 1 else Kind.SYNC)
         if view.bound is not None:
             kinds |= {Kind.LINK, Kind.MAKE}
