@@ -18,6 +18,13 @@ from modal_emulator.store.ledger import Ledger
 from modal_emulator.web.site import Site
 
 
+class NoFaults:
+    """Nothing that fails on purpose."""
+
+    def strike(self, place: object, volume_id: str) -> None:
+        """Let it pass."""
+
+
 @dataclass
 class Store:
     """What the side door reads of a World."""
@@ -26,6 +33,7 @@ class Store:
     content: Content
     grants: Grants
     blobs: Blobs
+    faults: NoFaults
 
     @classmethod
     def at(cls, directory: Path) -> "Store":
@@ -36,6 +44,7 @@ class Store:
             content,
             Grants(directory / "grants", clock, ids),
             Blobs(Ledger(), content, ids),
+            NoFaults(),
         )
 
     def leftovers(self) -> list[str]:
