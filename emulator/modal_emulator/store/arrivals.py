@@ -43,6 +43,8 @@ class _Arrival:
         self._draft = draft
         self._now_ns = now_ns
         self._arrived = arrived
+        self._rooms: set[Parts] = set()
+        """All directories that something is in, or that came themselves."""
         self._dated: set[Parts] = set()
         """Directories that have the time that they are to have."""
 
@@ -82,13 +84,15 @@ class _Arrival:
 
     def _check_company(self, parts: Parts, entry: Entry) -> None:
         """Refuse an archive that has a file and a directory in one place."""
-        same = self._arrived.get(parts)
-        above = [parts[:depth] for depth in range(1, len(parts))]
-        if same is not None and same.is_directory != entry.is_directory:
+        here = parts in (self._arrived if entry.is_directory else self._rooms)
+        if here and not (entry.is_directory and parts in self._rooms):
             raise Invalid(f"'{show(parts)}' is in the archive as a file and as a directory")
-        for path in above:
+        for path in _above(parts):
             if path in self._arrived and not self._arrived[path].is_directory:
                 raise Invalid(f"'{show(parts)}': '{show(path)}' is not a directory")
+            self._rooms.add(path)
+        if entry.is_directory:
+            self._rooms.add(parts)
 
     def _date_parent(self, parts: Parts) -> None:
         """Give the directory of a new name the present time, unless the archive tells its time."""

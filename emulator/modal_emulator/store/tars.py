@@ -198,13 +198,21 @@ def _parts(name: str) -> Parts:
 
 
 def fill(path: Path, member: Member) -> None:
-    """Write a new file, or make what has no bytes."""
+    """
+    Write a new file, or make what has no bytes.
+
+    Raises:
+        Invalid: the archive that the bytes come from is damaged or cut short.
+    """
     if member.open is None:
         make(path, member.entry)
         return
-    with member.open() as source, path.open("xb") as target:
-        shutil.copyfileobj(source, target, _BATCH)
-        size = target.tell()
+    try:
+        with member.open() as source, path.open("xb") as target:
+            shutil.copyfileobj(source, target, _BATCH)
+            size = target.tell()
+    except tarfile.TarError as error:
+        raise Invalid(f"The archive is damaged or cut short: {error}") from error
     if size != member.entry.size:
         raise DataLoss(f"'{show(member.parts)}' has {size} of {member.entry.size} bytes")
     stamp(path, member.entry)
