@@ -27,6 +27,7 @@ FLOORS = {
     "runtime": 3,
     "schedule": 4,
     "world": 5,
+    "volume": 6,
     "rpc": 6,
     "web": 6,
     "handles": 6,
@@ -63,6 +64,7 @@ ONLY_IN = {
     "modal_proto": ("rpc", "runtime"),
     "aiohttp": ("web", "emulator"),
     "click": ("cli",),
+    "rich": ("cli",),
     "pytest": ("pytest_plugin",),
 }
 NOT_BELOW_RUNTIME = {"asyncio", "modal"}

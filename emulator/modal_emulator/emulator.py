@@ -37,6 +37,7 @@ from modal_emulator.schedule.logs import LogLine
 from modal_emulator.sdk import newest_builder_version
 from modal_emulator.store.births import Births
 from modal_emulator.store.names import Creation
+from modal_emulator.volume import LocalVolume
 from modal_emulator.web.site import Site
 from modal_emulator.world import Settings, Surroundings, World
 
@@ -309,6 +310,10 @@ class Running:
             )
 
         self._run(make())
+
+    def volume(self, name: str, *, environment: str = "", create: bool = False) -> LocalVolume:
+        """Return a volume with its old versions; with `create` it is made when it is missing."""
+        return LocalVolume(lambda: self._emulator.world, self._loop, name, environment, create)
 
     def journal(self, kind: str = "") -> tuple[Event, ...]:
         """Return what happened so far, oldest first."""

@@ -278,6 +278,15 @@ def test_nothing_is_written_through_a_link(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_hard_links_are_no_part_of_an_edition(tmp_path):
+    data = tar(
+        (header(".", tarfile.DIRTYPE), b""), (header("x", tarfile.LNKTYPE, linkname="y"), b"")
+    )
+    found = read(io.BytesIO(data))
+    with pytest.raises(Invalid, match="'x' is a hard link, and editions have none"):
+        lay_out(found, tmp_path / "out")
+
+
 def test_a_file_that_is_not_whole_is_told(tmp_path):
     folder = Entry(Kind.DIRECTORY, 0, 0, 0o755)
     file = Entry(Kind.FILE, 9, 0, 0o644)

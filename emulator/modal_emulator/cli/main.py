@@ -7,6 +7,7 @@ from modal_emulator.cli.doctor import doctor
 from modal_emulator.cli.exec import exec_
 from modal_emulator.cli.serve import serve
 from modal_emulator.cli.support import support
+from modal_emulator.cli.volume import volume
 
 __all__ = ["main"]
 
@@ -25,3 +26,4 @@ main.add_command(serve)
 main.add_command(exec_)
 main.add_command(doctor)
 main.add_command(support)
+main.add_command(volume)

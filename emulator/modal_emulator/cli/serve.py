@@ -5,6 +5,7 @@ import json
 import os
 import shlex
 import signal
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,15 @@ __all__ = ["serve"]
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 HOSTS = ("127.0.0.1", "localhost", "::1")
+
+
+def _number_or_all(_context: click.Context, _option: click.Parameter, value: str) -> int | None:
+    """Read how many versions to keep; None stands for all."""
+    if value == "all":
+        return None
+    if not value.isdecimal() or int(value) < 1:
+        raise click.BadParameter(f"{value!r} is not a number from 1, nor 'all'.")
+    return int(value)
 
 
 @click.command()
@@ -44,10 +54,24 @@ HOSTS = ("127.0.0.1", "localhost", "::1")
     help="Refuse more listings of volumes than this as Modal does; without it none is refused.",
 )
 @click.option(
+    "--keep-versions",
+    callback=_number_or_all,
+    default="100",
+    metavar="NUMBER|all",
+    show_default=True,
+    envvar="MODAL_EMULATOR_KEEP_VERSIONS",
+    help="How many of its newest versions each Volume keeps; `all` keeps every one.",
+)
+@click.option(
     "--json", "as_json", is_flag=True, help="Print the ready line as one JSON object on stdout."
 )
 def serve(
-    state_dir: Path, host: str, port: int, listings_per_second: float | None, as_json: bool
+    state_dir: Path,
+    host: str,
+    port: int,
+    listings_per_second: float | None,
+    keep_versions: int | None,
+    as_json: bool,
 ) -> None:
     """
     Run a server until it is interrupted.
@@ -61,17 +85,23 @@ def serve(
             f"{host!r} is not a loopback address. Anyone who reaches the server can run code here.",
             param_hint="--host",
         )
-    asyncio.run(_serve(state_dir, host, port, listings_per_second, as_json))
+    running = started(
+        state_dir,
+        host,
+        port,
+        listings_per_second=listings_per_second,
+        versions_kept=keep_versions,
+    )
+    asyncio.run(_serve(running, state_dir, as_json))
 
 
 async def _serve(
-    directory: Path, host: str, port: int, listings_per_second: float | None, as_json: bool
+    running: AbstractAsyncContextManager["Emulator"], directory: Path, as_json: bool
 ) -> None:
     over = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in ENDING:
         loop.add_signal_handler(number, over.set)
-    running = started(directory, host, port, listings_per_second=listings_per_second)
     async with running as emulator:
         if emulator.notice:
             tell(emulator.notice)

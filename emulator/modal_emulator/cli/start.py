@@ -36,18 +36,25 @@ async def started(
     port: int = 0,
     *,
     listings_per_second: float | None = None,
+    versions_kept: int | None = None,
 ) -> "AsyncIterator[Emulator]":
     """
     Run a server for the length of the block; with no directory it keeps nothing.
+
+    `versions_kept` is how many versions of each volume it keeps; None stands for all.
 
     Raises:
         click.ClickException: it cannot be started; the message says why and what to do.
     """
     from modal_emulator.emulator import Emulator, Settings
+    from modal_emulator.store.limits import VolumeLimits
 
     if directory is not None:
         _prepare(directory)
-    settings = Settings(listings_per_second=listings_per_second)
+    settings = Settings(
+        listings_per_second=listings_per_second,
+        volumes=VolumeLimits(versions_kept=versions_kept),
+    )
     emulator = Emulator(directory, host=host, port=port, settings=settings)
     try:
         await emulator.start()

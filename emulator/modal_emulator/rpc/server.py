@@ -10,7 +10,8 @@ import asyncio
 import logging
 import os
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from typing import Any
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
+from google.protobuf.wrappers_pb2 import StringValue
 from grpclib import GRPCError, Status
 from grpclib.const import Cardinality, Handler
 from grpclib.exceptions import StreamTerminatedError
@@ -25,6 +27,7 @@ from grpclib.server import Server, Stream
 from modal_proto import api_pb2
 
 from modal_emulator.ground.errors import EmulatorError, Exhausted, Invalid
+from modal_emulator.rpc import control
 from modal_emulator.rpc.call import Call
 from modal_emulator.rpc.credentials import Credentials
 from modal_emulator.rpc.registry import rpcs
@@ -56,7 +59,7 @@ class Wire:
     async def listen(self, host: str, port: int) -> int:
         """Listen on TCP for clients outside containers; return the port."""
         listener = _socket(host, port)
-        self._tcp = Server([_Service(self._mapping(None))])
+        self._tcp = Server([_Service({**self._mapping(None), **self._controls()})])
         await self._tcp.start(sock=listener)
         return int(listener.getsockname()[1])
 
@@ -111,8 +114,8 @@ class Wire:
         )
 
     async def _answer(self, name: str, container_id: str | None, stream: GrpcStream) -> None:
-        metadata = {k: v for k, v in (stream.metadata or {}).items() if isinstance(v, str)}
-        try:
+        metadata = _texts(stream)
+        with _saying(name):
             if container_id is None:
                 self._credentials.check(metadata)
             self._versions.see(metadata)
@@ -125,19 +128,41 @@ class Wire:
                     await stream.send_message(reply)
             elif rpc.unary is not None:
                 await stream.send_message(await rpc.unary(self._world(), call))
-        except EmulatorError as error:
-            raise to_grpc(error) from None
-        except OSError as error:
-            raise to_grpc(_disk(error, name)) from error
-        except (GRPCError, asyncio.CancelledError):
-            raise
-        except Exception as error:
-            LOG.exception("%s failed inside the emulator", name)
-            # INTERNAL would be repeated by every SDK; this is a mistake of ours and stays one.
-            raise GRPCError(
-                Status.ABORTED,
-                f"modal-emulator failed in {name}: {error!r}. This is a bug in the emulator.",
-            ) from error
+
+    def _controls(self) -> dict[str, Handler]:
+        """Return the service that is ours, for clients outside containers."""
+        shape = (Cardinality.UNARY_UNARY, StringValue, StringValue)
+        return {
+            f"/{control.SERVICE}/{name}": Handler(partial(self._control, name), *shape)
+            for name in control.METHODS
+        }
+
+    async def _control(self, name: str, stream: GrpcStream) -> None:
+        with _saying(name):
+            self._credentials.check(_texts(stream))
+            request: Any = await _request(name, stream)
+            reply = control.answer(self._world(), name, request.value)
+            await stream.send_message(StringValue(value=reply))
+
+
+@contextmanager
+def _saying(name: str) -> Iterator[None]:
+    """Turn a failure into a status."""
+    try:
+        yield
+    except EmulatorError as error:
+        raise to_grpc(error) from None
+    except OSError as error:
+        raise to_grpc(_disk(error, name)) from error
+    except (GRPCError, asyncio.CancelledError):
+        raise
+    except Exception as error:
+        LOG.exception("%s failed inside the emulator", name)
+        # INTERNAL would be repeated by every SDK; this is a mistake of ours and stays one.
+        raise GRPCError(
+            Status.ABORTED,
+            f"modal-emulator failed in {name}: {error!r}. This is a bug in the emulator.",
+        ) from error
 
 
 class _Service:
@@ -148,6 +173,10 @@ class _Service:
 
     def __mapping__(self) -> dict[str, Handler]:
         return self._mapping
+
+
+def _texts(stream: GrpcStream) -> dict[str, str]:
+    return {k: v for k, v in (stream.metadata or {}).items() if isinstance(v, str)}
 
 
 async def _request(name: str, stream: GrpcStream) -> Message:

@@ -201,6 +201,8 @@ class ContainerLauncher:
     def _who(self, worker: Worker) -> Callable[[str], Committer]:
         def who(via: str) -> Committer:
             running = self._current(worker)
+            if via == "commit" and worker.leaving and not worker.inputs:
+                via = "exit"  # the SDK commits every volume once nothing is left to do
             return Committer(
                 container_id=worker.container_id,
                 function=worker.pool.function.tag,

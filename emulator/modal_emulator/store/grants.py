@@ -2,7 +2,8 @@
 What a URL of the side door allows.
 
 A grant is a token that nobody can guess. It stands for one thing: to bring the bytes with this
-digest, to bring the body of this blob, or to fetch this part of that file. A file that is to be
+digest, the body of this blob or an archive, or to fetch this part of that file or a version of a
+volume. A file that is to be
 fetched is pinned by a hard link, so that a commit or a deletion between the grant and the fetch
 cannot change what arrives. Grants and pins end an hour after they were made, and with the World.
 It knows no HTTP.
@@ -17,7 +18,16 @@ from modal_emulator.ground.clock import Clock
 from modal_emulator.ground.errors import NotFound
 from modal_emulator.ground.ids import Ids
 
-__all__ = ["LIFETIME", "Bring", "BringBlob", "Fetch", "Grant", "Grants"]
+__all__ = [
+    "LIFETIME",
+    "Bring",
+    "BringArchive",
+    "BringBlob",
+    "Fetch",
+    "FetchVersion",
+    "Grant",
+    "Grants",
+]
 
 LIFETIME = (
     3600.0  # Modal's own is unknown; its uploads of one file may take an hour (SDK:volume.py)
@@ -48,7 +58,22 @@ class Fetch:
     volume_id: str = ""
 
 
-Grant = Bring | BringBlob | Fetch
+@dataclass(frozen=True, slots=True)
+class FetchVersion:
+    """A version of a volume may be fetched, as an archive."""
+
+    volume_id: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class BringArchive:
+    """An archive may be brought that is added to a volume."""
+
+    volume_id: str
+
+
+Grant = Bring | BringBlob | Fetch | FetchVersion | BringArchive
 
 
 @dataclass(frozen=True, slots=True)

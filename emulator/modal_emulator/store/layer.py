@@ -27,6 +27,7 @@ __all__ = [
     "make_removal",
     "names_below",
     "read_stack",
+    "telling",
 ]
 
 LayerId = str
@@ -65,6 +66,16 @@ def apply(tree: Tree, changes: Iterable[Change]) -> Tree:
         else:
             tree = tree.put(change.parts, change.entry)
     return tree
+
+
+def telling(changes: Sequence[Change]) -> tuple[Change, ...]:
+    """Leave out the directories that changed, or came, with something in them that is told too."""
+    rooms = {change.parts[:-1] for change in changes if change.parts}
+    return tuple(
+        change
+        for change in changes
+        if change.entry is None or not change.entry.is_directory or change.parts not in rooms
+    )
 
 
 def describe(path: str | Path, status: os.stat_result | None = None) -> Entry | None:

@@ -247,6 +247,8 @@ def _write(found: Iterable[Member], directory: Path) -> None:
         path = directory.joinpath(*member.parts)
         if member.parts and member.parts[:-1] not in rooms:
             raise Invalid(f"'{show(member.parts)}' comes before the directory that it is in")
+        if member.same_as is not None:
+            raise Invalid(f"'{show(member.parts)}' is a hard link, and editions have none")
         if not member.entry.is_directory:
             fill(path, member)
             continue

@@ -14,7 +14,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from modal_emulator.ground.errors import Code, EmulatorError, Invalid
-from modal_emulator.web import blobs, blocks
+from modal_emulator.web import archives, blobs, blocks
 from modal_emulator.web.streams import Bodies
 from modal_emulator.world import World
 
@@ -55,6 +55,7 @@ class Site:
         app = web.Application(middlewares=[_say_errors])
         bodies = Bodies()
         app.add_routes([*blocks.routes(self._world, bodies), *blobs.routes(self._world, bodies)])
+        app.add_routes(archives.routes(self._world))
         # Bodies are streamed, so no limit on their size is needed or set.
         self._runner = web.AppRunner(
             app, access_log=None, shutdown_timeout=0.25, read_bufsize=READ_AHEAD
