@@ -26,6 +26,9 @@ SOME = (
     "test_mounts.py::test_what_is_held_cannot_be_taken_away[userns-memory_map]",
     "test_mounts.py::test_changes_are_kept_in_overlay_format[plain]",
     "test_renames.py::test_directories_are_renamed_as_on_modal[userns]",
+    "test_watch.py::test_programs_make_no_hard_links_either[userns]",
+    "test_watch.py::test_to_sync_the_mount_point_is_a_commit[userns]",
+    "test_watch.py::test_many_at_once_make_exactly_what_there_is_room_for[userns]",
 )
 
 

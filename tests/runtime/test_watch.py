@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 from modal_emulator.ground.errors import Conflict
-from modal_emulator.runtime.backend import Bound, Mount, View
+from modal_emulator.runtime.backend import Bound, Exit, Mount, View
 from yard import Volume, Yard
 
 
@@ -416,6 +416,277 @@ def test_many_at_once_make_exactly_what_there_is_room_for(mounting: Yard) -> Non
 
         run = await mounting.run(script, Mount("vo-1", "/data", bounded(volume, 100, 100)))
         assert await run.printed() == "100"
+        await mounting.close()
+
+    asyncio.run(story())
+
+
+def test_every_way_to_make_a_name_is_known(mounting: Yard) -> None:
+    volume = mounting.volume().layer(a_txt="a")
+
+    async def story() -> None:
+        def script() -> None:
+            import ctypes
+            import errno
+            import os
+            import struct
+
+            from modal_emulator.runtime.calls import Kind, table_here
+
+            libc = ctypes.CDLL(None, use_errno=True)
+            table = table_here()
+            os.mkdir("/data/d")
+            os.rename("/data/a.txt", "/data/d/a.txt")
+            open("/data/b.txt", "w").close()
+            open("/data/d/b.txt", "w").close()
+            at, made = os.open("/data", os.O_RDONLY), os.O_CREAT | os.O_WRONLY
+            how = struct.pack("QQQ", made, 0o600, 0)
+            old, new, start = b"/data/d/a.txt", b"/data/new", -100
+            calls = {
+                "link": (old, new),
+                "linkat": (start, old, at, b"new", 0),
+                "open": (new, made, 0o600),
+                "openat": (at, b"new", made, 0o600),
+                "openat2": (at, b"new", how, 24),
+                "creat": (new, 0o600),
+                "mkdir": (new, 0o700),
+                "mkdirat": (at, b"new", 0o700),
+                "mknod": (new, 0o100600, 0),
+                "mknodat": (at, b"new", 0o100600, 0),
+                "symlink": (old, new),
+                "symlinkat": (old, at, b"new"),
+                "rename": (old, new),
+                "renameat": (start, old, at, b"new"),
+                "renameat2": (start, old, at, b"new", 0),
+            }
+            assert set(calls) >= set(table.of_kinds(set(Kind) - {Kind.SYNC}))
+            for name, number in table.numbers.items():
+                if name not in calls:
+                    continue
+                arguments = [
+                    each if isinstance(each, bytes) else ctypes.c_long(each) for each in calls[name]
+                ]
+                assert libc.syscall(ctypes.c_long(number), *arguments) == -1, name
+                assert ctypes.get_errno() == errno.ENOSPC, (name, ctypes.get_errno())
+            assert sorted(os.listdir("/data")) == ["b.txt", "d"]
+            os.rename("/data/b.txt", "/data/c.txt")
+            exchange = (b"/data/c.txt", b"/data/d/a.txt")
+            values = (ctypes.c_long(-100), exchange[0], ctypes.c_long(-100), exchange[1], 2)
+            assert libc.syscall(ctypes.c_long(table.numbers["renameat2"]), *values) == 0
+
+        view = bounded(volume, 2, 2, version=2)
+        run = await mounting.run(script, Mount("vo-1", "/data", view))
+        assert await run.printed() == ""
+        await mounting.close()
+
+    asyncio.run(story())
+
+
+# ------------------------------------------------------------------------------- mishaps
+
+
+def test_a_container_can_be_killed_while_it_syncs(mounting: Yard) -> None:
+    async def story() -> None:
+        def script() -> None:
+            import subprocess
+
+            subprocess.run(["sync", "/data"])
+
+        began, goes_on = asyncio.Event(), asyncio.Event()
+
+        async def syncs(volume_id: str) -> None:
+            began.set()
+            await goes_on.wait()
+
+        run = await mounting.run(
+            script, Mount("vo-2", "/data", trees(mounting.volume())), on_sync=syncs
+        )
+        await began.wait()
+        await run.container.kill()
+        assert await run.end() == Exit(None, 9)
+        goes_on.set()
+        await mounting.close()
+
+    asyncio.run(story())
+
+
+def test_who_is_killed_while_it_syncs_does_not_disturb_others(mounting: Yard) -> None:
+    async def story() -> None:
+        def script() -> None:
+            import subprocess
+
+            first = subprocess.Popen(["sync", "/data"])
+            gate()
+            first.kill()
+            print(first.wait(), flush=True)
+            gate()
+            print(subprocess.run(["sync", "/data"]).returncode)
+
+        goes_on = asyncio.Event()
+        calls: asyncio.Queue[str] = asyncio.Queue()
+
+        async def syncs(volume_id: str) -> None:
+            calls.put_nowait(volume_id)
+            await goes_on.wait()
+
+        view = trees(mounting.volume())
+        run = await mounting.run(script, Mount("vo-2", "/data", view), on_sync=syncs)
+        first = await mounting.meet()
+        await calls.get()
+        first.close()
+        second = await mounting.meet()
+        goes_on.set()
+        second.close()
+        assert (await run.printed()).split() == ["-9", "0"]
+        assert calls.qsize() == 1
+        await mounting.close()
+
+    asyncio.run(story())
+
+
+def test_a_process_that_is_stopped_while_it_syncs_syncs_again(mounting: Yard) -> None:
+    async def story() -> None:
+        def script() -> None:
+            import os
+            import signal
+            import subprocess
+
+            program = subprocess.Popen(["sync", "/data"])
+            gate()
+            program.send_signal(signal.SIGSTOP)
+            os.waitpid(program.pid, os.WUNTRACED)
+            print("stopped", flush=True)
+            gate()
+            program.send_signal(signal.SIGCONT)
+            print(program.wait())
+
+        goes_on = [asyncio.Event(), asyncio.Event()]
+        calls: asyncio.Queue[str] = asyncio.Queue()
+        turns = iter(goes_on)
+
+        async def syncs(volume_id: str) -> None:
+            calls.put_nowait(volume_id)
+            await next(turns).wait()
+
+        view = trees(mounting.volume())
+        run = await mounting.run(script, Mount("vo-2", "/data", view), on_sync=syncs)
+        first = await mounting.meet()
+        await calls.get()
+        first.close()
+        second = await mounting.meet()
+        goes_on[0].set()
+        second.close()
+        await calls.get()
+        goes_on[1].set()
+        assert (await run.printed()).split() == ["stopped", "0"]
+        await mounting.close()
+
+    asyncio.run(story())
+
+
+def test_a_volume_is_reloaded_while_calls_are_watched(mounting: Yard) -> None:
+    """Nothing that the watching itself holds keeps a volume from being taken away."""
+    volume = mounting.volume()
+
+    async def story() -> None:
+        def script() -> None:
+            import os
+
+            os.mkdir("/data/d")
+            for number in range(3):
+                open(f"/data/d/{number}", "w").close()
+            try:
+                os.mkdir("/data/e")
+            except OSError as error:
+                print(error.strerror)
+            try:
+                os.link("/data/d/0", "/data/e")
+            except OSError as error:
+                print(error.strerror, flush=True)
+            gate()
+
+        run = await mounting.run(script, Mount("vo-1", "/data", bounded(volume, 4, 0)))
+        end = await mounting.meet()
+        for _ in range(3):
+            await run.container.detach("vo-1")
+            await run.container.attach("vo-1", bounded(volume, 4, 0))
+        end.close()
+        said = ["No space left on device", "Operation not permitted"]
+        assert (await run.printed()).splitlines() == said
+        await mounting.close()
+
+    asyncio.run(story())
+
+
+def test_where_nothing_can_be_found_out_the_kernel_goes_on(mounting: Yard) -> None:
+    volume = mounting.volume().layer(a_txt="a")
+
+    async def story() -> None:
+        def script() -> None:
+            import ctypes
+            import os
+
+            assert ctypes.CDLL(None).umount2(b"/proc", 2) == 0
+            os.link("/data/a.txt", "/data/b.txt")
+            open("/data/c.txt", "w").close()
+            print(sorted(os.listdir("/data")))
+
+        run = await mounting.run(script, Mount("vo-1", "/data", bounded(volume, 1, 0)))
+        assert await run.printed() == "['a.txt', 'b.txt', 'c.txt']"
+        await mounting.close()
+
+    asyncio.run(story())
+
+
+def test_nothing_is_watched_that_need_not_be(mounting: Yard) -> None:
+    volumes = [mounting.volume(str(number)) for number in range(4)]
+
+    async def story() -> None:
+        def script() -> None:
+            print(*(line for line in open("/proc/self/status") if line.startswith("Seccomp:")))
+
+        async def modes(*mounts: Mount) -> int:
+            run = await mounting.run(script, *mounts)
+            return int((await run.printed()).split()[-1])
+
+        here = await modes()
+        read_only = volumes[0].view(version=2, read_only=True)
+        assert await modes(Mount("vo-1", "/data", read_only)) == here
+        assert await modes(Mount("vo-1", "/data", volumes[1].view())) == 2
+        await mounting.close()
+
+    asyncio.run(story())
+
+
+def test_many_containers_sync_at_once(mounting: Yard) -> None:
+    async def story() -> None:
+        def script() -> None:
+            import subprocess
+            import threading
+
+            codes = []
+
+            def sync() -> None:
+                codes.append(subprocess.run(["sync", "/data"]).returncode)
+
+            threads = [threading.Thread(target=sync) for _ in range(4)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            print(codes)
+
+        syncs = Syncs()
+        volumes = [mounting.volume(f"v-{number}") for number in range(32)]
+        runs = await asyncio.gather(
+            *(
+                mounting.run(script, Mount("vo-2", "/data", trees(volume)), on_sync=syncs)
+                for volume in volumes
+            )
+        )
+        for run in runs:
+            assert await run.printed() == "[0, 0, 0, 0]"
+        assert len(syncs.volumes) == 128
         await mounting.close()
 
     asyncio.run(story())
