@@ -5,13 +5,14 @@ from pathlib import Path
 import pytest
 
 from fakes import FakeContainer, ManualClock, settle
-from modal_emulator.ground.errors import Conflict, NotFound
+from modal_emulator.ground.errors import Conflict, DataLoss, NotFound
 from modal_emulator.ground.ids import Ids
 from modal_emulator.ground.journal import Journal
 from modal_emulator.runtime.backend import OpenFiles
 from modal_emulator.schedule.after_kill import AfterKill
 from modal_emulator.schedule.background import commit_in_background
 from modal_emulator.schedule.commits import LIGHT, Commits, MountPoint
+from modal_emulator.schedule.faults import Fault, Faults
 from modal_emulator.store.content import Content
 from modal_emulator.store.environments import Environments
 from modal_emulator.store.history import Committer, Record
@@ -51,7 +52,8 @@ class Stage:
             creation=Creation.CREATE_IF_MISSING,
             version=version,
         ).volume_id
-        self.commits = Commits(self.volumes, self.journal, after_kill)
+        self.faults = Faults(self.volumes, self.clock, self.journal)
+        self.commits = Commits(self.volumes, self.journal, after_kill, self.faults)
 
     def container(self, container_id: str, *, read_only: bool = False) -> "Writer":
         point = MountPoint(self.volume_id, "/data", read_only)
@@ -396,5 +398,43 @@ def test_a_reload_copies_nothing(play):
         inode = (one.seen.changes / "a.txt").stat().st_ino
         await one.reload()
         assert stage.volumes.locate(stage.volume_id, "a.txt").path.stat().st_ino == inode
+
+    play(body)
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_a_commit_that_fails_on_purpose_leaves_everything_pending(play, large):
+    async def body(stage: Stage) -> None:
+        one = stage.container("ta-1")
+        stage.faults.plan(Fault.COMMIT_FAILS, times=2)
+        await one.commit()  # has nothing to say, and so nothing to fail at
+        one.write("a.txt", "first")
+        if large:
+            write_much(one)
+        with pytest.raises(DataLoss, match="failed to publish commit to server"):
+            await one.commit()
+        one.write("a.txt", "second")
+        with pytest.raises(DataLoss):
+            await one.reload()
+        assert stage.listing() == [] and stage.faults.left() == ()
+        assert (one.seen.changes / "a.txt").read_text() == "second"
+
+        await one.reload()
+        assert len(stage.listing()) == (LIGHT.files + 2 if large else 1)
+        assert stage.volumes.locate(stage.volume_id, "a.txt").path.read_text() == "second"
+
+    play(body)
+
+
+def test_a_commit_after_a_kill_can_fail_too(play):
+    async def body(stage: Stage) -> None:
+        stage.mount(2, AfterKill.KEPT)
+        one = stage.container("ta-1")
+        one.write("a.txt")
+        stage.faults.plan(Fault.COMMIT_FAILS)
+        await stage.commits.ended("ta-1", abrupt=True)
+        assert stage.listing() == []
+        assert len(stage.journal.events("volume.kill-commit-failed")) == 1
+        assert not one.seen.changes.exists()
 
     play(body)

@@ -306,8 +306,9 @@ def test_draining_gives_up_what_waits_and_starts_nothing():
         await settle()
         (worker,) = stage.launcher.launched
         assert await stage.ask(worker) == [first]
-        assert stage.pool.surrender() == (second,)
-        await stage.pool.drain()
+        handed_on: list[Input] = []
+        await stage.pool.drain(handed_on.append)
+        assert handed_on == [second]
         stage.pool.finish(first, SUCCESS)
         assert await stage.ask(worker) is None
 
@@ -480,3 +481,25 @@ def test_a_container_interrupted_while_it_starts_fails_nobody():
         assert len(stage.launcher.launched) == 2
 
     play(body)
+
+
+def test_a_drained_pool_hands_on_what_begins_again_or_is_tried_again():
+    async def body(stage: Stage) -> None:
+        interrupted, first = await stage.working()
+        failing = stage.submit()
+        await settle()
+        second = stage.launcher.launched[-1]
+        assert await stage.ask(second) == [failing]
+        handed_on: list[Input] = []
+        await stage.pool.drain(handed_on.append)
+
+        stage.pool.interrupt(first, Ending.PREEMPTED)
+        await settle()
+        assert handed_on == [interrupted]
+        stage.pool.finish(failing, FAILURE)
+        await settle()
+        await stage.clock.advance(1)
+        assert handed_on == [interrupted, failing]
+        assert {i.state for i in handed_on} == {State.QUEUED}
+
+    play(body, retries=1, retry_delay=1.0)

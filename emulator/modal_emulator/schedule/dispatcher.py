@@ -7,6 +7,7 @@ all pools of an app. Ephemeral apps live as long as their client sends heartbeat
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
 from modal_emulator.ground.clock import Clock
 from modal_emulator.ground.errors import NotFound
@@ -14,8 +15,8 @@ from modal_emulator.ground.ids import Ids
 from modal_emulator.ground.journal import Journal
 from modal_emulator.schedule.calls import Calls, FunctionCall, Input, Outcome
 from modal_emulator.schedule.logs import Logs
-from modal_emulator.schedule.pool import Launcher, Pool, PoolLimits
-from modal_emulator.schedule.worker import Worker
+from modal_emulator.schedule.pool import Pool, PoolLimits
+from modal_emulator.schedule.worker import Launcher, Worker
 from modal_emulator.store.apps import Apps, AppState, Function
 
 __all__ = ["Dispatcher"]
@@ -120,9 +121,7 @@ class Dispatcher:
                 continue
             del self._pools[now.function_id]
             self._draining.append(pool)
-            for waiting in pool.surrender():
-                self.pool(now.function_id).submit(waiting)
-            await pool.drain()
+            await pool.drain(partial(self._hand_on, now.function_id))
 
     async def stop_app(self, app_id: str, terminated: Callable[[], Outcome]) -> None:
         """End the app: terminate its inputs, let its containers exit in order, close its logs."""
@@ -154,6 +153,9 @@ class Dispatcher:
         await asyncio.gather(*(pool.close(at_once=True) for pool in self._all()))
         self._pools.clear()
         self._draining.clear()
+
+    def _hand_on(self, function_id: str, new: Input) -> None:
+        self.pool(function_id).submit(new)
 
     def _all(self) -> tuple[Pool, ...]:
         self._draining = [p for p in self._draining if p.workers]

@@ -11,18 +11,18 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from modal_emulator.ground.clock import Clock
 from modal_emulator.ground.journal import Journal
-from modal_emulator.runtime.backend import Container, Exit
+from modal_emulator.runtime.backend import Exit
 from modal_emulator.schedule.calls import Calls, Input, Outcome, State, Status
 from modal_emulator.schedule.endings import Endings
 from modal_emulator.schedule.pulse import Pulse
-from modal_emulator.schedule.worker import RESTARTS, Ending, Worker
+from modal_emulator.schedule.worker import RESTARTS, Ending, Launcher, Worker
 from modal_emulator.store.apps import Function
 
-__all__ = ["Launcher", "Pool", "PoolLimits"]
+__all__ = ["Pool", "PoolLimits"]
 
 # After so many starts in a row that came to nothing, `min_containers` alone starts no other one.
 FAILED_STARTS = 3
@@ -38,26 +38,6 @@ class PoolLimits:
     timeout: float = 300.0  # modal-semantics 5 [doc]
     exit_grace: float = 30.0
     """From the interrupt to the kill, on the emulator's clock (modal-semantics 1.5 [doc])."""
-
-
-class Launcher(Protocol):
-    """Makes the containers of a pool."""
-
-    async def launch(self, worker: Worker) -> Container:
-        """Start a container for this worker; its exit is told to `worker.pool.exited`."""
-        ...
-
-    def failure(self, worker: Worker, ended: Exit) -> bytes:
-        """Return a serialised GenericResult saying that the container died."""
-        ...
-
-    def timed_out(self, lost: Input, timeout: float) -> bytes:
-        """Return a serialised GenericResult saying that the input took too long."""
-        ...
-
-    def preempted(self, worker: Worker) -> None:
-        """Tell the user that the worker's container is being preempted."""
-        ...
 
 
 class Pool:
@@ -84,9 +64,9 @@ class Pool:
         self._waiting: deque[Input] = deque()
         self._pulse = Pulse()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._timers: dict[str, asyncio.Task[None]] = {}
         self._failed_starts = 0
         self.workers: dict[str, Worker] = {}
+        self._successor: Callable[[Input], None] | None = None
         self.closed = False
 
     @property
@@ -96,6 +76,9 @@ class Pool:
 
     def submit(self, new: Input) -> None:
         """Queue an input and see that somebody will take it."""
+        if self._successor is not None:
+            self._successor(new)
+            return
         self._waiting.append(new)
         self._pulse.beat()
         self.scale()
@@ -156,7 +139,7 @@ class Pool:
             worker.leaving = worker.leaving or self.function.spec.single_use
         if not current or done.state is State.FINISHED:
             return  # it comes after the attempt timed out, was cancelled or was lost
-        self._stop_timer(done)
+        self._endings.unlimit(done)
         spec = self.function.spec
         failed = outcome.status in (Status.FAILURE, Status.TIMEOUT, Status.INTERNAL_FAILURE)
         if failed and done.state is State.RUNNING and done.attempt < spec.retries:
@@ -196,17 +179,7 @@ class Pool:
             signal=ended.signal,
         )
         outcome = self._death(worker, ended)
-        # Of several inputs at once, sync code that is cancelled takes its container along, "causing
-        # concurrently running inputs to be rescheduled" (SDK:_container_entrypoint.py).
-        again = worker.ending in RESTARTS or (worker.cancels and ended.clean)
-        for input_id in sorted(worker.inputs, reverse=True):
-            unfinished = self._calls.input(input_id)
-            if again and not self.closed and unfinished.state is State.RUNNING:
-                self._stop_timer(unfinished)
-                self._calls.restart(unfinished)
-                self._waiting.appendleft(unfinished)
-            else:
-                self.finish(unfinished, outcome)
+        self._answer_for(worker, ended, outcome)
         # The SDK's entrypoint reports a failing import or `enter` and then exits with 0.
         if not (worker.ready or worker.ending in RESTARTS or (ended.clean and not worker.failure)):
             self._failed_starts += 1
@@ -222,7 +195,8 @@ class Pool:
 
         Every input without an outcome is terminated first.
         """
-        self.closed = True
+        self.closed, self._successor = True, None
+        self._endings.unlimit_all()
         await asyncio.gather(*(self._close(w, at_once) for w in tuple(self.workers.values())))
         for task in tuple(self._tasks):
             task.cancel()
@@ -257,15 +231,11 @@ class Pool:
         self._pulse.beat()
         self.scale()
 
-    def surrender(self) -> tuple[Input, ...]:
-        """Give up what nobody has taken yet."""
-        waiting = tuple(self._waiting)
-        self._waiting.clear()
-        return waiting
-
-    async def drain(self) -> None:
-        """Start nothing more, and let each container leave once it is idle."""
-        self.closed = True
+    async def drain(self, successor: Callable[[Input], None]) -> None:
+        """Let each container leave once it is idle; `successor` takes what waits and is to come."""
+        self.closed, self._successor = True, successor
+        while self._waiting:
+            successor(self._waiting.popleft())
         for worker in tuple(self.workers.values()):
             worker.leaving = True
             if not worker.ready:
@@ -287,7 +257,8 @@ class Pool:
         for new in taken:
             self._calls.take(new, worker.container_id)
             worker.inputs.add(new.input_id)
-            self._timers[new.input_id] = self._spawn(self._limit(new))
+            timeout = self.function.spec.timeout or self._limits.timeout
+            self._endings.limit(new, timeout, self._time_out)
         return taken
 
     def _start(self) -> None:
@@ -320,15 +291,11 @@ class Pool:
             self._calls.requeue(waiting)
             self.submit(waiting)
 
-    async def _limit(self, running: Input) -> None:
-        """Time the attempt out; its container is ended, for sync code cannot be stopped else."""
-        timeout = self.function.spec.timeout or self._limits.timeout
-        await self._clock.sleep(timeout)
+    def _time_out(self, running: Input, timeout: float) -> None:
+        """End the attempt, and its container with it, for sync code cannot be stopped else."""
         worker = self.workers.get(running.container_id)
         result = self._launcher.timed_out(running, timeout)
         now = self._clock.now()
-        # Not this task's own end: what follows must not be cancelled by `finish`.
-        self._timers.pop(running.input_id, None)
         self.finish(
             running,
             Outcome(Status.TIMEOUT, result, 0, running.container_id, running.taken_at, now),
@@ -349,16 +316,30 @@ class Pool:
         else:
             await self._endings.outlast(worker)
 
+    def _answer_for(self, worker: Worker, ended: Exit, outcome: Outcome) -> None:
+        """Let what a container left undone begin again, or fail."""
+        # Of several inputs at once, sync code that is cancelled takes its container along, "causing
+        # concurrently running inputs to be rescheduled" (SDK:_container_entrypoint.py).
+        again = worker.ending in RESTARTS or (worker.cancels and ended.clean)
+        over = self.closed and self._successor is None
+        for input_id in sorted(worker.inputs, reverse=True):
+            undone = self._calls.input(input_id)
+            if not again or over or undone.state is not State.RUNNING:
+                self.finish(undone, outcome)
+                continue
+            self._endings.unlimit(undone)
+            self._calls.restart(undone)
+            if self._successor is not None:
+                self._successor(undone)
+            else:
+                self._waiting.appendleft(undone)
+
     def _death(self, worker: Worker, ended: Exit) -> Outcome:
         """Return what is said of the inputs of a container that is gone."""
         result = worker.failure or self._launcher.failure(worker, ended)
         status = Status.INIT_FAILURE if worker.failure else Status.FAILURE
         now = self._clock.now()
         return Outcome(status, result, 0, worker.container_id, worker.started_at, now)
-
-    def _stop_timer(self, running: Input) -> None:
-        if timer := self._timers.pop(running.input_id, None):
-            timer.cancel()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.ensure_future(work)

@@ -1,5 +1,5 @@
 """
-One container as its pool sees it, and what can end it before its time.
+One container as its pool sees it, who makes it, and what can end it before its time.
 
 `Ending` names the reasons; `RESTARTS` says after which of them an unfinished input begins again
 in another container instead of failing. Nothing here acts: who takes what is decided in `pool`,
@@ -9,15 +9,16 @@ how an end is brought about in `endings`.
 import asyncio
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from modal_emulator.runtime.backend import Container
+from modal_emulator.runtime.backend import Container, Exit
+from modal_emulator.schedule.calls import Input
 from modal_emulator.schedule.pulse import Pulse
 
 if TYPE_CHECKING:
     from modal_emulator.schedule.pool import Pool
 
-__all__ = ["RESTARTS", "Ending", "Worker"]
+__all__ = ["RESTARTS", "Ending", "Launcher", "Worker"]
 
 
 class Ending(Enum):
@@ -67,3 +68,23 @@ class Worker:
     """An input was cancelled while it worked on it."""
     gone: asyncio.Event = field(default_factory=asyncio.Event)
     pulse: Pulse = field(default_factory=Pulse)
+
+
+class Launcher(Protocol):
+    """Makes the containers of a pool."""
+
+    async def launch(self, worker: "Worker") -> Container:
+        """Start a container for this worker; its exit is told to `worker.pool.exited`."""
+        ...
+
+    def failure(self, worker: "Worker", ended: Exit) -> bytes:
+        """Return a serialised GenericResult saying that the container died."""
+        ...
+
+    def timed_out(self, lost: Input, timeout: float) -> bytes:
+        """Return a serialised GenericResult saying that the input took too long."""
+        ...
+
+    def preempted(self, worker: "Worker") -> None:
+        """Tell the user that the worker's container is being preempted."""
+        ...
