@@ -58,10 +58,11 @@ class Remote:
             )
         self._url = url
         self._host, self._port = where.hostname, where.port
-        self._headers = {
+        token = {
             "x-modal-token-id": environment.get("MODAL_TOKEN_ID", ""),
             "x-modal-token-secret": environment.get("MODAL_TOKEN_SECRET", ""),
         }
+        self._headers = {name: value for name, value in token.items() if value}
         self._known = False
 
     def ask(self, method: str, **asked: object) -> Any:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from aiohttp import StreamReader, web
 
-from modal_emulator.ground.errors import DataLoss, EmulatorError, NotFound
+from modal_emulator.ground.errors import DataLoss, NotFound
 from modal_emulator.schedule.transfers import bring, look
 from modal_emulator.store.grants import BringArchive, FetchVersion
 from modal_emulator.store.history import Committer
@@ -22,8 +22,6 @@ __all__ = ["routes"]
 
 T = TypeVar("T")
 API = Committer(via="api")
-# A client that is still sending hears of a refusal only once its bytes were taken.
-PATIENCE = 1 << 28
 
 
 def routes(world: Callable[[], World]) -> list[web.RouteDef]:
@@ -60,10 +58,8 @@ def routes(world: Callable[[], World]) -> list[web.RouteDef]:
             version = await bring(now.volumes, grant.volume_id, _Inlet(request.content), API)
         except (web.RequestPayloadError, ConnectionError) as error:
             raise DataLoss("the archive broke off before its end; nothing was kept") from error
-        except EmulatorError:
-            await _drain(request.content)
-            raise
-        await _drain(request.content)
+        # What a client still sends after a refusal is taken by aiohttp for a while, so that it
+        # gets to read why.
         return web.json_response({"version": version.number})
 
     return [web.get("/archives/{token}", get), web.put("/archives/{token}", put)]
@@ -105,11 +101,3 @@ class _Inlet(_Calling):
             return await self._content.readexactly(size)
         except asyncio.IncompleteReadError as error:
             return error.partial
-
-
-async def _drain(content: StreamReader) -> None:
-    taken = 0
-    async for piece in content.iter_any():
-        taken += len(piece)
-        if taken > PATIENCE:
-            return
