@@ -161,7 +161,7 @@ def export(ask: _Asking, file: str, version: int | None) -> None:
 
 @volume.command("import")
 @_on_server
-@click.argument("file", default=PIPE)
+@click.argument("file", default=PIPE, type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 @click.option("--create", is_flag=True, help="Make the Volume when it is missing.")
 def import_(ask: _Asking, file: str, create: bool) -> None:
     """
