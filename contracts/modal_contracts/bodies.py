@@ -17,11 +17,14 @@ from typing import Any, TypeVar
 import modal
 
 __all__ = [
+    "BadStart",
     "Farewell",
+    "Named",
     "append",
     "commit",
     "commit_while_open",
     "copy_environment",
+    "delete_volume",
     "die",
     "error_number",
     "exists",
@@ -262,6 +265,39 @@ def copy_environment(names: Sequence[str]) -> dict[str, str | None]:
 def secret_from_local_environ(keys: list[str]) -> str:
     """Make a secret of local variables where nothing is local."""
     return repr(modal.Secret.from_local_environ(keys))
+
+
+def delete_volume(name: str) -> str:
+    """Delete a volume by name, from inside a container."""
+    modal.Volume.objects.delete(name)
+    return "deleted"
+
+
+class BadStart:
+    """A class whose container writes a file at its start and then fails."""
+
+    @modal.enter()
+    def start(self) -> None:
+        """Write, and raise before there is an input."""
+        write("/data/start.txt", "before the failure")
+        raise ArithmeticError("this container does not start, on purpose")
+
+    @modal.method()
+    def never(self) -> None:
+        """Never run."""
+
+
+class Named:
+    """A class with a parameter."""
+
+    name: str = modal.parameter()
+
+    @modal.method()
+    def sign(self, volume: modal.Volume, path: str) -> str:
+        """Write the name, commit, and return which container did it."""
+        write(path, self.name)
+        volume.commit()
+        return os.environ.get("MODAL_TASK_ID", "")
 
 
 class Farewell:

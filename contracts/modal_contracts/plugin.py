@@ -25,9 +25,10 @@ from modal_contracts.live import LIVE, unfit_for_live
 from modal_contracts.opening import Opened, find_target, opened
 from modal_contracts.rules import Entry, broken_rules
 from modal_contracts.scene import Scene
+from modal_contracts.shell import Shell
 from modal_contracts.tally import Outcome, Tally
 
-__all__ = ["modal_target", "scene"]
+__all__ = ["modal_shell", "modal_target", "scene"]
 
 SUITES = "modal_contracts_suites"
 PROPERTY = "modal_clause"
@@ -120,8 +121,17 @@ def modal_target(pytestconfig: pytest.Config) -> Iterator[Opened]:
         yield target
 
 
+@pytest.fixture(scope="session")
+def modal_shell(modal_target: Opened) -> Iterator[Shell]:
+    """The `modal` command, with the target's environment."""
+    with Shell() as shell:
+        yield shell
+
+
 @pytest.fixture
-def scene(modal_target: Opened, request: pytest.FixtureRequest) -> Iterator[Scene]:
+def scene(
+    modal_target: Opened, modal_shell: Shell, request: pytest.FixtureRequest
+) -> Iterator[Scene]:
     """A clause's own place on the target; the clause is left out if it needs what is not there."""
     noted = _clause(request.node)
     lacking = (noted.needs if noted else frozenset()) - modal_target.offers
@@ -129,7 +139,7 @@ def scene(modal_target: Opened, request: pytest.FixtureRequest) -> Iterator[Scen
         words = "; ".join(sorted(capability.meaning for capability in lacking))
         pytest.skip(f"the target does not offer this: {words}")
     with ExitStack() as stack:
-        yield Scene(modal_target.target, modal_target.environment, stack)
+        yield Scene(modal_target.target, modal_target.environment, stack, modal_shell)
 
 
 def _entry(item: pytest.Item, tops: list[Path]) -> Entry | None:

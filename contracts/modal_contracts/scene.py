@@ -8,16 +8,16 @@ waits: what takes time on a target happens inside `settle`, `run_once` and `even
 import inspect
 import io
 import secrets
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any, TypeVar
 
 import modal
 
 from modal_contracts import bodies
+from modal_contracts.shell import Done, Shell
 from modal_contracts.target import Target
 
 __all__ = ["DATA", "Container", "ContainerReplaced", "Scene", "content", "paths", "upload"]
@@ -109,10 +109,12 @@ class Container:
 class Scene:
     """One clause's place in the environment of the run."""
 
-    def __init__(self, target: Target, environment: str, stack: ExitStack) -> None:
+    def __init__(self, target: Target, environment: str, stack: ExitStack, shell: Shell) -> None:
         self.environment = environment
         """The name of the environment in which everything is made."""
         self._target = target
+        self._shell = shell
+        self._names: dict[str, str] = {}
         self._stack = stack
 
     def unused_name(self, word: str = "clause") -> str:
@@ -125,9 +127,14 @@ class Scene:
         name = self.unused_name("volume")
         volume = modal.Volume.from_name(name, create_if_missing=True, **options)
         volume.hydrate()
+        self._names[volume.object_id] = name
         if files:
             upload(volume, {f"{word}.txt": text.encode() for word, text in files.items()})
         return volume
+
+    def name_of(self, volume: modal.Volume) -> str:
+        """Return the name of a volume that `volume` made; old handles do not tell it."""
+        return self._names[volume.object_id]
 
     def secret(self, values: Mapping[str, str], name: str | None = None) -> modal.Secret:
         """Make a named secret."""
@@ -189,8 +196,8 @@ class Scene:
         finally:
             self.settle()
 
-    def run_farewell(self, path: str, text: str, volume: modal.Volume) -> None:
-        """Let a container whose exit handler writes a file run to its end."""
+    def object(self, kind: type, volume: modal.Volume, **parameters: Any) -> Any:
+        """Make an object of a class of `bodies`; its containers take one input and then end."""
         app = modal.App()
         decorate = app.cls(
             serialized=True,
@@ -199,17 +206,38 @@ class Scene:
             timeout=WARM_SECONDS,
             **_single_use(modal.App.cls),
         )
-        farewell = decorate(bodies.Farewell)
+        remote: Any = decorate(kind)
         self._stack.enter_context(app.run())
-        farewell().write_at_exit.remote(path, text)
-        self.settle()
+        return remote(**parameters)
+
+    def deployed(self, app_name: str, volume: modal.Volume) -> Container:
+        """Deploy an app with one function, whose containers take one input and then end."""
+        app = modal.App(app_name)
+        app.function(
+            name="body",
+            serialized=True,
+            image=_image(None),
+            volumes=_mounts(volume),
+            timeout=WARM_SECONDS,
+            **_single_use(modal.App.function),
+        )(bodies.perform)
+        app.deploy(name=app_name)
+        return self.deployed_before(app_name)
+
+    def deployed_before(self, app_name: str) -> Container:
+        """Find the function of a deployed app; the next input gets a container of its own."""
+        return Container(modal.Function.from_name(app_name, "body"), None)
+
+    def command(self, *arguments: str, directory: Path | None = None) -> Done:
+        """Run the `modal` command with these arguments, its output no terminal but wide."""
+        return self._shell.run(arguments, directory)
 
     def stop(self, container_id: str) -> None:
         """Interrupt a container with Modal's own command, as `modal container stop` is."""
-        command = [sys.executable, "-m", "modal", "container", "stop", container_id]
         # Newer releases ask back unless they are told not to.
-        usage = subprocess.run([*command[:-1], "--help"], capture_output=True, check=True).stdout
-        subprocess.run([*command, *(["--yes"] if b"--yes" in usage else [])], check=True)
+        usage = self.command("container", "stop", "--help").printed
+        done = self.command("container", "stop", container_id, *["--yes"] * (b"--yes" in usage))
+        assert done.code == 0, done.error
 
     def settle(self) -> None:
         """Return once what containers leave when they end has arrived."""

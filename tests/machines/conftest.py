@@ -8,6 +8,7 @@ import pytest
 
 from modal_contracts.opening import opened
 from modal_contracts.scene import Scene
+from modal_contracts.shell import Shell
 from modal_emulator.emulator import Settings, running
 from modal_emulator.pytest_plugin.session import Session
 from modal_emulator.pytest_plugin.target import EmulatorTarget
@@ -45,6 +46,6 @@ def open_scene(
         @contextmanager
         def scene() -> Iterator[Scene]:
             with ExitStack() as stack:
-                yield Scene(target.target, target.environment, stack)
+                yield Scene(target.target, target.environment, stack, Shell())
 
         yield scene

@@ -181,11 +181,36 @@ def test_a_container_commits_when_its_input_raised(scene: Scene) -> None:
     assert content(volume, "a.txt") == b"1"
 
 
+@clause("volumes/a-container-commits-when-its-start-raised", LIFECYCLE, since="1.6.4")
+def test_a_container_commits_when_its_start_raised(scene: Scene) -> None:
+    """The commit at the end also comes when a method marked with `modal.enter` raised."""
+    volume = scene.volume()
+    with pytest.raises(Exception):  # noqa: B017 - in what words Modal reports it is not the claim
+        scene.object(bodies.BadStart, volume).never.remote()
+    scene.settle()
+    assert content(volume, "start.txt") == b"before the failure"
+
+
+@clause(
+    "volumes/a-last-commit-that-fails-fails-nothing-else",
+    inferred(
+        "modal/_runtime/task_lifecycle_manager.py",
+        "_TaskLifecycleManager.volume_commit",
+    ),
+    since="1.1.2",
+)
+def test_a_last_commit_that_fails_fails_nothing_else(scene: Scene) -> None:
+    """A call whose container cannot commit at its end returns as if it could."""
+    volume = scene.volume()
+    assert scene.run_once(bodies.delete_volume, scene.name_of(volume), volumes=volume) == "deleted"
+
+
 @clause("volumes/the-last-commit-takes-what-exit-handlers-wrote", LIFECYCLE)
 def test_the_last_commit_takes_what_exit_handlers_wrote(scene: Scene) -> None:
     """What a method marked with `modal.exit` writes is in the commit at the end."""
     volume = scene.volume()
-    scene.run_farewell(f"{DATA}/bye.txt", "farewell", volume)
+    scene.object(bodies.Farewell, volume).write_at_exit.remote(f"{DATA}/bye.txt", "farewell")
+    scene.settle()
     assert content(volume, "bye.txt") == b"farewell"
 
 

@@ -36,7 +36,7 @@ def test_pipes_and_sockets_are_listed_as_such(scene: Scene) -> None:
 
 
 @both_versions
-@clause("volumes/no-link-leads-out-of-the-volume", LINKS)
+@clause("volumes/no-link-leads-out-of-the-volume", LINKS, since="1.3.0")
 def test_no_link_leads_out_of_the_volume(scene: Scene, version: int) -> None:
     """A link to a file of the machine is committed as it is, and cannot be read from outside."""
     volume = scene.volume(version)

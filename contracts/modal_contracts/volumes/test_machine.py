@@ -9,6 +9,7 @@ from modal_contracts.clause import both_versions, clause
 from modal_contracts.evidence import assumed
 from modal_contracts.opening import Opened
 from modal_contracts.scene import Scene
+from modal_contracts.shell import Shell
 from modal_contracts.target import Capability
 from modal_contracts.volumes.model import Rules
 from modal_contracts.volumes.stage import Play
@@ -36,7 +37,7 @@ def test_containers_keep_to_the_model(
     @contextmanager
     def open_scene() -> Iterator[Scene]:
         with ExitStack() as stack:
-            yield Scene(modal_target.target, modal_target.environment, stack)
+            yield Scene(modal_target.target, modal_target.environment, stack, Shell())
 
     play = Play(version, sub_path, rules=Rules(after_kill=AFTER_KILL[version]))
     perform(open_scene, play, examples=2, steps=12)

@@ -121,7 +121,7 @@ def test_a_volume_is_mounted_once() -> None:
 def test_a_volume_under_two_handles_is_mounted_once(scene: Scene) -> None:
     """The same volume by two handles is refused as well, when the app starts."""
     volume = scene.volume()
-    name = volume.name or ""
+    name = scene.name_of(volume)
     one, other = modal.Volume.from_name(name), modal.Volume.from_name(name)
     with pytest.raises(modal.exception.InvalidError) as refusal:
         scene.container({"/b": one, "/a": other})
