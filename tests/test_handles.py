@@ -197,6 +197,7 @@ def test_containers_are_found_by_function_and_app(modal_emulator: Running) -> No
         with pytest.raises(LookupError, match="ended without printing 'nothing'"):
             container.wait_for_output("nothing")
         container.kill()  # a second time does nothing
+        container.wait(timeout=0)
 
 
 def test_background_commits_come_when_asked_for(modal_emulator: Running) -> None:

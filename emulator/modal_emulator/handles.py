@@ -198,6 +198,7 @@ async def first_container(
 
 async def _within(timeout: float, work: Coroutine[Any, Any, object], otherwise: str) -> None:
     try:
-        await asyncio.wait_for(work, timeout)
+        # With none at all, not even what is done already would be noticed.
+        await asyncio.wait_for(work, max(timeout, 0.01))
     except asyncio.TimeoutError:
         raise TimeoutError(f"{otherwise} after {timeout:g} s") from None

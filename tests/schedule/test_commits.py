@@ -411,8 +411,10 @@ def test_a_commit_that_fails_on_purpose_leaves_everything_pending(play, large):
         one.write("a.txt", "first")
         if large:
             write_much(one)
+        rooms = set(one.seen.changes.parent.parent.iterdir())
         with pytest.raises(DataLoss, match="failed to publish commit to server"):
             await one.commit()
+        assert set(one.seen.changes.parent.parent.iterdir()) == rooms  # of what was staged, nothing
         one.write("a.txt", "second")
         with pytest.raises(DataLoss):
             await one.reload()
