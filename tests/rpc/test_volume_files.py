@@ -7,7 +7,7 @@ from pathlib import Path
 
 import modal
 import pytest
-from grpclib import GRPCError
+from grpclib import GRPCError, Status
 from modal_proto import api_pb2
 
 from modal_emulator.rpc.handlers.volume_files import BLOCK_SIZE
@@ -374,6 +374,14 @@ def test_a_claim_to_have_brought_a_block_is_not_believed(volume, rpc):
     request.files[0].blocks[0].put_response = b"trust me"
     assert len(rpc("VolumePutFiles2", request).missing_blocks) == 1
     assert paths(volume) == []
+
+
+def test_why_a_block_could_not_be_kept_is_told(volume, rpc):
+    request = put2(rpc, volume, "f", b"data")
+    request.files[0].blocks[0].put_response = b"not kept: No space left on device"
+    with pytest.raises(GRPCError, match="'f' could not be kept: No space left on device") as error:
+        rpc("VolumePutFiles2", request)
+    assert error.value.status is Status.RESOURCE_EXHAUSTED
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ mount(2) takes. It knows no volume and no container.
 
 import errno
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,40 +52,45 @@ class Stack:
 
 def stack_up(stack: Stack, target: Path, privilege: Privilege, links: Path) -> None:
     """
-    Mount `stack` at `target`; `links` is a name for a directory that lives as
-    long as this call; one beside it may be made and stays.
+    Mount `stack` at `target`; a directory beside `links` may be made and stays.
 
-    Short symbolic links stand for the directories, so that neither their number nor commas
-    and colons in their names matter. Afterwards the working directory is `/`.
+    Numbers stand for the directories, so that neither their count nor commas and colons in their
+    names matter. Afterwards the working directory is `/`.
 
     Raises:
         OSError: the kernel refuses.
     """
     clear_scratch(stack.scratch)
     lowers = stack.lowers or (_nothing(links),)
-    names = [format(number, "x") for number in range(len(lowers))]
-    where = f"lowerdir={':'.join(names)},upperdir=u,workdir=w"
-    named = dict(zip(names, lowers, strict=True)) | {"u": stack.changes, "w": stack.scratch}
-    _mount(target, where, privilege.options, _link(links, named))
+    with _opened((*lowers, stack.changes, stack.scratch)) as names:
+        where = f"lowerdir={':'.join(names[:-2])},upperdir={names[-2]},workdir={names[-1]}"
+        _try(target, where, privilege.options)
 
 
 def show_merged(lowers: Sequence[Path], target: Path, privilege: Privilege, links: Path) -> None:
     """Mount directories merged at `target`, the first on top, for reading only."""
     # The kernel wants two of them where there is no directory for changes.
-    lowers = (*lowers, _nothing(links))
-    names = [format(number, "x") for number in range(len(lowers))]
-    where = f"lowerdir={':'.join(names)}"
-    choices = ("", privilege.options[-1])
-    _mount(target, where, choices, _link(links, dict(zip(names, lowers, strict=True))))
+    with _opened((*lowers, _nothing(links))) as names:
+        _try(target, f"lowerdir={':'.join(names)}", ("", privilege.options[-1]))
 
 
-def _mount(target: Path, where: str, choices: Sequence[str], named: Path) -> None:
-    os.chdir(named)
+@contextmanager
+def _opened(directories: Iterable[Path | str]) -> Iterator[list[str]]:
+    """
+    Give directories short names for the length of the block, which begins in the place of these.
+
+    The names are those of open files: that takes nothing from a disk, which may be full.
+    """
+    files: list[int] = []
     try:
-        _try(target, where, choices)
+        for directory in directories:
+            files.append(os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
+        os.chdir("/proc/self/fd")
+        yield [str(file) for file in files]
     finally:
         os.chdir("/")
-        discard(named)
+        for file in files:
+            os.close(file)
 
 
 def _try(target: Path, where: str, choices: Sequence[str]) -> None:
@@ -97,14 +103,6 @@ def _try(target: Path, where: str, choices: Sequence[str]) -> None:
                 raise
         else:
             return
-
-
-def _link(links: Path, named: Mapping[str, Path | str]) -> Path:
-    """Make `links`, where directories have the given names."""
-    links.mkdir()
-    for name, directory in named.items():
-        os.symlink(directory, f"{links}/{name}")  # noqa: PTH211
-    return links
 
 
 def _nothing(links: Path) -> Path:

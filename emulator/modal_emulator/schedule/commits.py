@@ -91,13 +91,13 @@ class Commits:
 
         Returns what to wait for when something is being kept.
         """
-        container = self._containers.pop(container_id, None)
+        self._containers.pop(container_id, None)
         who = self._who.pop(container_id, None)
         keeping = []
         for key in [k for k in self._mounted if k[0] == container_id]:
             mounted = self._mounted.pop(key)
-            if abrupt and container and who and self._keeps(mounted):
-                keeping.append(self._begin(self._keep(container, mounted, who("kill"))))
+            if abrupt and who is not None and self._keeps(mounted):
+                keeping.append(self._begin(self._keep(mounted, who("kill"))))
             elif mounted.lock.locked():
                 self._begin(self._release(mounted))
             else:
@@ -253,12 +253,11 @@ class Commits:
         except NotFound:  # deleted meanwhile, and nothing to keep it in
             return False
 
-    async def _keep(self, container: Container, mounted: _Mounted, by: Committer) -> None:
+    async def _keep(self, mounted: _Mounted, by: Committer) -> None:
         """Commit in the container's place: it is gone, so nothing moves under the commit."""
         async with mounted.lock:
             try:
                 if not self._is_closing:
-                    await container.collect(mounted.point.volume_id)
                     await self._renew(mounted, by)
             except (EmulatorError, OSError) as error:
                 self._journal.add(
@@ -274,19 +273,26 @@ class Commits:
         """Merge layers beside the commits, so that no commit has to wait for it."""
         if volume_id in self._merging:
             return
+        self._merging.add(volume_id)
+        try:
+            await self._merge_if_due(volume_id)
+        except NotFound:
+            pass  # deleted meanwhile
+        except OSError as error:  # such as a full disk; the next commit tries again
+            self._journal.add("volume.merge-failed", volume_id=volume_id, error=repr(error))
+        finally:
+            self._merging.discard(volume_id)
+
+    async def _merge_if_due(self, volume_id: str) -> None:
         merging = self._volumes.begin_merge(volume_id)
         if merging is None:
             return
-        self._merging.add(volume_id)
         try:
             size = await asyncio.to_thread(merging.run)
-        except OSError as error:
+        except BaseException:
             self._volumes.abandon_merge(merging)
-            self._journal.add("volume.merge-failed", volume_id=volume_id, error=repr(error))
-        else:
-            self._volumes.finish_merge(merging, size)
-        finally:
-            self._merging.discard(volume_id)
+            raise
+        self._volumes.finish_merge(merging, size)
 
     async def _release(self, mounted: _Mounted) -> None:
         async with mounted.lock:

@@ -20,6 +20,7 @@ from modal_emulator.ground.ids import Ids
 
 __all__ = [
     "LIFETIME",
+    "NOT_KEPT",
     "Bring",
     "BringArchive",
     "BringBlob",
@@ -28,6 +29,9 @@ __all__ = [
     "Grant",
     "Grants",
 ]
+
+NOT_KEPT = b"not kept: "
+"""How the answer to bytes begins that could not be kept; why comes after it."""
 
 LIFETIME = (
     3600.0  # Modal's own is unknown; its uploads of one file may take an hour (SDK:volume.py)

@@ -8,6 +8,7 @@ a killed process loses nothing that was acknowledged; a power cut may lose the n
 but never tears one.) It knows no thread and no object of Modal's.
 """
 
+import errno
 import fcntl
 import os
 import sqlite3
@@ -28,6 +29,13 @@ CREATE TABLE IF NOT EXISTS documents (
 )
 """
 
+_TROUBLE = {
+    "disk is full": errno.ENOSPC,
+    "readonly database": errno.EROFS,
+    "disk I/O error": errno.EIO,
+    "unable to open database": errno.EIO,
+}
+
 
 class Ledger:
     """Documents by kind and key, changed in transactions; with no directory it lives in memory."""
@@ -38,6 +46,7 @@ class Ledger:
         self._depth = 0
         self._broken = False
         self._lock = -1
+        self._directory = directory
         if directory is None:
             self._database = sqlite3.connect(
                 ":memory:", isolation_level=None, check_same_thread=False
@@ -55,30 +64,26 @@ class Ledger:
 
     def put(self, kind: str, key: str, value: bytes) -> None:
         """Keep `value`, in place of what was there."""
-        self._database.execute(
-            "INSERT OR REPLACE INTO documents VALUES (?, ?, ?)", (kind, key, value)
-        )
+        self._execute("INSERT OR REPLACE INTO documents VALUES (?, ?, ?)", kind, key, value)
 
     def get(self, kind: str, key: str) -> bytes | None:
         """Return what is kept there, if anything."""
-        row = self._database.execute(
-            "SELECT value FROM documents WHERE kind = ? AND key = ?", (kind, key)
-        ).fetchone()
+        rows = self._execute("SELECT value FROM documents WHERE kind = ? AND key = ?", kind, key)
+        row = rows.fetchone()
         return None if row is None else bytes(row[0])
 
     def delete(self, kind: str, key: str) -> None:
         """Forget one document, if it is there."""
-        self._database.execute("DELETE FROM documents WHERE kind = ? AND key = ?", (kind, key))
+        self._execute("DELETE FROM documents WHERE kind = ? AND key = ?", kind, key)
 
     def clear(self, kind: str) -> None:
         """Forget every document of a kind."""
-        self._database.execute("DELETE FROM documents WHERE kind = ?", (kind,))
+        self._execute("DELETE FROM documents WHERE kind = ?", kind)
 
     def all(self, kind: str, *, after: str = "") -> Iterator[tuple[str, bytes]]:
         """Go through the documents of a kind with keys beyond `after`, in order of their keys."""
-        rows = self._database.execute(
-            "SELECT key, value FROM documents WHERE kind = ? AND key > ? ORDER BY key",
-            (kind, after),
+        rows = self._execute(
+            "SELECT key, value FROM documents WHERE kind = ? AND key > ? ORDER BY key", kind, after
         )
         for key, value in rows:
             yield str(key), bytes(value)
@@ -94,14 +99,14 @@ class Ledger:
         outermost = self._depth == 0
         if outermost:
             self._undo, self._then, self._broken = [], [], False
-            self._database.execute("BEGIN IMMEDIATE")
+            self._execute("BEGIN IMMEDIATE")
         self._depth += 1
         try:
             yield
             if outermost:
                 if self._broken:
                     raise EmulatorError("A part of this change failed, so nothing of it was kept.")
-                self._database.execute("COMMIT")
+                self._execute("COMMIT")
         except BaseException:
             self._broken = True
             if outermost:
@@ -128,11 +133,35 @@ class Ledger:
             os.close(self._lock)
             self._lock = -1
 
+    def _execute(self, statement: str, *values: str | bytes) -> sqlite3.Cursor:
+        try:
+            return self._database.execute(statement, values)
+        except sqlite3.OperationalError as error:
+            raise _of_the_disk(error, self._directory) from error
+
     def _roll_back(self) -> None:
         if self._database.in_transaction:
             self._database.execute("ROLLBACK")
         while self._undo:
             self._undo.pop()()
+
+
+def _of_the_disk(error: sqlite3.DatabaseError, directory: Path | None) -> Exception:
+    """Return what the system said to SQLite, as it would say it to us."""
+    for words, number in _TROUBLE.items():
+        if words in str(error):  # a code is known from Python 3.11 on only
+            if number == errno.EIO and directory is not None:
+                number = _reason(directory)
+            return OSError(number, os.strerror(number))
+    return error
+
+
+def _reason(directory: Path) -> int:
+    """Say why nothing can be written, where SQLite knows only that it could not."""
+    disk = os.statvfs(directory)
+    if disk.f_flag & os.ST_RDONLY:
+        return errno.EROFS
+    return errno.EIO if disk.f_bavail else errno.ENOSPC
 
 
 def _lock(directory: Path) -> int:
@@ -168,6 +197,9 @@ def _open(path: Path) -> sqlite3.Connection:
         database.execute(f"PRAGMA user_version = {SCHEMA}")
     except sqlite3.DatabaseError as error:
         database.close()
+        trouble = _of_the_disk(error, path.parent)
+        if isinstance(trouble, OSError):
+            raise OSError(trouble.errno, trouble.strerror, str(path)) from error
         raise DataLoss(f"The state in {path} cannot be read: {error}") from error
     except BaseException:
         database.close()

@@ -39,10 +39,13 @@ class Trash:
         dispose(path, _SMALL)
         if not os.path.lexists(path):
             return
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        while (place := self._directory / str(next(self._numbers))).exists():
-            pass  # left by a process that was killed
-        path.rename(place)
+        try:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            while (place := self._directory / str(next(self._numbers))).exists():
+                pass  # left by a process that was killed
+            path.rename(place)
+        except OSError:
+            dispose(path)  # where the disk is full, a new name may be too much
 
     def empty(self, most: float = math.inf) -> None:
         """Delete about so many of the names that were taken; safe in any thread, and slow."""
@@ -138,13 +141,15 @@ class Shelf:
                 del self._sizes[layer_id]
 
     def discard(self, path: Path) -> None:
-        """Give a workroom away."""
-        self._trash.take(path)
+        """Give a workroom away; one that cannot be moved or deleted goes at the next start."""
+        with suppress(OSError):
+            self._trash.take(path)
 
     def close(self) -> None:
         """Give everything away; the volume is gone."""
-        if self._directory.exists():
-            self._trash.take(self._directory)
+        with suppress(OSError):  # it goes at the next start
+            if self._directory.exists():
+                self._trash.take(self._directory)
 
 
 def _number(layer_id: LayerId) -> int:

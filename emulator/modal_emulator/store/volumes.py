@@ -334,16 +334,21 @@ class Volumes:
             via=by.via,
             changed=line.history.records[line.head.number].changed,
         )
+        try:
+            self._merge_if_due(line)
+        except OSError as error:  # the commit is true already; the next one tries again
+            self._journal.add("volume.merge-failed", volume_id=line.volume_id, error=repr(error))
+
+    def _merge_if_due(self, line: Line) -> None:
         merging = line.begin_merge(self._limits.layers)
         if merging is None:
             return
         try:
             size = merging.run()
-        except OSError as error:  # the commit is true already; the next one tries again
+        except BaseException:
             line.abandon_merge(merging)
-            self._journal.add("volume.merge-failed", volume_id=line.volume_id, error=repr(error))
-        else:
-            line.finish_merge(merging, size)
+            raise
+        line.finish_merge(merging, size)
 
     def _line(self, volume_id: str) -> Line:
         volume = self.get(volume_id)

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from modal_emulator.ground.errors import NotFound
 from modal_emulator.schedule.faults import BLOCKS
-from modal_emulator.store.grants import Bring, Fetch
+from modal_emulator.store.grants import NOT_KEPT, Bring, Fetch
 from modal_emulator.web.damage import send_damaged
 from modal_emulator.web.streams import Bodies, send_range
 from modal_emulator.world import World
@@ -26,7 +26,16 @@ def routes(world: Callable[[], World], bodies: Bodies) -> list[web.RouteDef]:
         grant = now.grants.redeem(request.match_info["token"])
         if not isinstance(grant, Bring):
             raise NotFound("this URL is not for an upload")
-        sha256 = await bodies.take(request, now.content.receive_piece(grant.sha256))
+        try:
+            sha256 = await bodies.take(request, now.content.receive_piece(grant.sha256))
+        except OSError as error:
+            # The SDK would try for nine minutes. It hands back what is said here, so that
+            # `VolumePutFiles2` can refuse in these words.
+            if request.transport is None or request.transport.is_closing():
+                raise  # the caller went away in the middle
+            refusal = web.Response(body=NOT_KEPT + (error.strerror or repr(error)).encode())
+            refusal.force_close()  # what is left of the body would be read as the next request
+            return refusal
         # The SDK hands this back as `put_response`; what counts is that the block is here.
         return web.Response(body=bytes.fromhex(sha256))
 

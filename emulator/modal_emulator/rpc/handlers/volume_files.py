@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 from google.protobuf.empty_pb2 import Empty
 from modal_proto import api_pb2
 
-from modal_emulator.ground.errors import Invalid
+from modal_emulator.ground.errors import Exhausted, Invalid
 from modal_emulator.rpc.call import Call
 from modal_emulator.rpc.tables import Rpc, full, stream
-from modal_emulator.store.grants import Bring, Fetch
+from modal_emulator.store.grants import NOT_KEPT, Bring, Fetch
 from modal_emulator.store.history import Committer
 from modal_emulator.store.line import Writing
 from modal_emulator.store.mounts import DEFAULT_MODE
@@ -105,7 +105,9 @@ async def volume_put_files2(
     """Name the blocks that are missing; when none is, make the files, all of them or none."""
     incoming = [_in_blocks(file) for file in call.request.files]
     missing = list(_missing(world, incoming))
-    if not missing:
+    if missing:
+        _check_kept(call.request, {block.file_index for block in missing})
+    else:
         overwrite = not call.request.disallow_overwrite_existing_files
         volume_id = call.request.volume_id
         await _do(world, world.volumes.begin_put(volume_id, incoming, overwrite=overwrite))
@@ -227,6 +229,15 @@ def _missing(
                 block_index=block_index,
                 put_url=f"{world.site_url}/blocks/{world.grants.give(Bring(sha256))}",
             )
+
+
+def _check_kept(asked: api_pb2.VolumePutFiles2Request, incomplete: set[int]) -> None:
+    """Raise if the answer to a block that was sent is why it could not be kept."""
+    for index in sorted(incomplete):
+        for block in asked.files[index].blocks:
+            if block.put_response.startswith(NOT_KEPT):
+                why = block.put_response.removeprefix(NOT_KEPT).decode(errors="replace")
+                raise Exhausted(f"'{asked.files[index].path}' could not be kept: {why}.")
 
 
 RPCS: dict[str, Rpc] = {
