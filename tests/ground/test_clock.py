@@ -1,7 +1,7 @@
 import asyncio
 import time
 
-from modal_emulator.ground.clock import SystemClock
+from modal_emulator.ground.clock import SystemClock, breathe
 
 
 def test_the_system_clock_tells_the_machines_time():
@@ -13,3 +13,18 @@ def test_sleeping_takes_at_least_that_long():
     began = time.monotonic()
     asyncio.run(SystemClock().sleep(0.01))
     assert time.monotonic() - began >= 0.009
+
+
+def test_whoever_breathes_lets_others_go_first():
+    order = []
+
+    async def long():
+        for step in range(3):
+            order.append(step)
+            await breathe()
+
+    async def both():
+        await asyncio.gather(long(), long())
+
+    asyncio.run(both())
+    assert order == [0, 0, 1, 1, 2, 2]

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
@@ -167,3 +167,26 @@ class TreeMachine(RuleBasedStateMachine):
 
 TestTreeMachine = TreeMachine.TestCase
 TestTreeMachine.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+
+
+SHORT = st.sampled_from(["a", "b", "c"])
+STEPS = st.lists(
+    st.tuples(
+        st.lists(SHORT, min_size=1, max_size=3).map(tuple),
+        st.none() | st.builds(file, st.integers(0, 9)) | st.builds(folder, st.integers(0, 9)),
+    ),
+    max_size=30,
+)
+
+
+@given(STEPS, STEPS, st.booleans())
+def test_many_changes_at_once_do_what_they_do_one_by_one(before, steps, with_root):
+    old = Tree().change(before)
+    if with_root:
+        steps = [*steps, ((), folder(7)), *steps]
+    for run in (steps, sorted(steps, key=lambda step: step[0])):
+        one_by_one = old
+        for parts, entry in run:
+            one_by_one = one_by_one.remove(parts) if entry is None else one_by_one.put(parts, entry)
+        assert old.change(run) == one_by_one
+        assert old.change(run).count == sum(1 for _ in one_by_one.walk())

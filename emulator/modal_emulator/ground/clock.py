@@ -8,7 +8,7 @@ import asyncio
 import time
 from typing import Protocol
 
-__all__ = ["Clock", "SystemClock", "adopt_time_zone", "rest"]
+__all__ = ["Clock", "SystemClock", "adopt_time_zone", "breathe", "rest"]
 
 
 class Clock(Protocol):
@@ -38,6 +38,11 @@ class SystemClock:
 def adopt_time_zone() -> None:
     """Follow the environment variable TZ as it is now; Python reads it at start only."""
     time.tzset()
+
+
+async def breathe() -> None:
+    """Let everything else that is ready on the loop go first; no time of the story passes."""
+    await asyncio.sleep(0)
 
 
 def rest(seconds: float) -> None:

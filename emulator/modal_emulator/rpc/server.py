@@ -26,6 +26,7 @@ from grpclib.exceptions import StreamTerminatedError
 from grpclib.server import Server, Stream
 from modal_proto import api_pb2
 
+from modal_emulator.ground.clock import breathe
 from modal_emulator.ground.errors import EmulatorError, Exhausted, Invalid
 from modal_emulator.rpc import control
 from modal_emulator.rpc.call import Call
@@ -126,6 +127,7 @@ class Wire:
             if rpc.streaming is not None:
                 async for reply in rpc.streaming(self._world(), call):
                     await stream.send_message(reply)
+                    await breathe()  # a long listing waits for nothing, and others should not wait
             elif rpc.unary is not None:
                 await stream.send_message(await rpc.unary(self._world(), call))
 

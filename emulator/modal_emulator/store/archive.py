@@ -14,14 +14,16 @@ from dataclasses import asdict, dataclass
 from immutables import Map
 
 from modal_emulator.ground.errors import NotFound
+from modal_emulator.ground.memory import only_births
 from modal_emulator.store.history import Committer, History, Record, Version
-from modal_emulator.store.layer import Change, LayerId, apply
+from modal_emulator.store.layer import Change, LayerId
 from modal_emulator.store.ledger import Ledger
 from modal_emulator.store.packing import (
     pack,
     pack_tree,
     unpack,
     unpack_changes,
+    unpack_pairs,
     unpack_tree,
 )
 from modal_emulator.store.tree import Tree
@@ -74,16 +76,17 @@ class Archive:
 
     def trees(self, volume_id: str, numbers: Collection[int], empty: Tree) -> dict[int, Tree]:
         """Return the trees of these versions, and the older one that they were replayed from."""
-        start, tree = self._start(volume_id, min(numbers), empty)
-        found, upto = {start: tree}, max(numbers)
-        for key, value in self._ledger.all(_CHANGES + volume_id, after=_key(start)):
-            number = int(key)
-            tree = apply(tree, unpack_changes(value))
-            if number in numbers:
-                found[number] = tree
-            if number == upto:
-                break
-        return found
+        with only_births():
+            start, tree = self._start(volume_id, min(numbers), empty)
+            found, upto = {start: tree}, max(numbers)
+            for key, value in self._ledger.all(_CHANGES + volume_id, after=_key(start)):
+                number = int(key)
+                tree = tree.change(unpack_pairs(value))
+                if number in numbers:
+                    found[number] = tree
+                if number == upto:
+                    break
+            return found
 
     def needed(self) -> dict[str, set[LayerId]]:
         """Return the layers of each volume that some version needs."""

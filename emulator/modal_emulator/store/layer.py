@@ -60,12 +60,7 @@ class Layer:
 
 def apply(tree: Tree, changes: Iterable[Change]) -> Tree:
     """Return the tree that these changes make of another, as stacking a layer over it does."""
-    for change in changes:
-        if change.entry is None:
-            tree = tree.remove(change.parts)
-        else:
-            tree = tree.put(change.parts, change.entry)
-    return tree
+    return tree.change((change.parts, change.entry) for change in changes)
 
 
 def telling(changes: Sequence[Change]) -> tuple[Change, ...]:

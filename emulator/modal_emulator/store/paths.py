@@ -51,4 +51,5 @@ def show(parts: Iterable[str]) -> str:
     Bytes that are not UTF-8 become escapes such as `\xff`: such a file can be listed, mounted and
     removed with its directory, but not named by a client, whose paths are Unicode.
     """
-    return os.fsencode("/".join(parts)).decode(errors="backslashreplace")
+    path = "/".join(parts)
+    return path if path.isascii() else os.fsencode(path).decode(errors="backslashreplace")

@@ -5,9 +5,10 @@ A `Tree` never changes; putting and removing give a new one that shares all unto
 with the old, so a version costs what was changed in it. It knows no disk.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from itertools import groupby
 
 from immutables import Map
 
@@ -75,6 +76,35 @@ class _Directory:
             directory = node
             above.append(directory)
         return _rebuilt(above, parts, None) if parts[-1] in directory.names else self
+
+    def change_at(self, path: Parts, run: "Sequence[tuple[str, Entry | None]]") -> "_Directory":
+        """Do as `change` in a directory that is there."""
+        above, directory = [self], self
+        for name in path:
+            node = directory.names[name]
+            assert isinstance(node, _Directory)
+            directory = node
+            above.append(directory)
+        changed = directory.change(run)
+        return _rebuilt(above[:-1], path, changed) if path else changed
+
+    def change(self, run: "Sequence[tuple[str, Entry | None]]") -> "_Directory":
+        """Do as one `put` or `remove` after another, in one step."""
+        names, below = self.names.mutate(), self.below
+        for name, entry in run:
+            old = names.get(name)
+            below -= _weight(old)
+            if entry is None:
+                if old is not None:
+                    del names[name]
+                continue
+            new: _Node = entry
+            if entry.is_directory:
+                there = old if isinstance(old, _Directory) else _Directory(entry)
+                new = replace(there, entry=entry)
+            names[name] = new
+            below += _weight(new)
+        return _Directory(self.entry, names.finish(), below)
 
     def set(self, name: str, new: "_Node | None") -> "_Directory":
         old = self.names.get(name)
@@ -214,6 +244,33 @@ class Tree:
         root = self.root.remove(parts)
         return self if root is self.root else Tree(root)
 
+    def change(self, changes: Iterable[tuple[Parts, Entry | None]]) -> "Tree":
+        """
+        Return the tree after these puts and, where there is no entry, removals, in this order.
+
+        Those in a row that are in one directory cost little more than one.
+        """
+        tree = self
+        for above, found in groupby(changes, key=_above):
+            run = tuple(found)
+            if above is None or len(run) == 1:
+                for parts, entry in run:
+                    tree = tree.remove(parts) if entry is None else tree.put(parts, entry)
+            else:
+                tree = tree._change_one(above, run)
+        return tree
+
+    def _change_one(self, above: Parts, run: Sequence[tuple[Parts, Entry | None]]) -> "Tree":
+        if not isinstance(self._node(above), _Directory):
+            # The first put makes the directory; what is removed before it is not there.
+            first = next((n for n, (_, entry) in enumerate(run) if entry is not None), None)
+            if first is None:
+                return self
+            parts, entry = run[first]
+            assert entry is not None
+            return self.put(parts, entry)._change_one(above, run[first + 1 :])
+        return Tree(self.root.change_at(above, [(parts[-1], entry) for parts, entry in run]))
+
     def _node(self, parts: Parts) -> "_Node | None":
         node: _Node | None = self.root
         for name in parts:
@@ -221,6 +278,11 @@ class Tree:
                 return None
             node = node.names.get(name)
         return node
+
+
+def _above(change: tuple[Parts, Entry | None]) -> Parts | None:
+    parts, _ = change
+    return parts[:-1] if parts else None
 
 
 def _walk(directory: _Directory, parts: Parts) -> Iterator[tuple[Parts, Entry]]:

@@ -35,7 +35,7 @@ __all__ = ["BLOCK_SIZE", "RPCS"]
 
 BLOCK_SIZE = 8 * 1024 * 1024  # SDK:_utils/blob_utils.py
 INLINE = 4 * 1024 * 1024  # a longer part goes over HTTP [guess]: as for uploads in the SDK
-BATCH = 1000  # entries in one message of a listing
+BATCH = 500  # entries in one message of a listing
 
 API = Committer(via="api")
 
