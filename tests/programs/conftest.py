@@ -3,6 +3,8 @@
 import importlib
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -11,14 +13,19 @@ from modal_emulator.emulator import Running
 
 
 @pytest.fixture
-def boxes(modal_emulator: Running, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Do, Do]]:
+def jobs(modal_emulator: Running, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The user's app."""
+    monkeypatch.syspath_prepend(Path(__file__).parent)
+    return importlib.import_module("jobs")
+
+
+@pytest.fixture
+def boxes(jobs: Any) -> Iterator[tuple[Do, Do]]:
     """
     Two containers, each a function that does one of the `jobs` there and returns what came of it.
 
     Both mount a volume of version 1 at /one and one of version 2 at /two.
     """
-    monkeypatch.syspath_prepend(Path(__file__).parent)
-    jobs = importlib.import_module("jobs")
     with jobs.app.run():
         one, other = (jobs.Box(name=name).do.remote for name in ("one", "other"))
         for box in (one, other):

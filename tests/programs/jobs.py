@@ -8,6 +8,7 @@ the volume that is mounted there.
 import contextlib
 import email
 import fcntl
+import inspect
 import logging
 import logging.handlers
 import os
@@ -31,6 +32,12 @@ DATA = {
     "/one": modal.Volume.from_name("programs-1", create_if_missing=True, version=1),
     "/two": modal.Volume.from_name("programs-2", create_if_missing=True, version=2),
 }
+# "One input per container", as the installed SDK wants it said.
+ONCE: dict[str, Any] = (
+    {"single_use_containers": True}
+    if "single_use_containers" in inspect.signature(modal.App.function).parameters
+    else {"max_inputs": 1}
+)
 JOBS: dict[str, Callable[..., Any]] = {}
 HELD: list[Any] = []
 SOURCES = Path(email.__file__).parent
@@ -50,6 +57,23 @@ class Box:
     @modal.method()
     def do(self, name: str, *arguments: Any) -> Any:
         return JOBS[name](*arguments)
+
+
+@app.cls(volumes=dict(DATA.items()), scaledown_window=60)
+@modal.concurrent(max_inputs=4)
+class Busy:
+    """A container that does several jobs at a time."""
+
+    @modal.method()
+    def do(self, name: str, *arguments: Any) -> Any:
+        return JOBS[name](*arguments)
+
+
+@app.function(volumes=dict(DATA.items()), **ONCE)
+def write_once(place: str) -> str:
+    """Write without a commit in a container that ends after that."""
+    Path(place).write_text("1")
+    return place
 
 
 # ------------------------------------------------------- what all need
