@@ -62,8 +62,11 @@ class FakeContainer:
         self.did.append("attach")
         self.seen = view
 
-    async def collect(self, volume_id: str) -> None:
+    stored: frozenset[int] = frozenset()
+
+    async def collect(self, volume_id: str) -> frozenset[int]:
         self.did.append("collect")
+        return self.stored
 
     async def terminate(self) -> None:
         self.did.append("terminate")

@@ -11,6 +11,7 @@ import fcntl
 import inspect
 import logging
 import logging.handlers
+import mmap
 import os
 import shutil
 import sqlite3
@@ -190,6 +191,23 @@ def add_to_array(place: str, number: int) -> None:
     array = np.memmap(place, dtype=np.int64, mode="r+")
     array += number
     array.flush()
+
+
+@job
+def hold_array(place: str) -> None:
+    import numpy as np
+
+    with Path(place).open("r+b") as file:
+        HELD.append(mmap.mmap(file.fileno(), 0))
+    assert np.frombuffer(HELD[-1], dtype=np.int64)[1] >= 1
+
+
+@job
+def add_to_held_array(number: int) -> None:
+    import numpy as np
+
+    array = np.frombuffer(HELD[-1], dtype=np.int64)
+    array += number
 
 
 @job

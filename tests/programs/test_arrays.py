@@ -31,6 +31,22 @@ def test_what_is_flushed_to_a_mapped_array_is_committed(boxes: tuple[Do, Do], to
         assert reader("sum_raw_array", f"{top}/a.raw") == SUM + turn * SIZE
 
 
+@both_versions
+def test_what_is_stored_and_not_flushed_is_committed_too(boxes: tuple[Do, Do], top: str) -> None:
+    """A store through memory leaves no stamp on the file where that is kept in memory itself."""
+    writer, reader = boxes
+    writer("make_raw_array", f"{top}/a.raw", SIZE)
+    writer("commit", top)
+    writer("hold_array", f"{top}/a.raw")
+    for turn in range(1, 4):
+        writer("add_to_held_array", 1)
+        if turn == 3:
+            writer("let_go")
+        writer("commit", top)
+        assert reader("reload", top) == ""
+        assert reader("sum_raw_array", f"{top}/a.raw") == SUM + turn * SIZE
+
+
 def test_an_archive_that_is_read_lazily_hinders_a_reload(box: Do) -> None:
     """The words that a user of Modal met."""
     box("save_archive", "/one/tmp/contam.npz")

@@ -206,6 +206,60 @@ def test_what_is_flushed_from_memory_is_stamped(mounting: Yard) -> None:
     asyncio.run(story())
 
 
+def test_what_may_be_stored_into_through_memory_is_told(mounting: Yard) -> None:
+    volume = mounting.volume().layer(old_txt="old")
+
+    async def story() -> None:
+        def script() -> None:
+            import mmap
+            import os
+
+            os.mkdir("/data/d")
+            for path in ("/data/d/held", "/data/let", "/data/read", "/root/out"):
+                with open(path, "wb") as file:
+                    file.write(b"x" * 5000)
+            with open("/data/d/held", "r+b") as file:
+                held = mmap.mmap(file.fileno(), 0)
+            with open("/data/let", "r+b") as file:
+                mmap.mmap(file.fileno(), 0).close()
+            with open("/data/old.txt", "r+b") as file:
+                mmap.mmap(file.fileno(), 0).close()
+            with open("/data/read", "r+b") as file:
+                read = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            with open("/data/read", "r+b") as file:
+                own = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+            with open("/root/out", "r+b") as file:
+                out = mmap.mmap(file.fileno(), 0)
+            gate()
+            os.rename("/data/d", "/data/e")
+            gate()
+            for each in (held, read, own, out):
+                each.close()
+            gate()
+
+        view = volume.view()
+        run = await mounting.run(script, Mount("vo-1", "/data", view))
+
+        def inodes(*names: str) -> frozenset[int]:
+            return frozenset((view.changes / name).stat().st_ino for name in names)
+
+        end = await mounting.meet()
+        assert await run.container.collect("vo-1") == inodes("d/held", "let", "old.txt")
+        assert await run.container.collect("vo-1") == inodes("d/held")
+        end.close()
+        end = await mounting.meet()
+        assert await run.container.collect("vo-1") == inodes("e/held")
+        end.close()
+        end = await mounting.meet()
+        assert await run.container.collect("vo-1") == inodes("e/held")  # it was, until just now
+        assert await run.container.collect("vo-1") == frozenset()
+        end.close()
+        await run.printed()
+        await mounting.close()
+
+    asyncio.run(story())
+
+
 def test_nothing_else_that_is_synced_is_a_commit(mounting: Yard) -> None:
     first, second, third = (mounting.volume(name) for name in ("one", "two", "three"))
 

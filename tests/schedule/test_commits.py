@@ -440,3 +440,27 @@ def test_a_commit_after_a_kill_can_fail_too(play):
         assert not one.seen.changes.exists()
 
     play(body)
+
+
+def test_what_was_stored_through_memory_is_told_until_a_commit_took_it(play, monkeypatch):
+    async def body(stage: Stage) -> None:
+        one, asked = stage.container("ta-1"), []
+        real = stage.volumes.stage
+
+        def watch(checkout, budget, stored):
+            asked.append(set(stored))
+            if len(asked) == 1:
+                raise OSError(28, "No space left on device")
+            return real(checkout, budget, stored)
+
+        monkeypatch.setattr(stage.volumes, "stage", watch)
+        one.stored = frozenset({1})
+        with pytest.raises(OSError, match="No space"):
+            await one.commit()
+        one.stored = frozenset({2})
+        await one.commit()
+        one.stored = frozenset()
+        await one.commit()
+        assert asked == [{1}, {1, 2}, set()]
+
+    play(body)

@@ -159,11 +159,13 @@ class Container(Protocol):
         """Show the volume again, as this view, at the path where it was."""
         ...
 
-    async def collect(self, volume_id: str) -> None:
+    async def collect(self, volume_id: str) -> frozenset[int]:
         """
         Bring what the container wrote into the view's `changes` directory, in overlay format.
 
-        Nothing to do where the kernel writes there by itself; may be called at any time.
+        Nothing to do where the kernel writes there by itself; may be called at any time. Returns
+        the inodes there of files whose times do not tell whether they were changed since the
+        last call, for they may have been stored into through memory.
         """
         ...
 

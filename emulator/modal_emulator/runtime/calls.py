@@ -5,6 +5,8 @@ Numbers are those of 64-bit x86 and ARM; a program for another architecture is n
 room makes no call itself.
 """
 
+import mmap
+import os
 import platform
 import sys
 from collections.abc import Iterable
@@ -20,6 +22,7 @@ class Kind(Enum):
     LINK = "another name for a file"
     SYNC = "all of a file, or of a file system, on disk"
     FLUSH = "what was stored through memory, in its file"
+    MAP = "a file in memory, to store into"
     MAKE = "a new name"
     MOVE = "another name in place of the old one"
 
@@ -37,6 +40,8 @@ class Call:
     flags: int | None = None
     how: int | None = None
     """Where the flags are in memory."""
+    bits: tuple[tuple[int, int], ...] = ()
+    """Arguments that must each have one of these bits; else the call is none of this kind."""
 
 
 CALLS: dict[str, Call] = {
@@ -45,8 +50,9 @@ CALLS: dict[str, Call] = {
     "fsync": Call(Kind.SYNC),
     "syncfs": Call(Kind.SYNC),
     "msync": Call(Kind.FLUSH),
-    "open": Call(Kind.MAKE, 0, flags=1),
-    "openat": Call(Kind.MAKE, 1, 0, flags=2),
+    "mmap": Call(Kind.MAP, bits=((2, mmap.PROT_WRITE), (3, mmap.MAP_SHARED))),
+    "open": Call(Kind.MAKE, 0, flags=1, bits=((1, os.O_CREAT),)),
+    "openat": Call(Kind.MAKE, 1, 0, flags=2, bits=((2, os.O_CREAT),)),
     "openat2": Call(Kind.MAKE, 1, 0, how=2),
     "creat": Call(Kind.MAKE, 0),
     "mkdir": Call(Kind.MAKE, 0),
@@ -91,6 +97,7 @@ _X86_64 = Table(
         "fsync": 74,
         "syncfs": 306,
         "msync": 26,
+        "mmap": 9,
         "open": 2,
         "openat": 257,
         "openat2": 437,
@@ -114,6 +121,7 @@ _AARCH64 = Table(
         "fsync": 82,
         "syncfs": 267,
         "msync": 227,
+        "mmap": 222,
         "openat": 56,
         "openat2": 437,
         "mkdirat": 34,

@@ -219,10 +219,13 @@ class _Process:
         else:
             await asyncio.to_thread(self._copies.attach, volume_id, view)
 
-    async def collect(self, volume_id: str) -> None:
-        """Bring what the container wrote into `changes`, where the kernel does not."""
-        if self._copies is not None:
-            await asyncio.to_thread(self._copies.collect, volume_id)
+    async def collect(self, volume_id: str) -> frozenset[int]:
+        """Bring what the container wrote into `changes`, or ask what was stored there unseen."""
+        if self._copies is None:
+            answer = await self._cell.ask({"do": "collect", "volume_id": volume_id})
+            return frozenset(answer["stored"])
+        await asyncio.to_thread(self._copies.collect, volume_id)
+        return frozenset()
 
     async def terminate(self) -> None:
         """Interrupt the main process; nothing to do when it has ended."""

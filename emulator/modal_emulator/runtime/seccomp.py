@@ -16,7 +16,7 @@ from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 
-from modal_emulator.runtime.calls import CALLS, OPENING, Table, table_here
+from modal_emulator.runtime.calls import CALLS, Table, table_here
 
 __all__ = ["Filter", "Listener", "Request", "program", "refusal"]
 
@@ -51,11 +51,12 @@ class Request:
 
 
 def program(table: Table, names: Collection[str]) -> bytes:
-    """Return the filter that reports these calls, and of those that open only what may make."""
-    flagged = [name for name in names if CALLS[name].flags is not None and name in OPENING]
+    """Return the filter that reports these calls, where their arguments have the bits."""
+    flagged = [name for name in names if CALLS[name].bits]
     plain = [name for name in names if name not in flagged]
-    # Two instructions for each of the flagged ones, then "allow" and "report".
-    allow = 3 + len(names) + 1 + 2 * len(flagged)
+    # Two instructions for each argument to be tested, then "allow" and "report".
+    test = 3 + len(names) + 1
+    allow = test + sum(2 * len(CALLS[name].bits) for name in flagged)
     code = [
         (_LOAD, 0, 0, _ARCHITECTURE),
         (_EQUAL, 0, allow - 2, table.audit),
@@ -63,14 +64,16 @@ def program(table: Table, names: Collection[str]) -> bytes:
     ]
     for name in plain:
         code.append((_EQUAL, allow + 1 - len(code) - 1, 0, table.numbers[name]))
-    for place, name in enumerate(flagged):
-        test = 3 + len(names) + 1 + 2 * place
+    for name in flagged:
         code.append((_EQUAL, test - len(code) - 1, 0, table.numbers[name]))
+        test += 2 * len(CALLS[name].bits)
     code.append((_RETURN, 0, 0, _ALLOW))
     for name in flagged:
-        code.append((_LOAD, 0, 0, _ARGUMENTS + 8 * (CALLS[name].flags or 0)))
-        after = len(code) + 1
-        code.append((_BITS, allow + 1 - after, allow - after, os.O_CREAT))
+        tests = CALLS[name].bits
+        for left, (argument, bits) in zip(reversed(range(len(tests))), tests, strict=True):
+            code.append((_LOAD, 0, 0, _ARGUMENTS + 8 * argument))
+            after = len(code) + 1
+            code.append((_BITS, 0 if left else allow + 1 - after, allow - after, bits))
     code += [(_RETURN, 0, 0, _ALLOW), (_RETURN, 0, 0, _NOTIFY)]
     return b"".join(struct.pack("=HBBI", *each) for each in code)
 

@@ -181,7 +181,7 @@ class _Warden:
                 self._end({"exit": -signal.SIGKILL})
             answer: Message = {"done": message["do"]}
             try:
-                self._commands[message["do"]](self, message)
+                answer |= self._commands[message["do"]](self, message) or {}
             except OpenFiles:
                 answer["busy"] = True
             except Exception as error:
@@ -210,6 +210,9 @@ class _Warden:
         finally:
             self._pause.end(volume_id)
 
+    def _collect(self, message: Mapping[str, Any]) -> Message:
+        return {"stored": self._watch.stored(message["volume_id"]) if self._watch else ()}
+
     def _terminate(self, _message: Mapping[str, Any]) -> None:
         with suppress(ProcessLookupError):
             os.kill(self._entry, signal.SIGINT)
@@ -221,7 +224,8 @@ class _Warden:
         assert self._watch is not None  # it asked
         self._watch.synced(message["call"], ok=message["ok"])
 
-    _commands: Mapping[str, Callable[["_Warden", Mapping[str, Any]], None]] = {
+    _commands: Mapping[str, Callable[["_Warden", Mapping[str, Any]], Message | None]] = {
+        "collect": _collect,
         "detach": _detach,
         "attach": _attach,
         "synced": _synced,

@@ -18,6 +18,7 @@ from modal_emulator.runtime.callers import Caller, Place
 from modal_emulator.runtime.calls import CALLS, OPENING, Call, Kind, table_here
 from modal_emulator.runtime.mounts import Mounts, Shown
 from modal_emulator.runtime.seccomp import Filter, Listener, Request
+from modal_emulator.runtime.stores import Stores
 
 __all__ = ["Watch"]
 
@@ -39,6 +40,7 @@ class Watch:
         self._mounts = mounts
         self._sync = sync
         self._table = table_here()
+        self._stores = Stores(processes)
         self._making: frozenset[int] = frozenset()
         self._allowances: dict[str, tuple[Shown, Allowance]] = {}
         self._end: socket.socket | None = None
@@ -82,6 +84,10 @@ class Watch:
                 allowance.forsake()
             elif allowance.is_counting:
                 allowance.step()
+
+    def stored(self, volume_id: str) -> tuple[int, ...]:
+        """Return the files of a volume that may have been stored into through memory."""
+        return self._stores.take(volume_id, self._mounts.shown)
 
     def synced(self, id: int, *, ok: bool) -> None:
         """What `sync` asked for is done, or failed."""
@@ -139,6 +145,13 @@ class Watch:
         for shown in self._mounts.shown:
             if path and path.startswith(f"{shown.path}/") and not shown.view.read_only:
                 os.utime(path)
+        return False
+
+    def _decide_map(self, case: "_Case") -> bool:
+        path = case.caller.opened(case.request.arguments[4])
+        for shown in self._mounts.shown:
+            if path.startswith(f"{shown.path}/") and not shown.view.read_only:
+                self._stores.note(shown, path)
         return False
 
     def _decide_link(self, case: "_Case") -> bool:
@@ -199,6 +212,7 @@ class Watch:
         Kind.LINK: _decide_link,
         Kind.SYNC: _decide_sync,
         Kind.FLUSH: _decide_flush,
+        Kind.MAP: _decide_map,
         Kind.MAKE: _decide_make,
         Kind.MOVE: _decide_move,
     }
@@ -261,7 +275,7 @@ def _kinds(views: Sequence[View]) -> frozenset[Kind]:
     """Return what has to be watched for these volumes; every call costs, so no more than that."""
     kinds: set[Kind] = set()
     for view in views:
-        kinds.add(Kind.FLUSH)
+        kinds |= {Kind.FLUSH, Kind.MAP}
         kinds.add(Kind.LINK if view.version == 1 else Kind.SYNC)
         if view.bound is not None:
             kinds |= {Kind.LINK, Kind.MAKE}

@@ -46,6 +46,8 @@ class _Mounted:
     point: MountPoint
     checkout: Checkout
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    stored: frozenset[int] = frozenset()
+    """Files that were perhaps changed without a stamp since the last commit that succeeded."""
 
 
 class Commits:
@@ -171,17 +173,25 @@ class Commits:
             return
         container, who = self._containers[container_id], self._who[container_id]
         async with mounted.lock:
-            await container.collect(mounted.point.volume_id)
+            mounted.stored |= await container.collect(mounted.point.volume_id)
             try:
-                budget = LIGHT if container.can_pause else UNBOUNDED
-                staged = await asyncio.to_thread(self._volumes.stage, mounted.checkout, budget)
+                staged = await self._stage(mounted, LIGHT if container.can_pause else UNBOUNDED)
             except Heavy:
                 # Whoever syncs the mount point has it open: it cannot be taken away.
                 if via != "sync" and await self._take_over(container, mounted, who(via)):
                     return
-                staged = await asyncio.to_thread(self._volumes.stage, mounted.checkout)
+                staged = await self._stage(mounted, UNBOUNDED)
             if staged is not None:
                 self._publish(mounted, staged, who(via))
+            mounted.stored = frozenset()
+
+    async def _stage(self, mounted: _Mounted, budget: Budget) -> Staged | None:
+        return await asyncio.to_thread(
+            self._volumes.stage, mounted.checkout, budget, mounted.stored
+        )
+
+    async def _stage_still(self, mounted: _Mounted) -> Staged | None:
+        return await asyncio.to_thread(self._volumes.stage_still, mounted.checkout, mounted.stored)
 
     async def _take_over(self, container: Container, mounted: _Mounted, by: Committer) -> bool:
         """Commit without copying, if nothing in the container holds the volume."""
@@ -191,9 +201,10 @@ class Commits:
         except OpenFiles:
             return False
         try:
-            staged = await asyncio.to_thread(self._volumes.stage_still, mounted.checkout)
+            staged = await self._stage_still(mounted)
             if staged is not None:
                 self._replace(mounted, staged, by, newest=False)
+            mounted.stored = frozenset()
         finally:
             await container.attach(volume_id, _view(mounted.point, mounted.checkout))
         return True
@@ -204,7 +215,7 @@ class Commits:
         async with mounted.lock:
             await container.detach(volume_id)
             try:
-                await container.collect(volume_id)
+                mounted.stored |= await container.collect(volume_id)
                 await self._renew(mounted, who("reload"))
             finally:
                 await container.attach(volume_id, _view(mounted.point, mounted.checkout))
@@ -219,11 +230,12 @@ class Commits:
         """Publish what is pending in a view that nobody sees, and go on with the newest version."""
         staged = None
         if not mounted.point.read_only:
-            staged = await asyncio.to_thread(self._volumes.stage_still, mounted.checkout)
+            staged = await self._stage_still(mounted)
         if staged is None:
             mounted.checkout = self._volumes.advance(mounted.checkout)
         else:
             self._replace(mounted, staged, by, newest=True)
+        mounted.stored = frozenset()
 
     def _publish(self, mounted: _Mounted, staged: Staged, by: Committer) -> None:
         self._let_pass(mounted, staged)

@@ -7,8 +7,8 @@ move (`redirect`) what lies below. Here that is read against the tree the contai
 and made explicit in a draft: every path that differs, and its bytes. What was committed before is
 skipped by its `Mark`, so a commit costs what changed since the last one.
 
-One thing is not seen at once: a store through a memory map to a page that was dirty before the
-last commit. The kernel stamps the file when it writes the page back (`msync` asks for that).
+Times do not tell what is stored into a file through memory; who knows which files are mapped for
+that names them (`stored`), and they are compared.
 """
 
 import os
@@ -56,6 +56,8 @@ class Upper:
     marks: Marks
     kept: Path
     """A directory on the same file system, for bytes that are compared with later."""
+    stored: frozenset[int] = frozenset()
+    """Inodes of files that were perhaps stored into through memory, which leaves no stamp."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +166,11 @@ class _Reader:
         before = self.upper.marks.get(parts)
         try:
             status = item.stat(follow_symlinks=False)
-            if before is not None and _unchanged(before, status):
+            if (
+                before is not None
+                and status.st_ino not in self.upper.stored
+                and _unchanged(before, status)
+            ):
                 self.now[parts] = before
                 return
             entry = describe(item.path, status)
@@ -208,16 +214,14 @@ class _Reader:
             if below is not None:
                 self.now[parts] = replace(mark, kept=self._keep(below, mark))
                 return
-        elif _alike(before, mark) and (
-            before.kept is None or same_bytes(Path(item.path), before.kept)
-        ):
-            self.now[parts] = before if self._racy(mark) else mark
+        elif _alike(before, mark) and self._as_kept(item, before):
+            self.now[parts] = before if self._doubtful(mark) else mark
             return
         try:
             entry = self.draft.bring(item.path, parts, status)
         except FileNotFoundError:
             return
-        kept = self._keep(self.draft.room(parts), mark) if self._racy(mark) else None
+        kept = self._keep(self.draft.room(parts), mark) if self._doubtful(mark) else None
         self.now[parts] = Mark(entry, mark.inode, mark.ctime_ns, kept)
         self.draft.note(parts, entry)
 
@@ -235,15 +239,23 @@ class _Reader:
 
     def _keep(self, source: Path, mark: Mark) -> Path | None:
         """Keep committed bytes for comparison if the times alone will not tell a change."""
-        if not self._racy(mark):
+        if not self._doubtful(mark):
             return None
         kept = self.upper.kept / f"{self.draft.directory.name}-{len(self.now)}"
         os.link(source, kept)
         return kept
 
-    def _racy(self, mark: Mark) -> bool:
+    def _as_kept(self, item: os.DirEntry[str], before: Mark) -> bool:
+        """Say whether a file that looks as it was committed is so, as far as that is in doubt."""
+        if before.kept is None:
+            return before.inode not in self.upper.stored
+        return same_bytes(Path(item.path), before.kept)
+
+    def _doubtful(self, mark: Mark) -> bool:
+        """Say whether times alone will not tell the next change."""
         # What is taken over is not compared with again.
-        return not self.draft.takes_over and mark.ctime_ns >= self.horizon
+        doubtful = mark.ctime_ns >= self.horizon or mark.inode in self.upper.stored
+        return doubtful and not self.draft.takes_over
 
     def _from_base(self, parts: Parts, origin: Parts) -> None:
         """Show at one path what the base has at another, with all below it."""

@@ -112,14 +112,16 @@ class Checkout:
         """Committed bytes that a later commit must compare with."""
         return self.room / "kept"
 
-    def stage(self, draft: Draft) -> "Staged | None":
+    def stage(self, draft: Draft, stored: frozenset[int] = frozenset()) -> "Staged | None":
         """
         Put what is new into a draft; None if there is nothing new, nor to be remembered.
+
+        `stored` are the inodes of files whose times may not tell that they were changed.
 
         Raises:
             Heavy: it is more than the draft may copy.
         """
-        collected = collect(self._upper(self.marks), draft)
+        collected = collect(replace(self._upper(self.marks), stored=stored), draft)
         written = draft.finish()
         if not written.changes and (draft.takes_over or collected.marks == self.marks):
             written.drop()

@@ -45,7 +45,7 @@ class Views:
         line = self._line(volume_id)
         return self._keep(line.checkout(holder, Checkout.lay_out(line.shelf.workroom())), line)
 
-    def stage(self, checkout: Checkout, budget: Budget) -> Staged | None:
+    def stage(self, checkout: Checkout, budget: Budget, stored: frozenset[int]) -> Staged | None:
         """
         Copy what the container changed since its last commit; None if it changed nothing.
 
@@ -58,12 +58,12 @@ class Views:
         current, line = self._held(checkout)
         draft = Draft(line.shelf.workroom(), current.seen, budget=budget)
         try:
-            return current.stage(draft)
+            return current.stage(draft, stored)
         except BaseException:
             line.drop(draft.directory)
             raise
 
-    def stage_still(self, checkout: Checkout) -> Staged | None:
+    def stage_still(self, checkout: Checkout, stored: frozenset[int]) -> Staged | None:
         """
         Take over what the container changed since its last commit; None if it changed nothing.
 
@@ -74,7 +74,7 @@ class Views:
         draft = Draft(line.shelf.workroom(), current.seen, takes_over=True)
         room = line.shelf.workroom()
         try:
-            staged = current.stage(draft)
+            staged = current.stage(draft, stored)
             if staged is None:
                 line.drop(room)
                 return None

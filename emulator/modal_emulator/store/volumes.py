@@ -244,20 +244,28 @@ class Volumes:
         """Give a container a view of the newest version, with an empty place for its changes."""
         return self._views.checkout(volume_id, holder)
 
-    def stage(self, checkout: Checkout, budget: Budget = UNBOUNDED) -> Staged | None:
+    def stage(
+        self,
+        checkout: Checkout,
+        budget: Budget = UNBOUNDED,
+        stored: frozenset[int] = frozenset(),
+    ) -> Staged | None:
         """
         Copy what the container changed since its last commit; None if it changed nothing.
 
-        Slow, and safe in any thread, one at a time per checkout: nothing shared is changed.
+        `stored` are the inodes of files that were perhaps changed without a stamp. Slow, and safe
+        in any thread, one at a time per checkout: nothing shared is changed.
 
         Raises:
             Heavy: it is more than the budget.
         """
-        return self._views.stage(checkout, budget)
+        return self._views.stage(checkout, budget, stored)
 
-    def stage_still(self, checkout: Checkout) -> Staged | None:
+    def stage_still(
+        self, checkout: Checkout, stored: frozenset[int] = frozenset()
+    ) -> Staged | None:
         """As `stage`, but without copying: the container cannot write, and `replace` follows."""
-        return self._views.stage_still(checkout)
+        return self._views.stage_still(checkout, stored)
 
     def publish(self, checkout: Checkout, staged: Staged, by: Committer) -> Version:
         """Make what was staged the newest version; the newest as it is, if nothing changed."""
