@@ -36,7 +36,7 @@ class VersionRecord:
     base: int
     """The version that its maker was looking at; for a change from outside, the one before."""
     via: str
-    """commit, reload, background, exit or api."""
+    """commit, sync, reload, background, exit, kill or api."""
     container_id: str
     """Empty for a change from outside."""
     function: str

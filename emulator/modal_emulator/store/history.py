@@ -25,7 +25,7 @@ class Committer:
     function: str = ""
     call: str = ""
     via: str = "commit"
-    """commit, sync, reload, background, exit or api."""
+    """commit, sync, reload, background, exit, kill or api."""
 
 
 @dataclass(frozen=True, slots=True)
