@@ -21,6 +21,7 @@ __all__ = [
     "a_file_in_a_thread",
     "a_map_of_a_closed_file",
     "a_map_of_python",
+    "commit_and_reload_at_once",
     "hold_for_another_input",
     "reload_while",
     "reload_while_another_input_holds",
@@ -144,6 +145,28 @@ def views_during_reloads(volume: modal.Volume, path: str, times: int) -> list[li
         done.set()
         thread.join()
     return sorted(map(list, seen))
+
+
+def commit_and_reload_at_once(name: str, threads: int, times: int) -> None:
+    """Commit and reload in several threads, each with a handle of its own."""
+    failures: list[Exception] = []
+
+    def work() -> None:
+        volume = modal.Volume.from_name(name)
+        try:
+            for _ in range(times):
+                volume.commit()
+                volume.reload()
+        except Exception as failure:
+            failures.append(failure)
+
+    workers = [threading.Thread(target=work) for _ in range(threads)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    if failures:
+        raise failures[0]
 
 
 def _reload_at_last(volume: modal.Volume) -> None:

@@ -1,6 +1,9 @@
 """Uploading, removing and copying files through the service."""
 
 import io
+import os
+import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import modal
@@ -133,6 +136,75 @@ def test_an_upload_keeps_the_mode(scene: Scene, version: int, tmp_path: Path) ->
 
 
 @both_versions
+@clause("volumes/an-upload-of-bytes-has-an-ordinary-mode", UPLOAD)
+def test_an_upload_of_bytes_has_an_ordinary_mode(scene: Scene, version: int) -> None:
+    """A file object is uploaded with mode 644 unless another mode is given."""
+    volume = scene.volume(version)
+    with volume.batch_upload() as batch:
+        batch.put_file(io.BytesIO(b"1"), "plain")
+        batch.put_file(io.BytesIO(b"2"), "secret", mode=0o600)
+    container = scene.container(volume)
+    modes = [container.run(os.stat, f"{DATA}/{name}").st_mode for name in ("plain", "secret")]
+    assert [stat.S_IMODE(mode) for mode in modes] == [0o644, 0o600]
+
+
+@both_versions
+@clause(
+    "volumes/only-what-is-there-is-uploaded",
+    inferred("modal/volume.py", "_VolumeUploadContextManager.put_directory"),
+)
+def test_only_what_is_there_is_uploaded(scene: Scene, version: int, tmp_path: Path) -> None:
+    """A missing file raises FileNotFoundError, and what is no directory an AssertionError."""
+    (tmp_path / "file").write_text("1")
+    volume = scene.volume(version)
+    with pytest.raises(FileNotFoundError), volume.batch_upload() as batch:
+        batch.put_file(tmp_path / "missing", "a.txt")
+    with pytest.raises(AssertionError), volume.batch_upload() as batch:
+        batch.put_directory(tmp_path / "file", "/in")
+    assert paths(volume) == []
+
+
+@both_versions
+@clause(
+    "volumes/a-file-is-read-into-a-file-object",
+    inferred("modal/volume.py", "_Volume.read_file_into_fileobj"),
+)
+def test_a_file_is_read_into_a_file_object(scene: Scene, version: int) -> None:
+    """`read_file_into_fileobj` writes the bytes, and returns how many there were."""
+    volume = scene.volume(version)
+    data = bytes(range(256)) * 100
+    upload(volume, {"a.bin": data})
+    target = io.BytesIO()
+    assert volume.read_file_into_fileobj("a.bin", target) == len(data)
+    assert target.getvalue() == data
+    with pytest.raises(FileNotFoundError):
+        volume.read_file_into_fileobj("missing", target)
+
+
+@both_versions
+@clause(
+    "volumes/paths-do-not-lead-upwards",
+    assumed("a path with `..` could leave the volume; it is assumed to be refused everywhere"),
+    since="1.3.0",
+)
+def test_paths_do_not_lead_upwards(scene: Scene, version: int) -> None:
+    """No upload, listing, read, removal or copy takes a path with `..` in it."""
+    volume = scene.volume(version, a="1")
+    attempts: list[Callable[[], object]] = [
+        lambda: upload(volume, {"../x": b"1"}),
+        lambda: volume.listdir("deep/../.."),
+        lambda: content(volume, "../a.txt"),
+        lambda: volume.remove_file("../a.txt"),
+        lambda: volume.copy_files(["../a.txt"], "b.txt"),
+        lambda: volume.copy_files(["a.txt"], "../b.txt"),
+    ]
+    for attempt in attempts:
+        with pytest.raises((modal.exception.Error, OSError)):
+            attempt()
+    assert paths(volume) == ["a.txt"]
+
+
+@both_versions
 @clause("volumes/a-removal-takes-the-file", documented("sdk/py/latest/modal.Volume"))
 def test_a_removal_takes_the_file(scene: Scene, version: int) -> None:
     """`remove_file` removes one file and leaves the others."""
@@ -197,6 +269,22 @@ def test_copying_nothing_is_not_found(scene: Scene, version: int) -> None:
     """Copying a path that does not exist raises modal's NotFoundError."""
     with pytest.raises(modal.exception.NotFoundError):
         scene.volume(version).copy_files(["missing.txt"], "b.txt")
+
+
+@both_versions
+@clause(
+    "volumes/several-files-are-copied-into-a-directory-only",
+    assumed("`cp` refuses it; the documentation says that copying is like `cp`"),
+    since="1.3.0",
+)
+def test_several_files_are_copied_into_a_directory_only(scene: Scene, version: int) -> None:
+    """Two sources and a target that is no directory are refused, and nothing is copied."""
+    volume = scene.volume(version, a="1", b="2", c="3")
+    for target in ("missing", "c.txt"):
+        with pytest.raises((modal.exception.Error, OSError)):
+            volume.copy_files(["a.txt", "b.txt"], target)
+    assert paths(volume) == ["a.txt", "b.txt", "c.txt"]
+    assert content(volume, "c.txt") == b"3"
 
 
 @clause(

@@ -111,3 +111,16 @@ def test_a_reload_is_seen_whole_or_empty(scene: Scene) -> None:
     assert [view for view in seen if view not in possible] == []
     assert container.names() == paths(volume) == ["b.txt", "c.txt"]
     assert container.run(bodies.read, f"{DATA}/c.txt") == "3"
+
+
+@clause(
+    "volumes/commits-and-reloads-at-once-take-turns",
+    assumed("one handle takes turns by itself; that two handles do as well is an assumption"),
+)
+def test_commits_and_reloads_at_once_take_turns(scene: Scene) -> None:
+    """Threads that commit and reload by handles of their own all succeed, and lose nothing."""
+    volume = scene.volume()
+    container = scene.container(volume)
+    container.write("a.txt", "1")
+    container.run(holding.commit_and_reload_at_once, scene.name_of(volume), 3, 5)
+    assert container.names() == paths(volume) == ["a.txt"]

@@ -51,6 +51,23 @@ def test_no_link_leads_out_of_the_volume(scene: Scene, version: int) -> None:
             content(volume, name)
 
 
+@both_versions
+@clause(
+    "volumes/a-link-within-the-volume-is-read-through",
+    assumed("a mount shows the file behind such a link; the service is assumed to do the same"),
+)
+def test_a_link_within_the_volume_is_read_through(scene: Scene, version: int) -> None:
+    """A link to a file of the same volume is read as that file, also by way of the mount path."""
+    volume = scene.volume(version)
+    upload(volume, {"deep/a.txt": b"1"})
+    container = scene.container(volume)
+    container.run(os.symlink, "deep/a.txt", f"{DATA}/relative")
+    container.run(os.symlink, f"/__modal/volumes/{volume.object_id}/deep", f"{DATA}/absolute")
+    container.commit()
+    assert content(volume, "relative") == b"1"
+    assert content(volume, "absolute/a.txt") == b"1"
+
+
 @clause("volumes/a-link-to-a-directory-is-listed-once", LINKS)
 def test_a_link_to_a_directory_is_listed_once(scene: Scene) -> None:
     """A recursive listing does not go into links, so one that leads in a circle does no harm."""

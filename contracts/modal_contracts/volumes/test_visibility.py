@@ -189,3 +189,16 @@ def test_a_removal_from_outside_is_seen_after_reload(scene: Scene) -> None:
     assert reader.names() == ["a.txt", "b.txt"]
     reader.reload()
     assert reader.names() == ["b.txt"]
+
+
+@clause("volumes/a-path-that-was-missing-is-found-after-reload", documented("guide/volumes"))
+def test_a_path_that_was_missing_is_found_after_reload(scene: Scene) -> None:
+    """To have looked for a path before it was there does not hide it later."""
+    volume = scene.volume()
+    reader = scene.container(volume)
+    for _ in range(2):
+        assert not reader.run(bodies.exists, f"{DATA}/deep/a.txt")
+    upload(volume, {"deep/a.txt": b"1"})
+    reader.reload()
+    assert reader.run(bodies.exists, f"{DATA}/deep/a.txt")
+    assert reader.read("deep/a.txt") == "1"
