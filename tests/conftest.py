@@ -16,6 +16,12 @@ settings.register_profile("long", deadline=None, max_examples=5000)
 settings.load_profile("house")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("crash", "killing servers, in tests/crash")
+    group.addoption("--kills", type=int, default=0, help="how many; 0 takes each test's own few")
+    group.addoption("--kill-seed", type=int, help="play this one alone: a failure names its seed")
+
+
 @pytest.fixture
 def tidy(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Fail the test if it leaves a process, a mount or a file of the emulator behind."""

@@ -203,6 +203,8 @@ class Emulator:
         self._world = world
         interval = settings.background_commit_interval
         self._tasks = [
+            # What a killed server had given away, or the opening has.
+            asyncio.ensure_future(asyncio.to_thread(world.volumes.empty_trash)),
             asyncio.ensure_future(world.dispatcher.reap(lambda: terminated(world))),
             asyncio.ensure_future(
                 commit_in_background(

@@ -128,6 +128,8 @@ class World:
         )
         secrets = Secrets(ledger, names, environments, clock, journal, WORKSPACE)
         mounts = Mounts(ledger, content, environments, directory / "mounts", ids)
+        blobs = Blobs(ledger, content, ids)
+        content.sweep(blobs.contents() | mounts.contents())
         images = Images(ledger, ids)
         apps = Apps(ledger, names, environments, clock, ids)
         calls, logs = Calls(clock, ids), Logs(clock)
@@ -156,7 +158,7 @@ class World:
             environments=environments,
             content=content,
             grants=Grants(directory / "grants", clock, ids),
-            blobs=Blobs(ledger, content, ids),
+            blobs=blobs,
             volumes=volumes,
             secrets=secrets,
             mounts=mounts,

@@ -253,3 +253,13 @@ def test_a_piece_that_comes_twice_in_a_file_has_one_place(content):
     bring(content, A)
     assert content.piece(sha256(A)).start == 0
     assert content.whole(twice, 16, 8) is None
+
+
+def test_what_nobody_shows_or_needs_is_swept(content, tmp_path):
+    shown, needed, idle = (content.add(data) for data in (b"shown", b"needed", b"idle"))
+    content.show(content.path(shown), tmp_path / "there", mode=0o644, mtime_ns=5)
+    content.sweep({needed})
+    assert [content.has(sha256) for sha256 in (shown, needed, idle)] == [True, True, False]
+    (tmp_path / "there").unlink()
+    content.sweep(())
+    assert not content.has(shown)

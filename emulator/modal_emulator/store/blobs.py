@@ -71,6 +71,11 @@ class Blobs:
             raise NotFound(f"The bytes of blob '{blob_id}' were never sent")
         return self._content.path(kept)
 
+    def contents(self) -> set[str]:
+        """Return the SHA-256 of all blobs whose bytes came."""
+        promises = (_Promise(**json.loads(value)) for _, value in self._ledger.all(_KIND))
+        return {promise.kept for promise in promises if promise.kept is not None}
+
     def _save(self, blob_id: str, promise: _Promise) -> None:
         self._ledger.put(_KIND, blob_id, json.dumps(asdict(promise)).encode())
 

@@ -13,7 +13,7 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from threading import Lock, RLock
 
@@ -187,6 +187,16 @@ class Content:
         shutil.copyfile(source, target)
         target.chmod(mode)
         os.utime(target, ns=(mtime_ns, mtime_ns))
+
+    def sweep(self, needed: Collection[str]) -> None:
+        """Delete what no layer shows and is not among these; for the opening, before all else."""
+        for directory in self._directory.iterdir():
+            if len(directory.name) != 2:
+                continue  # what is under way, which has been swept
+            with os.scandir(directory) as listing:
+                for file in listing:
+                    if file.name not in needed and file.stat().st_nlink == 1:
+                        os.unlink(file.path)  # noqa: PTH108 - many, and a Path for each is slow
 
     # ---------------------------------------------------------------- files in pieces
 

@@ -71,6 +71,10 @@ class Mounts:
         # Stands for the SDK's own Mounts, whose handles outlive a World and are not loaded again.
         self.create(())
 
+    def contents(self) -> set[str]:
+        """Return the SHA-256 of all files of all Mounts."""
+        return {file.sha256 for mount in self._mounts.values() for file in mount.files}
+
     def create(self, files: Iterable[MountFile]) -> Mount:
         """
         Return the Mount of these files, whose bytes must have been brought.
