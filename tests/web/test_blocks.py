@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from modal_emulator.store.grants import Bring, BringBlob, Fetch
+from modal_emulator.web import streams
 from modal_emulator.web.streams import _pass_on
 
 
@@ -256,3 +257,50 @@ def test_bodies_are_never_whole_in_memory(at_door, tmp_path):
     finally:
         tracemalloc.stop()
     assert peak < 16 * mib
+
+
+def dawdling(announced):
+    async def body():
+        yield b"x" * 1000
+        await asyncio.sleep(3600)
+
+    return {"data": body(), "headers": {"Content-Length": str(announced)}}
+
+
+@pytest.mark.parametrize("patience", [60.0, 0.01])
+def test_large_bodies_take_turns(at_door, monkeypatch, patience):
+    monkeypatch.setattr(streams, "AT_ONCE", 1)
+    monkeypatch.setattr(streams, "PATIENCE", patience)
+    bodies = [os.urandom(300_000) for _ in range(5)]
+
+    async def visit(door):
+        async def put(data):
+            token = door.store.grants.give(Bring(sha256(data)))
+            async with door.client.put(f"{door.url}/blocks/{token}", data=data) as response:
+                assert response.status == 200
+
+        await asyncio.gather(*map(put, bodies))
+        assert door.store.kept() == {sha256(data) for data in bodies}
+
+    at_door(visit)
+
+
+def test_who_dawdles_keeps_nobody_waiting_for_long(at_door, monkeypatch):
+    monkeypatch.setattr(streams, "AT_ONCE", 1)
+    monkeypatch.setattr(streams, "PATIENCE", 0.01)
+    data = os.urandom(300_000)
+
+    async def visit(door):
+        token = door.store.grants.give(Bring("ab" * 32))
+        slow = asyncio.ensure_future(
+            door.client.put(f"{door.url}/blocks/{token}", **dawdling(300_000))
+        )
+        while not door.store.leftovers():
+            await asyncio.sleep(0)
+        token = door.store.grants.give(Bring(sha256(data)))
+        async with door.client.put(f"{door.url}/blocks/{token}", data=data) as response:
+            assert response.status == 200
+        assert not slow.done()
+        slow.cancel()
+
+    at_door(visit)

@@ -20,7 +20,7 @@ from modal_emulator.world import World
 
 __all__ = ["HTTP_STATUS", "Site"]
 
-READ_AHEAD = 128 << 10  # of each body; twice that is kept before its sender has to wait
+READ_AHEAD = 64 << 10  # of each body, before its turn; its sender waits at twice that
 LOG = logging.getLogger("modal_emulator")
 
 HTTP_STATUS: dict[Code, int] = {

@@ -19,9 +19,12 @@ from modal_emulator.ground.errors import DataLoss, NotFound
 __all__ = ["Bodies", "Receiver", "send_range"]
 
 # Hashing and writing happen in threads, a batch behind the network. Each hand-over costs a wait
-# for Python's lock, so batches are large; when many bodies come at once they share the room.
-ROOM = 16 << 20
-LARGEST = 1 << 20
+# for Python's lock, so batches are large, and only so many bodies are taken at once: the SDK sends
+# a hundred, and a few MiB for each would be much. When nothing came for a while from the senders
+# whose turn it is, the others are taken all the same.
+AT_ONCE = 8
+PATIENCE = 5.0
+BATCH = 1 << 20
 SMALL = 64 << 10  # a body up to this is hashed and written at once: a thread would cost more
 
 # The words of S3: the SDK looks for them, to say that the file changed while it was sent
@@ -52,10 +55,11 @@ class Receiver(Protocol):
 
 
 class Bodies:
-    """Takes the bodies of requests; those that come at the same time share the memory."""
+    """Takes the bodies of requests, large ones a few at a time."""
 
     def __init__(self) -> None:
-        self._coming = 0
+        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._pieces = 0  # of all bodies so far
 
     async def take(self, request: web.Request, receiver: Receiver) -> str:
         """
@@ -81,8 +85,10 @@ class Bodies:
         return md5
 
     async def _pour(self, request: web.Request, receiver: Receiver) -> None:
-        self._coming += 1
+        mine = False
         try:
+            if request.content_length is None or request.content_length > SMALL:
+                mine = await self._turn()
             await self._in_batches(request, receiver.lanes)
         except BaseException as error:
             receiver.abort()
@@ -90,7 +96,20 @@ class Bodies:
                 raise DataLoss("the body broke off before its end; nothing was kept") from error
             raise
         finally:
-            self._coming -= 1
+            if mine:
+                self._turns.release()
+
+    async def _turn(self) -> bool:
+        """Wait for a turn; False when it is no use to wait longer."""
+        while True:
+            before = self._pieces
+            try:
+                await asyncio.wait_for(self._turns.acquire(), PATIENCE)
+            except asyncio.TimeoutError:
+                if self._pieces == before:
+                    return False
+            else:
+                return True
 
     async def _in_batches(
         self, request: web.Request, lanes: Sequence[Callable[[bytes], None]]
@@ -100,9 +119,10 @@ class Bodies:
         writing: asyncio.Future[None] | None = None
         try:
             async for piece in request.content.iter_any():
+                self._pieces += 1
                 batch.append(piece)
                 size += len(piece)
-                if size >= min(LARGEST, ROOM // self._coming):
+                if size >= BATCH:
                     if writing is not None:
                         await writing
                     writing = asyncio.ensure_future(_hand_over(lanes, batch))
