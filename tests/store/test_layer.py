@@ -133,3 +133,19 @@ def test_changes_are_applied_in_order():
     file = Entry(Kind.FILE, 1, 0, 0o644)
     tree = apply(Tree(), [Change(("a",), file), Change(("b",), file)])
     assert [p for p, _ in apply(tree, [Change(("a",), None)]).walk()] == [("b",)]
+
+
+def test_directories_that_hold_what_changed_are_not_told():
+    from modal_emulator.store.layer import telling
+
+    folder, file = Entry(Kind.DIRECTORY, 0, 0, 0o755), Entry(Kind.FILE, 1, 0, 0o644)
+    changes = [
+        Change((), folder),
+        Change(("a",), folder),
+        Change(("a", "x"), file),
+        Change(("b",), folder),
+        Change(("c",), None),
+    ]
+    told = [change.parts for change in telling(changes)]
+    assert told == [("a", "x"), ("b",), ("c",)]
+    assert telling([Change((), folder)]) == (Change((), folder),)

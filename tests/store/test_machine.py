@@ -22,6 +22,7 @@ from store.conftest import Store
 from store.overlay import Overlay, disk_view
 
 API = Committer(via="api")
+LIMITS = VolumeLimits(layers=4, versions_kept=4)
 Files = dict[tuple[str, ...], bytes | str | None]
 
 
@@ -67,9 +68,10 @@ class VolumeMachine(RuleBasedStateMachine):
     @initialize()
     def begin(self):
         self.directory = Path(tempfile.mkdtemp(prefix="machine"))
-        self.store = Store(self.directory, on_disk=False, limits=VolumeLimits(layers=4))
+        self.store = Store(self.directory, on_disk=False, limits=LIMITS)
         self.volume = self.store.volume()
         self.files: Files = {}
+        self.past: dict[int, Files] = {}
         self.writes = 0
         self.boxes = [self.box(), self.box()]
 
@@ -233,6 +235,25 @@ class VolumeMachine(RuleBasedStateMachine):
         if layers:
             assert read_stack(layers) == head.tree
         assert len(layers) <= 4
+
+    @invariant()
+    def old_versions_hold_what_the_model_held(self):
+        if not hasattr(self, "volume"):
+            return
+        history = self.store.volumes.history(self.volume)
+        self.past.setdefault(history.head.number, dict(self.files))
+        assert len(history.openable) == min(4, history.head.number)
+        for number in history.openable:
+            edition = self.store.volumes.edition(self.volume, number)
+            assert disk_view(edition.layers) == self.past[number]
+            assert {parts for parts, _ in edition.tree.walk()} == self.past[number].keys()
+            edition.close()
+        needed = {
+            name for layers in (*history.kept.values(), history.head.layers) for name in layers
+        }
+        needed.update(layer.name for box in self.boxes for layer in box.checkout.layers)
+        place = self.directory / "volumes" / self.volume
+        assert {path.name for path in place.glob("l*")} <= needed
 
     # ------------------------------------------------------------ conditions
 

@@ -78,14 +78,14 @@ class Archive:
         """Return the trees of these versions, and the older one that they were replayed from."""
         with only_births():
             start, tree = self._start(volume_id, min(numbers), empty)
-            found, upto = {start: tree}, max(numbers)
+            found, last = {start: tree}, max(numbers)
             for key, value in self._ledger.all(_CHANGES + volume_id, after=_key(start)):
                 number = int(key)
+                if number > last:
+                    break
                 tree = tree.change(unpack_pairs(value))
                 if number in numbers:
                     found[number] = tree
-                if number == upto:
-                    break
             return found
 
     def needed(self) -> dict[str, set[LayerId]]:
