@@ -9,7 +9,7 @@ the changes when somebody asks for them.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 from immutables import Map
 
@@ -44,6 +44,8 @@ class Kept:
     history: History
     sizes: Mapping[LayerId, int]
     """Of the layers of all versions that can be opened."""
+    trees: Mapping[int, Tree] = field(default_factory=dict)
+    """Those of older versions that were met on the way to the newest; they share with it."""
 
 
 class Archive:
@@ -65,28 +67,22 @@ class Archive:
             for key, value in self._ledger.all(_VERSION + volume_id)
         }
         head = max(records)
-        found = self.trees(volume_id, (head,), empty)
-        replayed = range(min(found) + 1, head + 1)
-        self._since[volume_id] = sum(records[number].changed for number in replayed)
         older = {int(key): dict(value) for key, value in self._stacks(_KEPT + volume_id)}
+        with only_births():
+            start, tree = self._start(volume_id, head, empty)
+            trees = self._replay(volume_id, start, tree, {head, *older})
+        replayed = range(start + 1, head + 1)
+        self._since[volume_id] = sum(records[number].changed for number in replayed)
         kept = Map({number: tuple(stack) for number, stack in older.items()})
-        history = History(Version(head, found[head], tuple(sizes)), Map(records), kept)
+        history = History(Version(head, trees.pop(head), tuple(sizes)), Map(records), kept)
         every = {layer: size for stack in (*older.values(), sizes) for layer, size in stack.items()}
-        return Kept(empty, history, every)
+        return Kept(empty, history, every, trees)
 
     def trees(self, volume_id: str, numbers: Collection[int], empty: Tree) -> dict[int, Tree]:
-        """Return the trees of these versions, and the older one that they were replayed from."""
+        """Return the trees of these versions."""
         with only_births():
             start, tree = self._start(volume_id, min(numbers), empty)
-            found, last = {start: tree}, max(numbers)
-            for key, value in self._ledger.all(_CHANGES + volume_id, after=_key(start)):
-                number = int(key)
-                if number > last:
-                    break
-                tree = tree.change(unpack_pairs(value))
-                if number in numbers:
-                    found[number] = tree
-            return found
+            return self._replay(volume_id, start, tree, numbers)
 
     def needed(self) -> dict[str, set[LayerId]]:
         """Return the layers of each volume that some version needs."""
@@ -162,6 +158,20 @@ class Archive:
             if number <= upto:
                 return number, unpack_tree(snapshot[8:])
         return 0, empty
+
+    def _replay(
+        self, volume_id: str, start: int, tree: Tree, numbers: Collection[int]
+    ) -> dict[int, Tree]:
+        """Return the trees of versions, as far as they are not before `start`, whose is given."""
+        found, last = {start: tree} if start in numbers else {}, max(numbers)
+        for key, value in self._ledger.all(_CHANGES + volume_id, after=_key(start)):
+            number = int(key)
+            if number > last:
+                break
+            tree = tree.change(unpack_pairs(value))
+            if number in numbers:
+                found[number] = tree
+        return found
 
     def _stacks(self, kind: str) -> Iterator[tuple[str, list[tuple[LayerId, int]]]]:
         for key, value in self._ledger.all(kind):

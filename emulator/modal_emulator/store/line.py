@@ -76,7 +76,7 @@ class Line:
         self.volume_id = volume_id
         self.history = history = kept.history
         self.shelf = shelf
-        self._trees = {0: kept.empty}
+        self._trees = {0: kept.empty, **kept.trees}
         """Those older ones that are in memory; they share what did not change."""
         for layers in (history.head.layers, *history.kept.values()):
             shelf.need(layers)
@@ -195,7 +195,7 @@ class Line:
             # All at once, so that they share what did not change; those in memory share more.
             kept = self.history.kept
             found = self._archive.trees(self.volume_id, kept, self._trees[0])
-            self._trees = {**{n: found[n] for n in found if n in kept}, **self._trees}
+            self._trees = {**found, **self._trees}
         return Version(number, self._trees[number], self.history.kept.get(number, ()))
 
     def _missing(self, number: int, title: str) -> str:
