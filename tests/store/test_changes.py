@@ -105,6 +105,17 @@ def test_a_second_commit_takes_only_what_changed_since(box):
     assert box.commit() == {"c": "f"}
 
 
+def test_a_tree_may_be_deeper_than_the_stack(box):
+    box = box()
+    place = str(box.checkout.changes)
+    for _ in range(700):
+        place += "/d"
+        Path(place).mkdir()
+    written = box.stage().written
+    assert written.shown.get(("d",) * 700).is_directory
+    assert written.shown.count == 700
+
+
 def same_tick(box, name):
     """Make the last commit look as if it was in the tick in which the file was changed again."""
     status = (box.checkout.changes / name).stat()

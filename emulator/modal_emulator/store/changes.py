@@ -94,12 +94,17 @@ class _Reader:
     draft: Draft
     horizon: int
     now: dict[Parts, Mark] = field(default_factory=dict)
+    _found: list[tuple[Path, Parts, Parts | None, bool]] = field(default_factory=list)
+    """Directories still to be read. No recursion: a tree may be deeper than Python's stack."""
 
     def root(self) -> None:
         entry = describe(self.upper.path)
         assert entry is not None  # a directory that we made
         self._directory_itself((), entry)
-        self._directory(self.upper.path, (), (), hidden=False)
+        self._found.append((self.upper.path, (), (), False))
+        while self._found:
+            path, parts, origin, hidden = self._found.pop()
+            self._directory(path, parts, origin, hidden=hidden)
 
     def vanished(self) -> None:
         """
@@ -186,7 +191,7 @@ class _Reader:
             self._directory_itself(parts, entry)
             hidden = hidden or _hides(before)
             path = Path(item.path)
-            self._directory(path, parts, _origin(path, origin), hidden=hidden)
+            self._found.append((path, parts, _origin(path, origin), hidden))
         elif entry.kind is Kind.FILE:
             self._file(item, parts, Mark(entry, status.st_ino, status.st_ctime_ns), status)
         else:
@@ -259,16 +264,22 @@ class _Reader:
 
     def _from_base(self, parts: Parts, origin: Parts) -> None:
         """Show at one path what the base has at another, with all below it."""
-        entry, source = self.upper.base.get(origin), find(self.upper.layers, origin)
-        assert entry is not None and source is not None
-        if entry.is_directory:
+        pending = [(parts, origin)]
+        while pending:
+            parts, origin = pending.pop()
+            entry, source = self.upper.base.get(origin), find(self.upper.layers, origin)
+            assert entry is not None and source is not None
+            if not entry.is_directory:
+                self._file_from_base(parts, entry, source)
+                continue
             self._directory_itself(parts, entry)
             for name, _ in self.upper.base.children(origin):
-                self._from_base((*parts, name), (*origin, name))
+                pending.append(((*parts, name), (*origin, name)))
             for name, _ in self.upper.base.children(parts):
                 if self.upper.base.get((*origin, name)) is None:
                     self._removed((*parts, name))
-            return
+
+    def _file_from_base(self, parts: Parts, entry: Entry, source: Path) -> None:
         mark = Mark(entry, source.stat(follow_symlinks=False).st_ino)
         self.now[parts] = mark
         before = self.upper.marks.get(parts)
