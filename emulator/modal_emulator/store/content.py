@@ -202,18 +202,23 @@ class Content:
 
     def expect(self, pieces: Sequence[str], size: int, piece_size: int) -> None:
         """Make room for a file of many pieces, if none of them is here or expected already."""
+        if len(pieces) < 2:
+            return
         wanted = [sha256 for sha256 in pieces if sha256 != _EMPTY]
         known = any(self.piece(p) is not None or self.bundles.awaits(p) for p in wanted)
-        if len(pieces) > 1 and wanted and not known:
+        if wanted and not known:
             self.bundles.open(_with_holes(pieces), size, piece_size)
 
     def piece(self, sha256: str) -> Extent | None:
         """Return where these bytes are, in whatever file; safe in any thread."""
         found = self.bundles.find(sha256)
-        if found is None and self.has(sha256):
-            path = self.path(sha256)
-            found = Extent(path, 0, path.stat().st_size)
-        return found
+        if found is not None:
+            return found
+        place = self._place(sha256)
+        try:
+            return Extent(Path(place), 0, os.stat(place).st_size)  # noqa: PTH116 - asked often
+        except FileNotFoundError:
+            return Extent(self.path(sha256), 0, 0) if sha256 == _EMPTY else None
 
     def whole(self, pieces: Sequence[str], size: int, piece_size: int) -> Path | None:
         """Return a file of ours that is these pieces in a row, if there is one."""
