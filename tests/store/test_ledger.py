@@ -1,7 +1,9 @@
+import os
 import sqlite3
 import stat
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -89,6 +91,41 @@ def test_a_transaction_that_sqlite_ended_by_itself_is_undone_in_memory_too(ledge
         ledger.on_rollback(lambda: undone.append(True))
         ledger._database.execute("ROLLBACK")
     assert undone == [True]
+
+
+def fill(ledger):
+    for number in range(1000):
+        ledger.put("k", str(number), bytes(1000))
+
+
+@pytest.mark.parametrize(
+    ("pragma", "words"),
+    [("max_page_count = 10", "No space left"), ("query_only = ON", "Read-only file system")],
+)
+def test_what_the_disk_refuses_is_told_as_the_system_tells_it(ledger, pragma, words):
+    ledger._database.execute(f"PRAGMA {pragma}")
+    with pytest.raises(OSError, match=words), ledger.transaction():
+        fill(ledger)
+    assert not list(ledger.all("k"))
+
+
+@pytest.mark.parametrize(
+    ("free", "flags", "words"),
+    [(0, 0, "No space left"), (9, os.ST_RDONLY, "Read-only"), (9, 0, "Input/output error")],
+)
+def test_sqlite_does_not_always_say_why(tmp_path, monkeypatch, free, flags, words):
+    class Vague:
+        def execute(self, *_):
+            raise sqlite3.OperationalError("disk I/O error")
+
+    ledger = Ledger(tmp_path)
+    disk = SimpleNamespace(f_bavail=free, f_flag=flags)
+    with monkeypatch.context() as patch:
+        patch.setattr(ledger, "_database", Vague())
+        patch.setattr(os, "statvfs", lambda _: disk)
+        with pytest.raises(OSError, match=words):
+            ledger.put("k", "a", b"")
+    ledger.close()
 
 
 def test_a_ledger_on_disk_is_found_again(tmp_path):

@@ -103,6 +103,30 @@ def test_what_is_small_is_deleted_at_once(shelf, tmp_path, monkeypatch):
     assert names(tmp_path / "trash") == ["0"]
 
 
+def test_what_has_no_room_in_the_trash_is_deleted_at_once(shelf, tmp_path, monkeypatch):
+    def no_room(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    place = full(shelf.workroom() / "large").parent
+    monkeypatch.setattr(type(place), "rename", no_room)
+    shelf.discard(place)
+    assert names(tmp_path / "vo-1") == names(tmp_path / "trash") == []
+
+
+def test_what_cannot_be_deleted_is_in_nobodys_way(shelf, tmp_path, monkeypatch):
+    def read_only(*_, **__):
+        raise OSError(30, "Read-only file system")
+
+    place = full(shelf.workroom() / "large").parent
+    with monkeypatch.context() as patch:
+        patch.setattr(room, "dispose", read_only)
+        shelf.discard(place)
+        shelf.close()
+    assert place.exists()
+    shelf.close()
+    assert not place.exists()
+
+
 def test_trash_is_emptied_in_parts(trash, tmp_path):
     for name in ("a", "b"):
         (tmp_path / name / "deep").mkdir(parents=True)

@@ -3,10 +3,13 @@ import os
 import pytest
 
 from modal_emulator.ground.errors import AlreadyExists, Conflict, DataLoss, Invalid, NotFound
+from modal_emulator.store.archive import Archive
 from modal_emulator.store.births import Births
 from modal_emulator.store.history import Committer
 from modal_emulator.store.limits import VolumeLimits
+from modal_emulator.store.line import Line
 from modal_emulator.store.names import Creation
+from modal_emulator.store.shelf import Shelf
 from modal_emulator.store.tree import Kind
 from store.overlay import Overlay
 
@@ -526,6 +529,30 @@ def test_a_commit_stays_true_when_the_merge_after_it_fails(short, monkeypatch):
             short.put(volume, **{f"f{number}": b"1"})
     assert len(short.journal.events("volume.merge-failed")) == 2
     assert on_disk(short, volume) == ["l1", "l2", "l3", "l4", "l5"]
+    short.put(volume, more=b"1")
+    assert len(short.volumes.history(volume).head.layers) <= 3
+    assert len(short.files(volume)) == 6
+
+
+@pytest.mark.parametrize("step", ["begin_merge", "finish_merge"])
+def test_a_commit_stays_true_when_the_merge_after_it_finds_no_room(short, monkeypatch, step):
+    real = getattr(Line, step)
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    def step_without_room(*arguments):
+        with monkeypatch.context() as patch:
+            patch.setattr(Shelf, "workroom", full)
+            patch.setattr(Archive, "relayer", full)
+            return real(*arguments)
+
+    volume = short.volume()
+    with monkeypatch.context() as patch:
+        patch.setattr(Line, step, step_without_room)
+        for number in range(5):
+            assert short.put(volume, **{f"f{number}": b"1"}).number == number + 1
+    assert len(short.journal.events("volume.merge-failed")) == 2
     short.put(volume, more=b"1")
     assert len(short.volumes.history(volume).head.layers) <= 3
     assert len(short.files(volume)) == 6
