@@ -3,13 +3,17 @@
 import io
 import subprocess
 import sys
+from pathlib import Path
 
 import modal
 import pytest
 
 import killing
-from modal_emulator.emulator import Running
+from modal_emulator.emulator import Running, Settings, running
 from modal_emulator.handles import ContainerHandle
+from modal_emulator.pytest_plugin.session import Session
+from modal_emulator.runtime.job import Isolation
+from yard import require
 
 pytestmark = [pytest.mark.slow, pytest.mark.modal_emulator(background_commit_seconds=0)]
 
@@ -42,6 +46,33 @@ def test_what_a_kill_leaves(modal_emulator: Running, kept: list[str]) -> None:
         assert killing.committed() == kept
         # The next one starts with what there is, and without an exit handler's farewell.
         assert killing.Desk().write.remote("b.txt") == sorted([*kept, "/one/b.txt", "/two/b.txt"])
+
+
+@pytest.mark.parametrize("isolation", list(Isolation), ids=lambda each: each.value)
+def test_a_kill_leaves_the_same_in_every_kind_of_container(
+    isolation: Isolation, tmp_path: Path
+) -> None:
+    require(isolation, tmp_path)
+    settings = Settings(isolation=isolation.value, background_commit_interval=0)
+    with running(settings=settings) as emulator:
+        session = Session(emulator)
+        with session.test():
+            # Of its own: a module's handles remember the client of the session they met first.
+            volume = modal.Volume.from_name("own", create_if_missing=True, version=2)
+            app = modal.App()
+
+            def write(name: str) -> None:
+                Path("/data", name).write_text(name)
+
+            function = app.function(serialized=True, volumes={"/data": volume}, name="f")(write)
+            with app.run():
+                function.remote("a.txt")
+                emulator.commit_in_background()
+                function.remote("b.txt")
+                emulator.container("f").kill()
+                assert b"".join(volume.read_file("a.txt")) == b"a.txt"
+                assert b"".join(volume.read_file("b.txt")) == b"b.txt"
+        session.close()
 
 
 def test_running_out_of_memory_fails_the_call_and_keeps_what_was_committed(

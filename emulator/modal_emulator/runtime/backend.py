@@ -6,11 +6,12 @@ Backends do not know one another, nor RPCs, nor what a commit means: they show a
 volume at a path and can take it away again, and that is all the storage they know.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from modal_emulator.ground.errors import Conflict
 
@@ -125,8 +126,10 @@ class Plan:
     Called on the event loop with a volume's id when a process syncs its mount point; the process
     waits, and its call fails if this does.
     """
-    on_exit: Callable[[Exit], None]
-    """Called once on the event loop, after all output, when no process of the container is left."""
+    on_exit: "Callable[[Exit], asyncio.Future[Any] | None]"
+    """Called once on the event loop, after all output, when no process of the container is left.
+
+    `collect` may be called until the answer, if there is one, is done."""
 
 
 class Container(Protocol):

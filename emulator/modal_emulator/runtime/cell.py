@@ -27,10 +27,13 @@ __all__ = ["Cell"]
 class Cell:
     """The processes of one container."""
 
-    def __init__(self, plan: Plan, job: Job, on_gone: Callable[[], None]) -> None:
+    def __init__(
+        self, plan: Plan, job: Job, on_gone: Callable[[], None], on_left: Callable[[], None]
+    ) -> None:
+        """`on_gone` is called before the plan's `on_exit`, `on_left` when nobody needs it more."""
         self._plan = plan
         self._job = job
-        self._on_gone = on_gone
+        self._on_gone, self._on_left = on_gone, on_left
         self._loop = asyncio.get_running_loop()
         self._line: Line | None = None
         self._warden: int | None = None
@@ -190,6 +193,10 @@ class Cell:
         try:
             if not self._is_silent:
                 self._on_gone()
-                self._plan.on_exit(self._exit or Exit(None, signal.SIGKILL))
+                needed = self._plan.on_exit(self._exit or Exit(None, signal.SIGKILL))
+                if needed is None:
+                    self._on_left()
+                else:
+                    needed.add_done_callback(lambda _: self._on_left())
         finally:
             self.gone.set_result(None)

@@ -123,7 +123,8 @@ class ProcessBackend:
             await asyncio.to_thread(_lay_out, plan, job, shadow, copies)
             cell = await self._start(plan, job, scratches)
         except BaseException:
-            self._remove(job, scratches)
+            self._forget(job, scratches)
+            self._remove(job)
             raise
         return _Process(plan.container_id, cell, copies, scratches)
 
@@ -138,7 +139,12 @@ class ProcessBackend:
 
     async def _start(self, plan: Plan, job: Job, scratches: Mapping[str, Path]) -> Cell:
         for attempt in (1, 2):
-            cell = Cell(plan, job, lambda: self._remove(job, scratches))
+            cell = Cell(
+                plan,
+                job,
+                on_gone=lambda: self._forget(job, scratches),
+                on_left=lambda: self._remove(job),
+            )
             self._cells[plan.container_id] = cell
             try:
                 await cell.start(self._nursery)
@@ -172,10 +178,12 @@ class ProcessBackend:
             entrypoint=self._entrypoint,
         )
 
-    def _remove(self, job: Job, scratches: Mapping[str, Path]) -> None:
+    def _forget(self, job: Job, scratches: Mapping[str, Path]) -> None:
         for scratch in scratches.values():
             clear_scratch(scratch)
         self._cells.pop(job.container_id, None)
+
+    def _remove(self, job: Job) -> None:
         task = asyncio.ensure_future(asyncio.to_thread(remove_tree, job.directory))
         self._removals.add(task)
         task.add_done_callback(self._removals.discard)

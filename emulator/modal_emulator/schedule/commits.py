@@ -93,13 +93,13 @@ class Commits:
 
         Returns what to wait for when something is being kept.
         """
-        self._containers.pop(container_id, None)
+        container = self._containers.pop(container_id, None)
         who = self._who.pop(container_id, None)
         keeping = []
         for key in [k for k in self._mounted if k[0] == container_id]:
             mounted = self._mounted.pop(key)
-            if abrupt and who is not None and self._keeps(mounted):
-                keeping.append(self._begin(self._keep(mounted, who("kill"))))
+            if abrupt and container and who and self._keeps(mounted):
+                keeping.append(self._begin(self._keep(container, mounted, who("kill"))))
             elif mounted.lock.locked():
                 self._begin(self._release(mounted))
             else:
@@ -265,11 +265,12 @@ class Commits:
         except NotFound:  # deleted meanwhile, and nothing to keep it in
             return False
 
-    async def _keep(self, mounted: _Mounted, by: Committer) -> None:
+    async def _keep(self, container: Container, mounted: _Mounted, by: Committer) -> None:
         """Commit in the container's place: it is gone, so nothing moves under the commit."""
         async with mounted.lock:
             try:
                 if not self._is_closing:
+                    await container.collect(mounted.point.volume_id)
                     await self._renew(mounted, by)
             except (EmulatorError, OSError) as error:
                 self._journal.add(

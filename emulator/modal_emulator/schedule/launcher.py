@@ -6,6 +6,7 @@ socket of its own), hands the plan to the backend, and brings what it prints and
 where that is kept.
 """
 
+import asyncio
 import codecs
 from collections.abc import Callable
 from functools import partial
@@ -181,8 +182,8 @@ class ContainerLauncher:
 
         return heard
 
-    def _exit(self, worker: Worker) -> Callable[[Exit], None]:
-        def left(ended: Exit) -> None:
+    def _exit(self, worker: Worker) -> "Callable[[Exit], asyncio.Future[list[None]] | None]":
+        def left(ended: Exit) -> "asyncio.Future[list[None]] | None":
             worker.leaving = True
             # In the middle of an input, and nobody asked for it: an `os._exit`, however clean.
             abrupt = not ended.clean or (bool(worker.inputs) and worker.ending is None)
@@ -191,6 +192,7 @@ class ContainerLauncher:
                 self._over(worker, ended)
             else:  # who hears of the end finds the volumes as the end left them
                 keeping.add_done_callback(lambda _: self._over(worker, ended))
+            return keeping
 
         return left
 
