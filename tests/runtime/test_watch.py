@@ -61,8 +61,11 @@ def test_version_1_has_no_hard_links(yard: Yard) -> None:
             print(attempt("/data/old.txt", "/data/new.txt")[0])
             open("/root/a", "w").close()
             print(attempt("/root/a", "/root/b"), sorted(os.listdir("/data")))
+            print(attempt("/only/a.txt", "/only/b.txt")[2])
 
-        run = await yard.run(script, Mount("vo-1", "/data", volume.view()))
+        only = yard.volume("only").layer(a_txt="a").view(read_only=True)
+        mounts = Mount("vo-1", "/data", volume.view()), Mount("vo-2", "/only", only)
+        run = await yard.run(script, *mounts)
         refused = "('PermissionError', 1, 'Operation not permitted', '/data/{}')"
         assert (await run.printed()).splitlines() == [
             refused.format("old.txt"),
@@ -71,6 +74,7 @@ def test_version_1_has_no_hard_links(yard: Yard) -> None:
             "FileNotFoundError",
             "FileExistsError",
             "linked ['new.txt', 'old.txt']",
+            "Read-only file system",
         ]
         await yard.close()
 

@@ -181,5 +181,5 @@ class Listener:
         self._send(_ANSWER.pack(id, 0, -error, 0))
 
     def _send(self, answer: bytes) -> None:
-        with suppress(FileNotFoundError):  # nobody waits for it any more
+        with suppress(OSError):  # nobody waits for it any more
             fcntl.ioctl(self._file, _SEND, answer)

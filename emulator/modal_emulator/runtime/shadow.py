@@ -84,7 +84,11 @@ def shadow_of(job: Job, needs: Sequence[str] = ()) -> Shadow:
         directory=str(job.shadow),
         prefixes=tuple(sorted(tops)),
         read_only=_places(mount for mount in job.mounts if mount.view.read_only),
-        unlinked=_places(mount for mount in job.mounts if mount.view.version == 1),
+        unlinked=_places(
+            mount
+            for mount in job.mounts
+            if mount.view.version == 1 and not mount.view.read_only  # which is said first
+        ),
         kept=tuple(need for need in needs if any(is_in(need, top) for top in tops)),
     )
 
