@@ -75,6 +75,19 @@ def test_a_kill_leaves_the_same_in_every_kind_of_container(
         session.close()
 
 
+def test_what_was_stored_through_memory_is_found_after_a_kill(
+    modal_emulator: Running,
+) -> None:
+    with killing.app.run():
+        killing.Desk().write.remote("a.txt", "old text")
+        killing.Desk().store.remote("a.txt", b"mid")
+        killing.Desk().commit.remote()
+        killing.Desk().store.remote("a.txt", b"new")
+        desk(modal_emulator).kill()
+    assert b"".join(killing.one.read_file("a.txt")) == b"mid text"
+    assert b"".join(killing.two.read_file("a.txt")) == b"new text"
+
+
 def test_running_out_of_memory_fails_the_call_and_keeps_what_was_committed(
     modal_emulator: Running,
 ) -> None:

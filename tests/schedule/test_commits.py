@@ -464,3 +464,18 @@ def test_what_was_stored_through_memory_is_told_until_a_commit_took_it(play, mon
         assert asked == [{1}, {1, 2}, set()]
 
     play(body)
+
+
+def test_after_a_kill_every_file_may_have_been_stored_into_through_memory(play, monkeypatch):
+    async def body(stage: Stage) -> None:
+        stage.mount(2, AfterKill.KEPT)
+        one, asked = stage.container("ta-1"), []
+        one.write("a.txt")
+        await one.commit()
+        real = stage.volumes.stage_still
+        monkeypatch.setattr(stage.volumes, "stage_still", lambda *a: asked.append(a[1]) or real(*a))
+        inode = (one.seen.changes / "a.txt").stat().st_ino
+        await stage.commits.ended("ta-1", abrupt=True)
+        assert asked == [{inode}]
+
+    play(body)

@@ -12,7 +12,9 @@ is finished, also when the caller goes away in the middle.
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from modal_emulator.ground.errors import Conflict, EmulatorError, NotFound
@@ -270,7 +272,10 @@ class Commits:
         async with mounted.lock:
             try:
                 if not self._is_closing:
-                    await container.collect(mounted.point.volume_id)
+                    with suppress(EmulatorError):  # what the kernel wrote needs no collecting
+                        await container.collect(mounted.point.volume_id)
+                    # Nobody is left to ask which files were stored into through memory.
+                    mounted.stored = await asyncio.to_thread(_inodes, mounted.checkout.changes)
                     await self._renew(mounted, by)
             except (EmulatorError, OSError) as error:
                 self._journal.add(
@@ -323,6 +328,10 @@ class Commits:
         if container_id is None or container_id not in self._containers:
             return None
         return self._mounted.get((container_id, volume_id))
+
+
+def _inodes(directory: Path) -> frozenset[int]:
+    return frozenset(path.lstat().st_ino for path in directory.rglob("*"))
 
 
 def _view(point: MountPoint, checkout: Checkout) -> View:
