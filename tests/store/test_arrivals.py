@@ -179,6 +179,14 @@ def test_an_archive_that_breaks_off_leaves_nothing(store):
     assert list((store.directory / "volumes" / volume).iterdir()) == []
 
 
+def test_paths_may_be_deep(store):
+    volume = store.volume()
+    deep = "/".join("d" * 1200)
+    bring(store, volume, (header(f"{deep}/f"), b"1"))
+    assert store.read(volume, f"{deep}/f") == b"1"
+    assert store.volumes.history(volume).head.tree.count == 1201
+
+
 def test_modes_are_kept(store):
     volume = store.volume()
     bring(store, volume, (header("a", mode=0o4751), b"1"), (header("p", tarfile.FIFOTYPE), b""))

@@ -96,11 +96,10 @@ class _Arrival:
 
     def _date_parent(self, parts: Parts) -> None:
         """Give the directory of a new name the present time, unless the archive tells its time."""
-        above = parts[:-1]
-        if parts and above not in self._dated and self._draft.seen.get(parts) is None:
-            self._dated.add(above)
-            self._date_parent(above)
-            self._draft.touch(above, self._now_ns)
+        while parts and parts[:-1] not in self._dated and self._draft.seen.get(parts) is None:
+            parts = parts[:-1]
+            self._dated.add(parts)
+            self._draft.touch(parts, self._now_ns)
 
 
 def _check_room(tree: Tree, parts: Parts, entry: Entry) -> None:

@@ -141,8 +141,11 @@ class Draft:
         return f"{self._make(parts[:-1])}/{parts[-1]}"
 
     def _make(self, parts: Parts) -> str:
-        room = self._rooms.get(parts)
-        if room is None:
-            room = self._rooms[parts] = self._place(parts)
+        depth = len(parts)
+        while (room := self._rooms.get(parts[:depth])) is None:
+            depth -= 1
+        # Step by step and not by recursion: paths may be deeper than Python's stack.
+        for end in range(depth + 1, len(parts) + 1):
+            room = self._rooms[parts[:end]] = f"{room}/{parts[end - 1]}"
             os.mkdir(room)  # noqa: PTH102
         return room
