@@ -185,6 +185,9 @@ def test_paths_may_be_deep(store):
     bring(store, volume, (header(f"{deep}/f"), b"1"))
     assert store.read(volume, f"{deep}/f") == b"1"
     assert store.volumes.history(volume).head.tree.count == 1201
+    store.volumes.delete(volume)  # pytest could not: it recurses
+    store.volumes.empty_trash()
+    assert not list((store.directory / "volumes").glob("*/*"))
 
 
 def test_modes_are_kept(store):
