@@ -11,6 +11,13 @@ DATA = Path("/data")
 FILES_PER_DIRECTORY = 1000
 
 
+def write(path: Path, size: int) -> None:
+    """Write a file of this size."""
+    with path.open("wb") as file:
+        for _ in range(size >> 20):
+            file.write(os.urandom(1 << 20))
+
+
 @app.function()
 def warm(number: int) -> int:
     """Answer from a container that is there already."""
@@ -47,3 +54,12 @@ def change_ten(commit: bool) -> None:
         (DATA / "0" / str(number)).write_bytes(os.urandom(100))
     if commit:
         volume.commit()
+
+
+@app.function(volumes={str(DATA): volume}, max_containers=1, timeout=1800)
+def large(size: int) -> None:
+    """Write one new file of this size, or with 0 commit what was written."""
+    if not size:
+        volume.commit()
+        return
+    write(DATA / "large", size)
