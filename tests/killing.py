@@ -115,9 +115,9 @@ def vanish(code: int) -> None:
 
 
 def _hold_out() -> None:
-    print("at work")
     while True:
         try:
+            print("at work")
             time.sleep(300)
         except KeyboardInterrupt:
             print("not yet")
