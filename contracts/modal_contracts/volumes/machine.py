@@ -23,6 +23,7 @@ PATHS = st.sampled_from(["a", "b", "a/a", "a/b", "b/a", "a/b/c"])
 BEFORE = st.sampled_from([(), ("a/a", "a/b/c", "b")])
 SIZES = st.sampled_from([1, 7, 40])
 MODES = st.sampled_from([0o600, 0o644, 0o755])
+THEN = st.sampled_from(["nothing", "commit", "reload"])
 NOWHERE = "nowhere/at-all"
 
 
@@ -58,50 +59,50 @@ class Containers(RuleBasedStateMachine):
 
     # ------------------------------------------------------------ in containers
 
-    @rule(who=WHO, path=PATHS, size=SIZES)
-    def write(self, who: int, path: str, size: int) -> None:
+    @rule(who=WHO, path=PATHS, size=SIZES, then=THEN)
+    def write(self, who: int, path: str, size: int, then: str) -> None:
         """Write a file from its beginning."""
-        self.change(who, "write", path, self.text(size))
+        self.change(who, "write", path, self.text(size), then=then)
 
-    @rule(who=WHO, path=PATHS, size=SIZES)
-    def append(self, who: int, path: str, size: int) -> None:
+    @rule(who=WHO, path=PATHS, size=SIZES, then=THEN)
+    def append(self, who: int, path: str, size: int, then: str) -> None:
         """Add to the end of a file."""
-        self.change(who, "append", path, self.text(size))
+        self.change(who, "append", path, self.text(size), then=then)
 
-    @rule(who=WHO, path=PATHS, size=st.sampled_from([0, 5, 60]))
-    def truncate(self, who: int, path: str, size: int) -> None:
+    @rule(who=WHO, path=PATHS, size=st.sampled_from([0, 5, 60]), then=THEN)
+    def truncate(self, who: int, path: str, size: int, then: str) -> None:
         """Give a file another size."""
-        self.change(who, "truncate", path, size)
+        self.change(who, "truncate", path, size, then=then)
 
-    @rule(who=WHO, old=PATHS, new=PATHS)
-    def rename(self, who: int, old: str, new: str) -> None:
+    @rule(who=WHO, old=PATHS, new=PATHS, then=THEN)
+    def rename(self, who: int, old: str, new: str, then: str) -> None:
         """Rename a file, a link or a directory."""
-        self.change(who, "rename", old, new)
+        self.change(who, "rename", old, new, then=then)
 
-    @rule(who=WHO, path=PATHS)
-    def remove(self, who: int, path: str) -> None:
+    @rule(who=WHO, path=PATHS, then=THEN)
+    def remove(self, who: int, path: str, then: str) -> None:
         """Remove a file or a link."""
-        self.change(who, "remove", path)
+        self.change(who, "remove", path, then=then)
 
-    @rule(who=WHO, path=PATHS)
-    def remove_tree(self, who: int, path: str) -> None:
+    @rule(who=WHO, path=PATHS, then=THEN)
+    def remove_tree(self, who: int, path: str, then: str) -> None:
         """Remove a directory with all that is in it."""
-        self.change(who, "remove_tree", path)
+        self.change(who, "remove_tree", path, then=then)
 
-    @rule(who=WHO, path=PATHS)
-    def make_directory(self, who: int, path: str) -> None:
+    @rule(who=WHO, path=PATHS, then=THEN)
+    def make_directory(self, who: int, path: str, then: str) -> None:
         """Make a directory."""
-        self.change(who, "make_directory", path)
+        self.change(who, "make_directory", path, then=then)
 
-    @rule(who=WHO, path=PATHS)
-    def symlink(self, who: int, path: str) -> None:
+    @rule(who=WHO, path=PATHS, then=THEN)
+    def symlink(self, who: int, path: str, then: str) -> None:
         """Make a link that leads nowhere."""
-        self.change(who, "symlink", path, NOWHERE)
+        self.change(who, "symlink", path, NOWHERE, then=then)
 
-    @rule(who=WHO, path=PATHS, mode=MODES)
-    def chmod(self, who: int, path: str, mode: int) -> None:
+    @rule(who=WHO, path=PATHS, mode=MODES, then=THEN)
+    def chmod(self, who: int, path: str, mode: int, then: str) -> None:
         """Give a file another mode."""
-        self.change(who, "chmod", path, mode)
+        self.change(who, "chmod", path, mode, then=then)
 
     @rule(who=WHO)
     def commit(self, who: int) -> None:
@@ -153,12 +154,16 @@ class Containers(RuleBasedStateMachine):
 
     # ------------------------------------------------------------ both, and compare
 
-    def change(self, who: int, name: str, *arguments: Any) -> None:
-        """Take a step in a container and in the model."""
+    def change(self, who: int, name: str, *arguments: Any, then: str) -> None:
+        """Take a step in a container and in the model, and commit or reload at once, or not."""
         self.count += 1
         refusal, seen = self.stage.take(self.which(who), name, *arguments)
         self.model.change(self.which(who), Step(name, arguments, self.count), bool(refusal))
         self.compare(who, seen)
+        if then == "commit":
+            self.commit(who)
+        elif then == "reload":
+            self.reload(who)
 
     def edit(self, name: str, *arguments: Any) -> None:
         """Take a step by the API and in the model."""
