@@ -9,6 +9,7 @@ import os
 import shutil
 import stat
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -90,10 +91,14 @@ class Copies:
         target = changes / path
         if was_below and os.path.lexists(target) and is_removal(target.lstat()):
             return
-        discard(target)
         if was_below:
+            # First: where a directory was removed and made again, its own removal is in the way.
             self._make_parents(path, place, changes)
+            discard(target)
             make_removal(target)
+        else:
+            with suppress(NotADirectoryError):
+                discard(target)
 
     def _copy(self, path: str, place: Path, changes: Path) -> None:
         self._make_parents(path, place, changes)
