@@ -128,6 +128,8 @@ class Emulator:
                 translator=Messages,
                 site_url=lambda: self._site.url,
             )
+            if self._directory is not None:
+                await asyncio.to_thread(self._around.backend.sweep)
             self._open_world()
             await self._site.start(self._host)
             port = await self._wire.listen(self._host, self._port)

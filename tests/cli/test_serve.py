@@ -78,6 +78,17 @@ def test_state_outlives_the_server(serve: Serve) -> None:
     assert second.ready["env"]["MODAL_TOKEN_SECRET"] == first.ready["env"]["MODAL_TOKEN_SECRET"]
 
 
+def test_containers_of_a_killed_server_leave_nothing(serve: Serve, tmp_path: Path) -> None:
+    server = serve("--state-dir", "state")
+    server.process.kill()
+    server.process.wait()
+    left = tmp_path / "state" / "containers" / "containers" / "ta-1" / "disk"
+    left.mkdir(parents=True)
+    (left / "file").write_text("x")
+    serve("--state-dir", "state")  # no container is started here
+    assert not left.parent.exists()
+
+
 def test_state_is_for_its_owner_and_not_for_the_repository(serve: Serve, tmp_path: Path) -> None:
     serve()
     state = tmp_path / ".modal-emulator"

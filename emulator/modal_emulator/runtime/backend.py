@@ -194,6 +194,10 @@ class Backend(Protocol):
         """One line for the user saying what this backend cannot do here, or an empty string."""
         ...
 
+    def sweep(self) -> None:
+        """Remove what is left of the containers of a server that was killed; slow."""
+        ...
+
     async def start(self, plan: Plan) -> Container:
         """
         Start a container; returns once it has been made, before user code ran.

@@ -99,6 +99,10 @@ class ProcessBackend:
             f"this machine lets no container mount ({why})"
         )
 
+    def sweep(self) -> None:
+        """Remove what is left of the containers of a server that was killed; slow."""
+        sweep(self._directory / "containers")
+
     async def warm(self) -> None:
         """Make the first start as quick as later ones."""
         async with self._preparing:
@@ -161,7 +165,7 @@ class ProcessBackend:
         return self._finding
 
     def _prepare(self) -> None:
-        sweep(self._directory / "containers")
+        self.sweep()
         _ = self.isolation
 
     def _job(self, plan: Plan) -> Job:
@@ -230,7 +234,10 @@ class _Process:
     async def collect(self, volume_id: str) -> frozenset[int]:
         """Bring what the container wrote into `changes`, or ask what was stored there unseen."""
         if self._copies is None:
-            answer = await self._cell.ask({"do": "collect", "volume_id": volume_id})
+            try:
+                answer = await self._cell.ask({"do": "collect", "volume_id": volume_id})
+            except EmulatorError:
+                return frozenset()  # it has ended, and with it all memory
             return frozenset(answer["stored"])
         await asyncio.to_thread(self._copies.collect, volume_id)
         return frozenset()
