@@ -138,6 +138,13 @@ def test_owners_do_not_survive(store, volume, box):
     assert (status.st_uid, status.st_gid, status.st_mode & 0o7777) == (0, 0, 0o4755)
 
 
+def test_extended_attributes_do_not_survive(store, volume, box):
+    one = box().write(a="1")
+    os.setxattr(one.checkout.changes / "a", "user.colour", b"red")
+    one.take_over()
+    assert os.listxattr(store.volumes.locate(volume, "a").path) == []
+
+
 def test_a_refused_commit_changes_nothing(make_store):
     store = make_store(on_disk=False, limits=VolumeLimits(v1_inodes=1))
     volume = store.volume()

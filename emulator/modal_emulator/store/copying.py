@@ -8,6 +8,7 @@ It knows files and entries, not layers.
 import errno
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from modal_emulator.ground.removal import dispose
@@ -76,8 +77,8 @@ def take_file(source: AnyPath, target: AnyPath, status: os.stat_result) -> Entry
     """
     Show a regular file that nobody will write to again at another path, without copying.
 
-    `status` is that of the source. The target gets the owner that a copy would have: whose a file
-    is does not survive a commit.
+    `status` is that of the source. The target gets what a copy would have: whose a file is does not
+    survive a commit, nor do its extended attributes.
 
     Raises:
         FileNotFoundError: there is no file of this name (any more).
@@ -88,6 +89,10 @@ def take_file(source: AnyPath, target: AnyPath, status: os.stat_result) -> Entry
         if error.errno not in _CANNOT_LINK:
             raise
         return copy_file(source, target)
+    with suppress(OSError):  # a file system that has none, or a file that may not be changed
+        for name in os.listxattr(target, follow_symlinks=False):
+            if name.startswith("user."):
+                os.removexattr(target, name, follow_symlinks=False)
     mode = stat.S_IMODE(status.st_mode)
     if (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid()):
         os.chown(target, os.geteuid(), os.getegid())
