@@ -334,7 +334,8 @@ def test_faults_that_did_not_happen_are_told(user: pytest.Pytester) -> None:
             assert shop.volume.listdir("/") == []
     """)
     result = user.runpytest_subprocess("-q")
-    result.assert_outcomes(passed=2, warnings=1)
+    result.assert_outcomes(passed=2)  # the SDK may warn besides, of an old Python say
+    assert result.stdout.str().count("FaultsLeft:") == 1
     result.stdout.fnmatch_lines(
         ["*FaultsLeft: planned and never met: listing_rate_limited('orders', times=1)"]
     )
