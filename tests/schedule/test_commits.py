@@ -291,6 +291,20 @@ def test_layers_are_merged_beside_the_commits(play):
     play(body, VolumeLimits(layers=6))
 
 
+def test_what_is_gone_is_deleted_beside_the_commits(play, tmp_path):
+    async def body(stage: Stage) -> None:
+        one = stage.container("ta-1")
+        gone = tmp_path / "volumes" / "trash" / "7"
+        gone.mkdir(parents=True)
+        (gone / "file").touch()
+        one.write("a.txt")
+        await one.commit()
+        await stage.commits.close()
+        assert not gone.exists()
+
+    play(body)
+
+
 def test_background_commits_come_at_their_interval(play):
     async def body(stage: Stage) -> None:
         class Dispatcher:

@@ -32,6 +32,8 @@ __all__ = ["LIGHT", "Commits", "MountPoint"]
 LIGHT = Budget(files=500, bytes=32 << 20)
 """What is copied sooner than a container can be stopped, its mount changed and let go on."""
 
+_SWEPT = 5000  # names that are deleted after a commit: many enough to come to an end
+
 
 @dataclass(frozen=True, slots=True)
 class MountPoint:
@@ -242,12 +244,12 @@ class Commits:
     def _publish(self, mounted: _Mounted, staged: Staged, by: Committer) -> None:
         self._let_pass(mounted, staged)
         self._volumes.publish(mounted.checkout, staged, by)
-        self._begin(self._merge(mounted.point.volume_id))
+        self._begin(self._tidy(mounted.point.volume_id))
 
     def _replace(self, mounted: _Mounted, staged: Staged, by: Committer, *, newest: bool) -> None:
         self._let_pass(mounted, staged)
         mounted.checkout = self._volumes.replace(mounted.checkout, staged, by, newest=newest)
-        self._begin(self._merge(mounted.point.volume_id))
+        self._begin(self._tidy(mounted.point.volume_id))
 
     def _let_pass(self, mounted: _Mounted, staged: Staged) -> None:
         """Ask whether this commit is to fail; what is in it then stays pending."""
@@ -287,13 +289,14 @@ class Commits:
             finally:
                 self._volumes.release(mounted.checkout)
 
-    async def _merge(self, volume_id: str) -> None:
-        """Merge layers beside the commits, so that no commit has to wait for it."""
+    async def _tidy(self, volume_id: str) -> None:
+        """Merge layers, and delete some of what is gone, so that no commit has to wait for it."""
         if volume_id in self._merging:
             return
         self._merging.add(volume_id)
         try:
             await self._merge_if_due(volume_id)
+            await asyncio.to_thread(self._volumes.empty_trash, _SWEPT)
         except NotFound:
             pass  # deleted meanwhile
         except OSError as error:  # such as a full disk; the next commit tries again

@@ -54,7 +54,6 @@ class Views:
         Raises:
             Heavy: it is more than the budget.
         """
-        self._lines.trash.empty(most=500)  # so that none of many commits waits for long
         current, line = self._held(checkout)
         draft = Draft(line.shelf.workroom(), current.seen, budget=budget)
         try:

@@ -6,6 +6,7 @@ written of `checkout` and `edits`; here these are brought together so that bytes
 before the one transaction that makes them a version. It knows no container and no protocol.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -312,13 +313,9 @@ class Volumes:
         merging.line.abandon_merge(merging)
         self._lines.let_go(merging.line)
 
-    def empty_trash(self) -> None:
-        """
-        Delete the files of what is gone; slow, and safe in any thread.
-
-        Nobody has to: each commit deletes a little.
-        """
-        self._lines.trash.empty()
+    def empty_trash(self, most: float = math.inf) -> None:
+        """Delete about so many files of what is gone; slow, and safe in any thread."""
+        self._lines.trash.empty(most)
 
     # ---------------------------------------------------------------- inside
 
