@@ -1,4 +1,6 @@
 import asyncio
+import mmap
+import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from modal_emulator.schedule.after_kill import AfterKill
 from modal_emulator.schedule.background import commit_in_background
 from modal_emulator.schedule.commits import LIGHT, Commits, MountPoint
 from modal_emulator.schedule.faults import Fault, Faults
+from modal_emulator.store import changes
 from modal_emulator.store.content import Content
 from modal_emulator.store.environments import Environments
 from modal_emulator.store.history import Committer, Record
@@ -480,16 +483,38 @@ def test_what_was_stored_through_memory_is_told_until_a_commit_took_it(play, mon
     play(body)
 
 
-def test_after_a_kill_every_file_may_have_been_stored_into_through_memory(play, monkeypatch):
+def test_after_a_kill_what_was_known_to_be_mapped_is_compared(play):
     async def body(stage: Stage) -> None:
         stage.mount(2, AfterKill.KEPT)
-        one, asked = stage.container("ta-1"), []
-        one.write("a.txt")
+        one = stage.container("ta-1")
+        one.write("a.txt", "old")
+        path = one.seen.changes / "a.txt"
+        one.stored = frozenset({path.stat().st_ino})
         await one.commit()
-        real = stage.volumes.stage_still
-        monkeypatch.setattr(stage.volumes, "stage_still", lambda *a: asked.append(a[1]) or real(*a))
-        inode = (one.seen.changes / "a.txt").stat().st_ino
+        stamps = path.stat()
+        with path.open("r+b") as file:
+            mmap.mmap(file.fileno(), 3)[:] = b"new"
+        os.utime(path, ns=(stamps.st_atime_ns, stamps.st_mtime_ns))
         await stage.commits.ended("ta-1", abrupt=True)
-        assert asked == [{inode}]
+        assert stage.volumes.locate(stage.volume_id, "a.txt").path.read_text() == "new"
+
+    play(body)
+
+
+def test_after_a_kill_only_what_is_new_is_kept(play, monkeypatch):
+    """What the container had committed before may have been overwritten by others since."""
+    monkeypatch.setattr(changes, "_RACY_NS", -(1 << 62))
+
+    async def body(stage: Stage) -> None:
+        stage.mount(2, AfterKill.KEPT)
+        one, two = stage.container("ta-1"), stage.container("ta-2")
+        one.write("a.txt", "from one")
+        await one.commit()
+        two.write("a.txt", "from two, later")
+        await two.commit()
+        one.write("b.txt")
+        await stage.commits.ended("ta-1", abrupt=True)
+        assert stage.listing() == ["a.txt", "b.txt"]
+        assert stage.volumes.locate(stage.volume_id, "a.txt").path.read_text() == "from two, later"
 
     play(body)

@@ -14,7 +14,6 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from modal_emulator.ground.errors import Conflict, EmulatorError, NotFound
@@ -276,8 +275,9 @@ class Commits:
                 if not self._is_closing:
                     with suppress(EmulatorError):  # what the kernel wrote needs no collecting
                         await container.collect(mounted.point.volume_id)
-                    # Nobody is left to ask which files were stored into through memory.
-                    mounted.stored = await asyncio.to_thread(_inodes, mounted.checkout.changes)
+                    # Nobody is left to ask which files were stored into through memory. Those
+                    # known to be are compared anyway; taking all others for changed would
+                    # overwrite what others have committed since.
                     await self._renew(mounted, by)
             except (EmulatorError, OSError) as error:
                 self._journal.add(
@@ -331,10 +331,6 @@ class Commits:
         if container_id is None or container_id not in self._containers:
             return None
         return self._mounted.get((container_id, volume_id))
-
-
-def _inodes(directory: Path) -> frozenset[int]:
-    return frozenset(path.lstat().st_ino for path in directory.rglob("*"))
 
 
 def _view(point: MountPoint, checkout: Checkout) -> View:

@@ -19,7 +19,7 @@ from modal_emulator.runtime.backend import Exit
 from modal_emulator.schedule.calls import Calls, Input, Outcome, State, Status
 from modal_emulator.schedule.endings import Endings
 from modal_emulator.schedule.pulse import Pulse
-from modal_emulator.schedule.worker import RESTARTS, Ending, Launcher, Worker
+from modal_emulator.schedule.worker import RESTARTS, WORDLESS, Ending, Launcher, Worker
 from modal_emulator.store.apps import Function
 
 __all__ = ["Pool", "PoolLimits"]
@@ -123,6 +123,8 @@ class Pool:
                     worker.leaving = True
                     return None
                 await self._pulse.wait(max(left, 1.0))
+            if worker.ending in WORDLESS:
+                await worker.gone.wait()  # a word now would let it run its exit handlers
             return None
         finally:
             worker.asking = False

@@ -18,7 +18,7 @@ from modal_emulator.schedule.pulse import Pulse
 if TYPE_CHECKING:
     from modal_emulator.schedule.pool import Pool
 
-__all__ = ["RESTARTS", "Ending", "Launcher", "Worker"]
+__all__ = ["RESTARTS", "WORDLESS", "Ending", "Launcher", "Worker"]
 
 
 class Ending(Enum):
@@ -42,6 +42,8 @@ RESTARTS = frozenset(
         Ending.TIMED_OUT,
     }
 )
+
+WORDLESS = frozenset({Ending.KILLED, Ending.OUT_OF_MEMORY})
 
 
 @dataclass(slots=True)
