@@ -1,0 +1,35 @@
+"""
+Which container the running code belongs to.
+
+A context variable says it: set in a container's main thread, it goes along with the SDK's calls,
+blocking or not, onto the SDK's own thread, and with every task that is made on the way. Threads
+that user code starts get it from `threads`. Code of the test itself runs in no container.
+"""
+
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["HERE", "Here", "here"]
+
+
+@dataclass(slots=True, eq=False)
+class Here:
+    """A container, as the code that runs in it meets it."""
+
+    container_id: str
+    environment: dict[str, str] = field(repr=False)
+    """What `os.environ` shows to its code; changes stay in the container."""
+    on_output: Callable[[int, bytes], None]
+    """Takes what is written to its standard output (1) or error (2); from any thread."""
+    manager: Any = None
+    """What the SDK finds as its `_ContainerIOManager._singleton` in this container."""
+
+
+HERE: ContextVar[Here | None] = ContextVar("modal_emulator_here", default=None)
+
+
+def here() -> Here | None:
+    """Return the container that the caller runs in, or None outside of any."""
+    return HERE.get()
