@@ -28,6 +28,7 @@ FLOORS = {
     "schedule": 4,
     "world": 5,
     "volume": 6,
+    "inline": 7,
     "rpc": 6,
     "web": 6,
     "handles": 6,
@@ -59,9 +60,9 @@ FORBIDDEN_NAMES = {
 
 # Where a foreign package may be imported; a word is a floor's room or a whole module path.
 ONLY_IN = {
-    "google": ("rpc", "runtime"),
+    "google": ("inline", "rpc", "runtime"),
     "grpclib": ("rpc", "emulator"),
-    "modal_proto": ("rpc", "runtime"),
+    "modal_proto": ("inline", "rpc", "runtime"),
     "aiohttp": ("web", "emulator"),
     "click": ("cli",),
     "rich": ("cli",),

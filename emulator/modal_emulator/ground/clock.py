@@ -6,9 +6,18 @@ Everything that waits or stamps asks a `Clock`; only this room touches the syste
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Protocol
 
-__all__ = ["Clock", "SystemClock", "adopt_time_zone", "breathe", "rest"]
+__all__ = [
+    "Clock",
+    "SystemClock",
+    "adopt_time_zone",
+    "breathe",
+    "monotonic",
+    "replace_sleep",
+    "rest",
+]
 
 
 class Clock(Protocol):
@@ -48,3 +57,21 @@ async def breathe() -> None:
 def rest(seconds: float) -> None:
     """Wait in a process that has no loop, for the machine and not for an event of the story."""
     time.sleep(seconds)
+
+
+def monotonic() -> float:
+    """Return the machine's seconds since some instant, for spans of waiting only."""
+    return time.monotonic()
+
+
+def replace_sleep(
+    replacement: Callable[[Callable[[float], None]], Callable[[float], None]],
+) -> Callable[[], None]:
+    """Put what `replacement` makes of `time.sleep` in its place; returns what takes it back."""
+    original = time.sleep
+    time.sleep = replacement(original)  # type: ignore[assignment]
+
+    def take_back() -> None:
+        time.sleep = original
+
+    return take_back

@@ -1,0 +1,46 @@
+"""
+Breaking into Python code that runs on another thread.
+
+A process is interrupted by a signal, which ends a sleep and a read at once. A thread can only be
+given an exception that it meets at its next line of Python: code that waits in C, say for a lock,
+meets it when the wait is over. `time.sleep`, where most code that is interrupted stands, therefore
+waits in short pieces inside containers.
+"""
+
+import ctypes
+from collections.abc import Callable
+from functools import wraps
+
+from modal_emulator.ground.clock import monotonic, replace_sleep
+from modal_emulator.runtime.inline.here import here
+
+__all__ = ["Abandoned", "break_in", "sleep_in_pieces"]
+
+_PIECE = 0.02  # seconds; what an interrupted sleep may take longer
+
+
+class Abandoned(BaseException):
+    """The container was taken away under the code that ran in it."""
+
+
+def break_in(thread: int, error: type[BaseException]) -> None:
+    """Have a thread, known by `threading.get_ident`, raise this at its next line of Python."""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(error))
+
+
+def sleep_in_pieces() -> Callable[[], None]:
+    """Have `time.sleep` wait in pieces inside containers; returns what takes that back."""
+
+    def in_pieces(original: Callable[[float], None]) -> Callable[[float], None]:
+        @wraps(original)
+        def sleep(seconds: float, /) -> None:
+            if here() is None or not isinstance(seconds, (int, float)) or seconds <= _PIECE:
+                return original(seconds)
+            end = monotonic() + seconds
+            while (left := end - monotonic()) > 0:
+                original(min(left, _PIECE))
+            return None
+
+        return sleep
+
+    return replace_sleep(in_pieces)

@@ -1,0 +1,205 @@
+"""
+Between a container's thread and the server: inputs come, results go, on the server's event loop.
+
+Everything here runs on that loop but the methods that say so. A message is handed over as it is,
+without a wire: the container speaks to the same handlers as any other.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from typing import Any
+
+from google.protobuf.message import Message
+from modal_proto import api_pb2
+
+from modal_emulator.ground.clock import Clock
+from modal_emulator.ground.errors import EmulatorError
+from modal_emulator.inline.job import Answer, Job, output_item
+from modal_emulator.inline.private import private
+from modal_emulator.inline.service import Callee
+from modal_emulator.rpc.compat import has, known
+
+__all__ = ["Ask", "Post"]
+
+LOG = logging.getLogger("modal_emulator")
+_AT_ONCE = 20  # outputs in one message, as the SDK sends them
+
+Ask = Callable[[str, Message], Awaitable[Any]]
+"""Sends a request by the RPC's name and returns the reply."""
+
+
+class Post:
+    """One container's correspondence."""
+
+    def __init__(
+        self,
+        arguments: api_pb2.ContainerArguments,
+        ask: Ask,
+        clock: Clock,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self._arguments = arguments
+        self._ask = ask
+        self._clock = clock
+        self._loop = loop
+        self._running: set[asyncio.Task[Any]] = set()
+        self._deliveries: set[asyncio.Task[Any]] = set()
+        definition = arguments.function_def
+        most = definition.max_concurrent_inputs or 1
+        self._slots = asyncio.Semaphore(most)
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The server's event loop."""
+        return self._loop
+
+    # ------------------------------------------------------- from the container's threads
+
+    def open(
+        self,
+        callees: Mapping[str, Callee],
+        arrive: Callable[[Job | None], None],
+        cancel: Callable[[str], None],
+    ) -> None:
+        """Begin to ask for inputs; `arrive` gets each on the loop, and None when no more come."""
+        self._begin(self._running, self._feed(callees, arrive))
+        self._begin(self._running, self._listen(cancel))
+
+    def deliver(self, job: Job, answers: Sequence[Answer]) -> None:
+        """Bring the results home; returns at once."""
+        self._begin(self._deliveries, self._deliver(job, answers))
+
+    def wait(self, work: Coroutine[Any, Any, Any]) -> Any:
+        """Have this done on the loop, and return when it is."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    def stop_asking(self) -> None:
+        """Ask for no more inputs, and hear of no more cancellations."""
+        self._loop.call_soon_threadsafe(lambda: [task.cancel() for task in self._running])
+
+    # ------------------------------------------------------- on the loop
+
+    async def give(self, job: Job, index: int, data: bytes) -> None:
+        """Hand over what a generator gave, the first with index 1."""
+        data_format: Any = job.output_format
+        chunk = api_pb2.DataChunk(
+            data_format=data_format, index=index, **await _placed(data, "data")
+        )
+        await self._ask(
+            "FunctionCallPutDataOut",
+            known(
+                api_pb2.FunctionCallPutDataRequest,
+                function_call_id=job.call_id,
+                data_chunks=[chunk],
+            ),
+        )
+
+    async def fail(self, failure: Answer) -> None:
+        """Say that the container could not begin."""
+        result = api_pb2.GenericResult(**failure.fields, **await _placed(failure.data, "data"))
+        await self._ask("TaskResult", api_pb2.TaskResultRequest(result=result))
+
+    async def commit(self) -> None:
+        """Commit the volumes, as the SDK does when a container ends."""
+        mounts = self._arguments.function_def.volume_mounts
+        requests = [
+            api_pb2.VolumeCommitRequest(volume_id=mount.volume_id)
+            for mount in mounts
+            if mount.allow_background_commits
+        ]
+        results = await asyncio.gather(
+            *(self._ask("VolumeCommit", request) for request in requests), return_exceptions=True
+        )
+        for request, result in zip(requests, results, strict=True):
+            if isinstance(result, Exception):
+                LOG.error("the commit at the end of %s failed: %s", request.volume_id, result)
+
+    async def delivered(self) -> None:
+        """Return once everything that was to be delivered is."""
+        while self._deliveries:
+            await asyncio.wait(self._deliveries)
+
+    async def _feed(
+        self, callees: Mapping[str, Callee], arrive: Callable[[Job | None], None]
+    ) -> None:
+        definition = self._arguments.function_def
+        batch = definition.batch_max_size
+        request = api_pb2.FunctionGetInputsRequest(
+            function_id=self._arguments.function_id,
+            batch_max_size=batch,
+            batch_linger_ms=definition.batch_linger_ms,
+        )
+        single = definition.max_inputs == 1 or getattr(definition, "single_use_containers", False)
+        try:
+            while True:
+                await self._slots.acquire()
+                items = (await self._ask("FunctionGetInputs", request)).inputs
+                if not items or items[0].kill_switch:
+                    return
+                await asyncio.gather(*(_fetch(item.input) for item in items))
+                callee = callees[items[0].input.method_name]
+                arrive(Job(items, callee, batch > 0, self._clock.now()))
+                if single or items[-1].input.final_input:
+                    return
+        except EmulatorError as error:
+            LOG.debug("%s gets no more inputs: %s", self._arguments.task_id, error)
+        finally:
+            arrive(None)
+
+    async def _listen(self, cancel: Callable[[str], None]) -> None:
+        request = api_pb2.ContainerHeartbeatRequest(canceled_inputs_return_outputs_v2=True)
+        while True:
+            try:
+                reply = await self._ask("ContainerHeartbeat", request)
+            except EmulatorError:
+                return  # the server does not know the container any more
+            if has(reply, "cancel_input_event"):
+                for input_id in reply.cancel_input_event.input_ids:
+                    cancel(input_id)
+
+    async def _deliver(self, job: Job, answers: Sequence[Answer]) -> None:
+        try:
+            outputs = [
+                output_item(job, item, result, self._clock, **await _placed(result.data, "data"))
+                for item, result in zip(job.items, answers, strict=True)
+            ]
+            for start in range(0, len(outputs), _AT_ONCE):
+                some = outputs[start : start + _AT_ONCE]
+                await self._ask(
+                    "FunctionPutOutputs", api_pb2.FunctionPutOutputsRequest(outputs=some)
+                )
+        except EmulatorError as error:
+            LOG.debug("a result of %s was not taken: %s", self._arguments.task_id, error)
+        finally:
+            self._slots.release()
+
+    def _begin(self, tasks: set[asyncio.Task[Any]], work: Coroutine[Any, Any, Any]) -> None:
+        """From any thread: run this on the loop, in the context of the caller."""
+
+        def begin() -> None:
+            task = self._loop.create_task(work)
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+
+        self._loop.call_soon_threadsafe(begin)
+
+
+async def _stub() -> Any:
+    client = await private("modal.client", "_Client").from_env()
+    return getattr(client, "_stub", None) or client.stub  # its name before SDK 1.3
+
+
+async def _fetch(message: Any) -> None:
+    """Put the arguments into the input where it only names a blob."""
+    if message.WhichOneof("args_oneof") == "args_blob_id":
+        download = private("modal._utils.blob_utils", "blob_download")
+        message.args = await download(message.args_blob_id, await _stub())
+
+
+async def _placed(data: bytes, name: str) -> dict[str, Any]:
+    """Return the field that holds these bytes, or names the blob where they are."""
+    if len(data) > private("modal._utils.blob_utils", "MAX_OBJECT_SIZE_BYTES"):
+        upload = private("modal._utils.blob_utils", "blob_upload")
+        return {f"{name}_blob_id": await upload(data, await _stub())}
+    return {name: data}

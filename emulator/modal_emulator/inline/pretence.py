@@ -1,0 +1,97 @@
+"""
+What the SDK tells user code about where it runs, in containers of threads.
+
+The SDK keeps one container per process in `_ContainerIOManager._singleton` and its like, and asks
+there for `modal.is_local()`, `modal.interact()` and the input concurrency. Where it asks, a
+stand-in answers for the container that the caller runs in.
+"""
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+from modal_proto import api_pb2
+
+from modal_emulator.inline.breaking import sleep_in_pieces
+from modal_emulator.inline.post import Ask
+from modal_emulator.rpc.compat import known
+from modal_emulator.runtime.inline.here import here
+
+__all__ = ["Manager", "pretend"]
+
+# Where the SDK looks, in releases from 1.0.0 to 1.6.4; what a release lacks is left out.
+_PLACES = {
+    "modal._runtime.execution_context": ("_ContainerIOManager", "_TaskLifecycleManager"),
+    "modal.experimental": ("_ContainerIOManager",),
+}
+
+
+class Manager:
+    """Stands for the SDK's manager of one container."""
+
+    def __init__(self, arguments: api_pb2.ContainerArguments, ask: Ask) -> None:
+        self.task_id = arguments.task_id
+        self.function_id = arguments.function_id
+        self.function_def = arguments.function_def
+        self._ask = ask
+
+    async def interact(self, from_breakpoint: bool = False) -> None:
+        """Refuse, as the SDK does where no terminal was asked for."""
+        from modal.exception import InvalidError
+
+        trigger = "breakpoint()" if from_breakpoint else "modal.interact()"
+        raise InvalidError(f"Cannot use {trigger} without running Modal in interactive mode.")
+
+    def get_input_concurrency(self) -> int:
+        """Return how many inputs the container takes at once."""
+        return self.function_def.max_concurrent_inputs or 1
+
+    def set_input_concurrency(self, concurrency: int) -> None:
+        """Refuse: the inline runtime takes as many inputs at once as the function says."""
+        raise NotImplementedError(
+            "modal-emulator's inline runtime does not change the input concurrency of a running "
+            "container; runtime 'process' does"
+        )
+
+    async def stop_fetching_inputs(self) -> None:
+        """Take no more inputs after those at hand."""
+        request = known(api_pb2.ContainerStopRequest, task_id=self.task_id, graceful=True)
+        await self._ask("ContainerStop", request)
+
+
+class _Standing:
+    """What the SDK finds where it keeps a class with a singleton."""
+
+    def __init__(self, original: Any) -> None:
+        self._original = original
+
+    @property
+    def _singleton(self) -> Any:
+        container = here()
+        return self._original._singleton if container is None else container.manager
+
+    def __getattr__(self, name: str) -> Any:
+        container = here()
+        return getattr(self._original if container is None else container.manager, name)
+
+
+def pretend() -> Callable[[], None]:
+    """Put the stand-ins in their places; returns what takes them away again."""
+    takers = [sleep_in_pieces()]
+    for module_name, names in _PLACES.items():
+        module = importlib.import_module(module_name)
+        for name in names:
+            if hasattr(module, name):
+                takers.append(_stand_in(module, name))
+
+    def take_away() -> None:
+        for take in reversed(takers):
+            take()
+
+    return take_away
+
+
+def _stand_in(module: Any, name: str) -> Callable[[], None]:
+    original = getattr(module, name)
+    setattr(module, name, _Standing(original))
+    return lambda: setattr(module, name, original)

@@ -1,0 +1,153 @@
+"""
+The program of a container of threads: what the SDK's entrypoint does in a process of its own.
+
+The order is the SDK's ([sdk] _runtime/user_code_imports.py): find or make the user's object, enter,
+work on inputs, exit, commit the volumes. What fails before the first input is told as the failure
+of the container, and the container then ends without an error of its own.
+"""
+
+import asyncio
+import inspect
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from modal_proto import api_pb2
+
+from modal_emulator.ground.clock import Clock
+from modal_emulator.ground.errors import EmulatorError
+from modal_emulator.inline.breaking import Abandoned, break_in
+from modal_emulator.inline.job import PICKLE, failure_of
+from modal_emulator.inline.post import Ask, Post
+from modal_emulator.inline.pretence import Manager
+from modal_emulator.inline.service import Service, open_service
+from modal_emulator.inline.work import Work, without_ours
+from modal_emulator.runtime.backend import Plan
+from modal_emulator.runtime.inline.here import Here
+
+__all__ = ["SdkProgram"]
+
+
+class _Told(Exception):
+    """User code failed before the first input, and the server knows it."""
+
+
+class SdkProgram:
+    """Runs the inputs of one container with the SDK's parts."""
+
+    def __init__(
+        self, plan: Plan, here: Here, ask: Ask, clock: Clock, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self._arguments = api_pb2.ContainerArguments.FromString(plan.arguments)
+        self._post = Post(self._arguments, ask, clock, loop)
+        self._user_loop = asyncio.new_event_loop()
+        self._work = Work(self._post, self._arguments.task_id, self._user_loop)
+        self._thread = 0
+        self._lock = threading.Lock()
+        self._leaving = False
+        here.environment["MODAL_IS_REMOTE"] = "1"
+        here.manager = Manager(self._arguments, ask)
+
+    def run(self) -> int:
+        """Work until told to leave; returns 0, as the SDK's entrypoint does when all is told."""
+        self._thread = threading.get_ident()
+        try:
+            self._serve()
+        except (_Told, KeyboardInterrupt):
+            pass
+        except Abandoned:
+            return 1
+        finally:
+            with self._lock:
+                self._leaving = True
+            self._post.stop_asking()
+        try:
+            self._post.wait(self._post.delivered())
+            self._post.wait(self._post.commit())
+            self._close_loop()
+        except (Abandoned, EmulatorError):
+            return 1
+        return 0
+
+    def interrupt(self) -> None:
+        """End in order; user code that runs meets a KeyboardInterrupt or is cancelled."""
+        with self._lock:
+            if self._leaving:
+                return  # exit handlers are not interrupted
+            self._leaving = True
+        self._work.interrupt()
+        if self._entering:
+            break_in(self._thread, KeyboardInterrupt)
+
+    def abandon(self) -> None:
+        """Break off user code wherever Python can."""
+        with self._lock:
+            self._leaving = True
+        self._work.abandon()
+        if self._thread:
+            break_in(self._thread, Abandoned)
+
+    _entering = False
+
+    def _serve(self) -> None:
+        definition = self._arguments.function_def
+        service = self._entered()
+        try:
+            self._post.open(service.callees, self._work.arrive, self._work.cancel)
+            if (definition.max_concurrent_inputs or 1) > 1:
+                self._work.many_at_once()
+            else:
+                self._work.one_by_one()
+        finally:
+            with self._lock:
+                self._leaving = True
+            self._telling(lambda: self._call(service.exit))
+
+    def _entered(self) -> Service:
+        made: list[Service] = []
+
+        def enter() -> None:
+            made.append(open_service(self._arguments))
+            self._call(made[0].enter)
+
+        self._entering = True
+        try:
+            self._telling(enter)
+        finally:
+            self._entering = False
+        return made[0]
+
+    def _call(self, functions: Iterable[Callable[..., Any]]) -> None:
+        for function in functions:
+            # Old code may take the three arguments of `__exit__`.
+            arguments = (None, None, None) if inspect.signature(function).parameters else ()
+            result = function(*arguments)
+            if inspect.iscoroutine(result):
+                self._user_loop.run_until_complete(result)
+
+    def _telling(self, work: Callable[[], None]) -> None:
+        """
+        Do this, and tell the server if it fails.
+
+        Raises:
+            KeyboardInterrupt: it was interrupted.
+        """
+        try:
+            work()
+        except (KeyboardInterrupt, Abandoned):
+            raise
+        except BaseException as error:
+            error.__traceback__ = without_ours(error.__traceback__)
+            traceback.print_exception(type(error), error, error.__traceback__, file=sys.stderr)
+            failure = failure_of(error, self._arguments.task_id, PICKLE)
+            self._post.wait(self._post.fail(failure))
+            raise _Told from None
+
+    def _close_loop(self) -> None:
+        for task in asyncio.all_tasks(self._user_loop):
+            task.cancel()
+        self._user_loop.run_until_complete(self._user_loop.shutdown_asyncgens())
+        self._user_loop.run_until_complete(self._user_loop.shutdown_default_executor())
+        self._user_loop.close()

@@ -1,0 +1,116 @@
+"""
+What a container offers to be called, and what it does before and after.
+
+For a function that is the function; for a class an object of it, its methods, and the functions
+marked with `enter` and `exit`.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from modal_proto import api_pb2
+
+from modal_emulator.ground.errors import NotBuilt
+from modal_emulator.inline.finding import Found, base_id, find
+from modal_emulator.inline.private import client, outward, private
+
+__all__ = ["Callee", "Service", "open_service"]
+
+_FORMATS = (api_pb2.DATA_FORMAT_PICKLE, getattr(api_pb2, "DATA_FORMAT_CBOR", 0))
+
+
+@dataclass(frozen=True, slots=True)
+class Callee:
+    """One thing that inputs are for."""
+
+    function: Callable[..., Any]
+    is_async: bool
+    is_generator: bool
+    formats: Sequence[int]
+    """The data formats that it may answer in; the caller's own, if it is among them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """Everything that one container runs."""
+
+    callees: dict[str, Callee]
+    """By the name of the method; a function has the empty name."""
+    enter: tuple[Callable[..., Any], ...] = ()
+    exit: tuple[Callable[..., Any], ...] = ()
+
+
+def open_service(arguments: api_pb2.ContainerArguments) -> Service:
+    """
+    Find the user's code, and for a class make its object.
+
+    Raises:
+        NotFound: the code is not in this process.
+        NotBuilt: it is of a kind that does not run in threads yet.
+        Exception: whatever the class's constructor raises.
+    """
+    definition, found = arguments.function_def, find(arguments)
+    if definition.webhook_config.type:
+        raise NotBuilt("web functions are not built yet")
+    if found.cls is not None:
+        return _of_class(arguments, found)
+    assert found.function is not None
+    is_generator = definition.function_type == api_pb2.Function.FUNCTION_TYPE_GENERATOR
+    return Service({"": _callee(found.function, is_generator, definition)})
+
+
+def _of_class(arguments: api_pb2.ContainerArguments, found: Found) -> Service:
+    definition, cls = arguments.function_def, _hydrated(arguments, found.cls)
+    user_object = _object(arguments, cls)
+    callees = {}
+    for name, partial in cls._get_partial_functions().items():
+        webhook = partial.params.webhook_config
+        if webhook is not None and webhook.type:
+            raise NotBuilt("web functions are not built yet")
+        method = partial.raw_f.__get__(user_object)
+        described = definition.method_definitions[name]
+        callees[name] = _callee(method, bool(partial.params.is_generator), described)
+
+    def marked(*flags: Any) -> tuple[Callable[..., Any], ...]:
+        groups = (find_marked(user_object, flag).values() for flag in flags)
+        return tuple(each for group in groups for each in group)
+
+    find_marked = private("modal._partial_function", "_find_callables_for_obj")
+    flags = private("modal._partial_function", "_PartialFunctionFlags")
+    entering = marked(flags.ENTER_PRE_SNAPSHOT, flags.ENTER_POST_SNAPSHOT)
+    return Service(callees, entering, marked(flags.EXIT))
+
+
+def _hydrated(arguments: api_pb2.ContainerArguments, cls: Any) -> Any:
+    """Return the SDK's class for a plain one that was not decorated where it stands."""
+    if not isinstance(cls, type):
+        return cls
+    function_id = base_id(arguments)
+    (data,) = (o for o in arguments.app_layout.objects if o.object_id == function_id)
+    kind, classes = private("modal._functions", "_Function"), private("modal.cls", "_Cls")
+    service = kind._new_hydrated(function_id, client(), data.function_handle_metadata)
+    make = getattr(classes, "_from_local", None) or classes.from_local  # its name before SDK 1.5
+    made = make(cls, private("modal.app", "_App")(), service)
+    name = arguments.function_def.function_name.removesuffix(".*")
+    class_id = arguments.app_layout.class_ids[name]
+    made._hydrate(class_id, client(), api_pb2.ClassHandleMetadata())
+    return made
+
+
+def _object(arguments: api_pb2.ContainerArguments, cls: Any) -> Any:
+    """Make the user's object, a fresh one for each container."""
+    args: Any = ()
+    kwargs: Any = {}
+    if arguments.serialized_params:
+        read = private("modal._serialization", "deserialize_params")
+        args, kwargs = read(arguments.serialized_params, arguments.function_def, client())
+    handle = outward(cls)(*args, **kwargs)
+    handle._entered = True  # or `.local()` would call the functions marked with `enter` again
+    return handle._cached_user_cls_instance()
+
+
+def _callee(function: Callable[..., Any], is_generator: bool, described: Any) -> Callee:
+    is_async = private("modal._utils.function_utils", "is_async")
+    formats = tuple(getattr(described, "supported_output_formats", ())) or _FORMATS
+    return Callee(function, is_async(function), is_generator, formats)
