@@ -117,8 +117,8 @@ class Plan:
     files: tuple[Path, ...]
     """Read-only trees laid over `/`, the first on top: local code and image files."""
     working_directory: str
-    socket: Path
-    """The unix socket on which the server answers this container."""
+    socket: Path | None
+    """The unix socket on which the server answers this container, if the backend wants one."""
     on_output: Callable[[int, bytes], None]
     """Called on the event loop with 1 or 2 and what was written there."""
     on_sync: Callable[[str], Awaitable[None]]
@@ -192,6 +192,11 @@ class Backend(Protocol):
     @property
     def notice(self) -> str:
         """One line for the user saying what this backend cannot do here, or an empty string."""
+        ...
+
+    @property
+    def by_socket(self) -> bool:
+        """Whether its containers call the server through a socket of their own."""
         ...
 
     def sweep(self) -> None:

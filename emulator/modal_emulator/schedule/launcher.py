@@ -95,7 +95,8 @@ class ContainerLauncher:
     async def launch(self, worker: Worker) -> Container:
         """Start a container for this worker."""
         function = worker.pool.function
-        socket = await self._door.open(worker.container_id)
+        by_socket = self._backend.by_socket
+        socket = await self._door.open(worker.container_id) if by_socket else None
         try:
             plan = self._plan(worker, function, socket)
             container = await self._backend.start(plan)
@@ -132,7 +133,7 @@ class ContainerLauncher:
             function_id=worker.pool.function.function_id,
         )
 
-    def _plan(self, worker: Worker, function: Function, socket: Path) -> Plan:
+    def _plan(self, worker: Worker, function: Function, socket: Path | None) -> Plan:
         spec = function.spec
         app = self._apps.get(function.app_id)
         image = self._images.get(spec.image_id) if spec.image_id else None
