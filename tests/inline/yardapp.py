@@ -37,7 +37,7 @@ def who() -> dict[str, object]:
         "call": modal.current_function_call_id(),
         "task": os.environ["MODAL_TASK_ID"],
         "thread": threading.get_ident(),
-        "cwd": os.getcwd(),
+        "cwd": str(Path.cwd()),
     }
 
 
