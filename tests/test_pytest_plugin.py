@@ -293,15 +293,91 @@ def test_a_mark_changes_settings_for_its_test(user: pytest.Pytester) -> None:
     user.runpytest_subprocess("-q", "--strict-markers").assert_outcomes(passed=3)
 
 
+@pytest.mark.slow
+def test_the_closest_setting_counts(user: pytest.Pytester) -> None:
+    """Configuration, command line, fixture, mark, parameter: each is closer than the one before."""
+    user.makeini("[pytest]\nmodal_runtime = docker\nmodal_background_commit_seconds = 1\n")
+    user.makepyfile("""
+        import pytest
+
+        @pytest.fixture(params=[2, 3])
+        def modal_emulator_settings(request):
+            return {"background_commit_seconds": request.param, "exit_grace_seconds": 4}
+
+        def test_fixture(modal_emulator, modal_emulator_settings):
+            settings = modal_emulator.settings
+            asked = modal_emulator_settings["background_commit_seconds"]
+            assert settings.background_commit_interval == asked
+            assert (settings.pool.exit_grace, settings.runtime) == (4, "process")
+
+        @pytest.mark.modal(exit_grace_seconds=5, after_kill="kept")
+        def test_mark(modal_emulator):
+            settings = modal_emulator.settings
+            assert (settings.pool.exit_grace, settings.after_kill) == (5, "kept")
+
+        @pytest.mark.modal_emulator(exit_grace_seconds=5)
+        @pytest.mark.parametrize("modal_emulator", [{"exit_grace_seconds": 6}], indirect=True)
+        def test_parameter(modal_emulator):
+            assert modal_emulator.settings.pool.exit_grace == 6
+    """)
+    user.makepyfile(
+        test_plain="""
+        def test_plain(modal_emulator):
+            assert modal_emulator.settings.background_commit_interval == 1
+    """
+    )
+    options = ("-q", "--strict-markers", "--modal-runtime", "process")
+    user.runpytest_subprocess(*options).assert_outcomes(passed=7)
+
+
+@pytest.mark.slow
+def test_containers_may_be_kept_apart_otherwise_in_each_test(
+    user: pytest.Pytester, tidy: None
+) -> None:
+    user.makepyfile("""
+        import pytest, shop
+        from modal_emulator.runtime.backend import Capability
+
+        @pytest.mark.parametrize("turn", range(2))
+        @pytest.mark.parametrize("isolation", ["", "plain"])
+        def test_each(request, isolation, turn):
+            request.applymarker(pytest.mark.modal(runtime="process", isolation=isolation))
+            emulator = request.getfixturevalue("modal_emulator")
+            assert (Capability.EPHEMERAL_DISK in emulator.offers) == (not isolation)
+            with shop.app.run():
+                shop.write.remote("x.txt", "x")
+                assert shop.names.remote() == ["x.txt"]
+    """)
+    user.runpytest_subprocess("-q").assert_outcomes(passed=4)
+
+
+def test_runtimes_that_are_not_there_are_named(user: pytest.Pytester) -> None:
+    user.makepyfile("""
+        import pytest
+
+        def test_session(modal_emulator):
+            pass
+    """)
+    result = user.runpytest_subprocess("-q", "--modal-runtime", "docker")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*modal_emulator: runtime 'docker' * is not built yet; *"])
+    result = user.runpytest_subprocess("-q", "-o", "modal_runtime=podman")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*modal_runtime must be one of auto, *, not 'podman'"])
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
+        ("runtime='podman'", "unknown runtime 'podman'; *"),
+        ("runtime='docker'", "runtime 'docker' * is not built yet; *"),
+        ("isolation=7", "the option isolation cannot be 7"),
         ("after_kill='maybe'", "the option after_kill cannot be 'maybe'"),
         ("exit_grace_seconds=-1", "the option exit_grace_seconds cannot be -1"),
         ("background_commit_seconds=None", "the option background_commit_seconds cannot be None"),
         ("listings_per_second=0", "the option listings_per_second cannot be 0"),
         ("colour='blue'", "there is no option 'colour'; there is: background_commit_seconds, *"),
-        ("'lost'", "@pytest.mark.modal_emulator takes options by name only"),
+        ("'lost'", "@pytest.mark.modal takes options by name only"),
     ],
 )
 def test_a_mark_without_sense_is_named(
@@ -310,7 +386,7 @@ def test_a_mark_without_sense_is_named(
     user.makepyfile(f"""
         import pytest
 
-        @pytest.mark.modal_emulator({arguments})
+        @pytest.mark.modal({arguments})
         def test_any(modal_emulator):
             pass
     """)

@@ -30,8 +30,8 @@ from modal_emulator.rpc.credentials import DEMO_TOKEN_ID, Credentials
 from modal_emulator.rpc.results import terminated
 from modal_emulator.rpc.server import Wire
 from modal_emulator.rpc.translator import Messages
-from modal_emulator.runtime.backend import Capability
-from modal_emulator.runtime.pick import pick
+from modal_emulator.runtime.backend import Backend, Capability
+from modal_emulator.runtime.pick import pick, resolve
 from modal_emulator.schedule.background import commit_in_background, commit_once
 from modal_emulator.schedule.logs import LogLine
 from modal_emulator.sdk import newest_builder_version
@@ -74,6 +74,7 @@ class Emulator:
         self._tasks: list[asyncio.Task[None]] = []
         self._count = 0
         self._listeners: list[Callable[[LogLine], None]] = []
+        self._backends: dict[tuple[str, str], Backend] = {}
         self._url = ""
 
     @property
@@ -123,7 +124,7 @@ class Emulator:
                 clock=SystemClock(),
                 ids=Ids(salt=self._credentials.token_secret),
                 births=Births(),
-                backend=pick(self._settings, self._lodging.base / "containers"),
+                backend=self._backend(self._settings),
                 door=self._wire,
                 translator=Messages,
                 site_url=lambda: self._site.url,
@@ -142,8 +143,7 @@ class Emulator:
     async def stop(self) -> None:
         """End containers and servers; leave nothing behind but a given directory's contents."""
         await self._close_world()
-        if hasattr(self, "_around"):
-            await self._around.backend.close()
+        await asyncio.gather(*(backend.close() for backend in self._backends.values()))
         if hasattr(self, "_wire"):
             await self._wire.stop()
         await self._site.stop()
@@ -154,12 +154,17 @@ class Emulator:
         Begin a fresh World behind the same servers, with these settings or those of the start.
 
         Ids of named objects stay what they were, so handles that an SDK process keeps work on.
-        How containers are kept apart stays as it is.
+
+        Raises:
+            NotBuilt: there is no such runtime yet.
+            Invalid: there will never be, or a directory was given. Nothing has changed.
         """
         if self._directory is not None:
             raise Invalid("an emulator with a state directory cannot be reset")
+        around = replace(self._around, backend=self._backend(settings or self._settings))
         old = self._root
         await self._close_world()
+        self._around = around
         self._open_world(settings)
         await asyncio.to_thread(remove_tree, old)
 
@@ -191,6 +196,15 @@ class Emulator:
     ) -> None:
         """Stop."""
         await self.stop()
+
+    def _backend(self, settings: Settings) -> Backend:
+        """Return what makes containers as the settings want them; each kind is made once."""
+        kind = (resolve(settings.runtime), settings.isolation)
+        if kind not in self._backends:
+            # The first has the same place in each life of a server: it removes what a kill left.
+            name = f"containers-{len(self._backends)}" if self._backends else "containers"
+            self._backends[kind] = pick(settings, self._lodging.base / name)
+        return self._backends[kind]
 
     def _open_world(self, chosen: Settings | None = None) -> None:
         settings = chosen or self._settings

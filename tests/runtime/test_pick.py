@@ -19,6 +19,7 @@ class Chosen:
 
 def test_processes_are_built(tmp_path: Path) -> None:
     assert isinstance(pick(Chosen(), tmp_path), ProcessBackend)
+    assert isinstance(pick(Chosen(runtime="auto"), tmp_path), ProcessBackend)
 
 
 @pytest.mark.parametrize("isolation", list(Isolation))

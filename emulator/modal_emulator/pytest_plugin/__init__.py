@@ -9,10 +9,18 @@ fixture.
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from modal_emulator.pytest_plugin.choice import (
+    MARKS,
+    add_options,
+    options_of_session,
+    options_of_test,
+)
 
 if TYPE_CHECKING:
     from modal_emulator.emulator import Running
@@ -21,54 +29,67 @@ if TYPE_CHECKING:
 __all__ = [
     "modal_emulator",
     "modal_emulator_session",
+    "modal_emulator_settings",
     "pytest_addoption",
     "pytest_configure",
     "pytest_runtest_makereport",
 ]
 
-MARK = "modal_emulator"
-COMMIT_SECONDS = "modal_background_commit_seconds"
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Declare what can be set in pytest's configuration file."""
-    parser.addini(
-        COMMIT_SECONDS,
-        "seconds between two background commits of a running container; 0 means none at all",
-        default=None,
-    )
+    """Declare what can be set in pytest's configuration file and on its command line."""
+    add_options(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare the mark."""
-    config.addinivalue_line(
-        "markers",
-        f"{MARK}(background_commit_seconds, after_kill, exit_grace_seconds, listings_per_second): "
-        "settings of the test's emulator",
-    )
+    """Declare the marks."""
+    for mark in MARKS:
+        config.addinivalue_line(
+            "markers",
+            f"{mark}(runtime, isolation, background_commit_seconds, after_kill, "
+            "exit_grace_seconds, listings_per_second): settings of the test's emulator",
+        )
 
 
 @pytest.fixture(scope="session")
 def modal_emulator_session(pytestconfig: pytest.Config) -> Iterator[Session]:
     """The server that all tests of this process share; tests use `modal_emulator` instead."""
+    from modal_emulator.ground.errors import EmulatorError
     from modal_emulator.pytest_plugin.session import open_session
 
-    with open_session(_seconds(pytestconfig)) as session:
+    with ExitStack() as stack:
+        try:
+            session = stack.enter_context(open_session(options_of_session(pytestconfig)))
+        except EmulatorError as error:
+            raise pytest.UsageError(f"modal_emulator: {error.message}") from None
         yield session
+
+
+@pytest.fixture(scope="session")
+def modal_emulator_settings() -> Mapping[str, Any]:
+    """
+    Settings for tests, by the names that the mark `modal` takes; a project may override it.
+
+    In a conftest, a module or a class, with any scope, and with parameters where the same tests
+    are to run with one setting after another. Marks are closer and win.
+    """
+    return {}
 
 
 @pytest.fixture
 def modal_emulator(
-    request: pytest.FixtureRequest, modal_emulator_session: Session
+    request: pytest.FixtureRequest,
+    modal_emulator_session: Session,
+    modal_emulator_settings: Mapping[str, Any],
 ) -> Iterator[Running]:
     """
     A Modal of this test's own: empty, reached by the unmodified `modal` package, gone afterwards.
 
     While the test runs, the environment and the SDK's client point at the emulator, and Modal's
     own addresses cannot be looked up. What containers print goes to the test's captured output.
-    The mark `modal_emulator` changes settings for the test.
+    The mark `modal` changes settings for the test.
     """
-    _choose(request.node, modal_emulator_session)
+    _choose(options_of_test(request, modal_emulator_settings), modal_emulator_session)
     with modal_emulator_session.test() as running:
         yield running
 
@@ -85,32 +106,12 @@ def pytest_runtest_makereport(
     return (yield)
 
 
-def _choose(node: pytest.Item, session: Session) -> None:
-    """Give the test the World that its marks ask for."""
-    from modal_emulator.ground.errors import Invalid
+def _choose(options: Mapping[str, Any], session: Session) -> None:
+    """Give the test the World that it asks for."""
+    from modal_emulator.ground.errors import EmulatorError
 
-    marks = list(node.iter_markers(MARK))
-    if any(mark.args for mark in marks):
-        raise pytest.UsageError(f"@pytest.mark.{MARK} takes options by name only")
-    options: dict[str, object] = {}
-    for mark in reversed(marks):  # the closest one wins
-        options.update(mark.kwargs)
     if options:
         try:
             session.choose(options)
-        except Invalid as error:
-            raise pytest.UsageError(f"@pytest.mark.{MARK}: {error.message}") from None
-
-
-def _seconds(config: pytest.Config) -> float | None:
-    """Read the one setting, saying where it stands when it makes no sense."""
-    text = config.getini(COMMIT_SECONDS)
-    if text is None or text == "":
-        return None
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1.0
-    if not 0 <= seconds < float("inf"):
-        raise pytest.UsageError(f"{COMMIT_SECONDS} must be a number of seconds, not {text!r}")
-    return seconds
+        except EmulatorError as error:
+            raise pytest.UsageError(f"@pytest.mark.{MARKS[0]}: {error.message}") from None

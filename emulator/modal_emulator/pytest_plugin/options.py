@@ -47,9 +47,17 @@ def _rate(value: Any) -> float | None:
     return rate
 
 
+def _name(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
 OPTIONS: dict[str, Callable[[Settings, Any], Settings]] = {
     "background_commit_seconds": lambda s, v: replace(s, background_commit_interval=_seconds(v)),
     "after_kill": lambda s, v: replace(s, after_kill=AfterKill(v)),
     "exit_grace_seconds": lambda s, v: replace(s, pool=replace(s.pool, exit_grace=_seconds(v))),
+    "runtime": lambda s, v: replace(s, runtime=_name(v)),
+    "isolation": lambda s, v: replace(s, isolation=_name(v)),
     "listings_per_second": lambda s, v: replace(s, listings_per_second=_rate(v)),
 }

@@ -40,7 +40,7 @@ class Session:
         Give the test that comes a World with these `OPTIONS`.
 
         Raises:
-            Invalid: there is no such option, or its value makes no sense.
+            EmulatorError: there is no such option, or its value makes no sense.
         """
         self._emulator.reset(with_options(self._emulator.settings, options))
 
@@ -67,13 +67,14 @@ class Session:
 
 
 @contextmanager
-def open_session(background_commit_seconds: float | None) -> Iterator[Session]:
-    """Run an emulator for the length of the block."""
-    settings = Settings()
-    if background_commit_seconds is not None:
-        options = {"background_commit_seconds": background_commit_seconds}
-        settings = with_options(settings, options)
-    with running(settings=settings) as emulator:
+def open_session(options: Mapping[str, Any]) -> Iterator[Session]:
+    """
+    Run an emulator with these `OPTIONS` for the length of the block.
+
+    Raises:
+        EmulatorError: there is no such option, or its value makes no sense.
+    """
+    with running(settings=with_options(Settings(), options)) as emulator:
         session = Session(emulator)
         try:
             yield session

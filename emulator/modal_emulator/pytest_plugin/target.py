@@ -7,6 +7,7 @@ words in which it says what it offers, are that suite's; it is not imported here
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from modal_emulator.emulator import Running
 from modal_emulator.pytest_plugin.session import open_session
@@ -45,7 +46,7 @@ class EmulatorTarget:
 
 
 @contextmanager
-def open_target(background_commit_seconds: float | None = None) -> Iterator[EmulatorTarget]:
+def open_target(options: Mapping[str, Any] | None = None) -> Iterator[EmulatorTarget]:
     """Run an emulator for the length of the block, with the SDK's client in this process on it."""
-    with open_session(background_commit_seconds) as session, session.test() as emulator:
+    with open_session(options or {}) as session, session.test() as emulator:
         yield EmulatorTarget(emulator)

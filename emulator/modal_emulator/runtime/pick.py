@@ -12,7 +12,10 @@ from modal_emulator.runtime.backend import Backend
 from modal_emulator.runtime.job import Isolation
 from modal_emulator.runtime.process import ProcessBackend
 
-__all__ = ["Choice", "pick"]
+__all__ = ["AUTO", "Choice", "pick", "resolve"]
+
+AUTO = "auto"
+"""The best runtime for tests that this process can have."""
 
 _NOT_BUILT = {
     "inline": "containers as threads of the calling process",
@@ -34,6 +37,11 @@ class Choice(Protocol):
         ...
 
 
+def resolve(runtime: str) -> str:
+    """Return the name of the runtime that is meant, also for `AUTO`."""
+    return "process" if runtime == AUTO else runtime
+
+
 def pick(choice: Choice, directory: Path) -> Backend:
     """
     Return the backend that the settings name, which keeps its files in `directory`.
@@ -44,13 +52,14 @@ def pick(choice: Choice, directory: Path) -> Backend:
         NotBuilt: the emulator knows the name but does not offer it yet.
         Invalid: the emulator does not know the name.
     """
-    if choice.runtime in _NOT_BUILT:
+    runtime = resolve(choice.runtime)
+    if runtime in _NOT_BUILT:
         raise NotBuilt(
-            f"runtime {choice.runtime!r} ({_NOT_BUILT[choice.runtime]}) is not built yet; "
+            f"runtime {runtime!r} ({_NOT_BUILT[runtime]}) is not built yet; "
             "use 'process'. See docs/reference/support.md"
         )
-    if choice.runtime != "process":
-        raise Invalid(f"unknown runtime {choice.runtime!r}; the known one is 'process'")
+    if runtime != "process":
+        raise Invalid(f"unknown runtime {runtime!r}; the known ones are 'process' and 'auto'")
     return ProcessBackend(
         directory, isolation=_isolation(choice.isolation), hide=(directory.absolute().parent,)
     )

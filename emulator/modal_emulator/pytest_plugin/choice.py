@@ -1,0 +1,74 @@
+"""
+Where a test's settings come from, and which of them counts.
+
+From far to close: the configuration file, the command line, the fixture `modal_emulator_settings`,
+the marks, a parameter of the fixture. It reads names and values; what they mean `options` knows.
+Every test run loads this room, so it imports nothing of the emulator.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+__all__ = ["MARKS", "add_options", "asked_runtime", "options_of_session", "options_of_test"]
+
+MARKS = ("modal", "modal_emulator")
+COMMIT_SECONDS = "modal_background_commit_seconds"
+RUNTIME = "modal_runtime"
+RUNTIMES = ("auto", "inline", "process", "docker")
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Declare what can be set for a whole session."""
+    parser.addini(
+        COMMIT_SECONDS,
+        "seconds between two background commits of a running container; 0 means none at all",
+        default=None,
+    )
+    parser.addini(RUNTIME, "where Modal functions run: auto, inline or process", default="")
+    parser.getgroup("modal-emulator", "tests against modal-emulator").addoption(
+        "--modal-runtime",
+        choices=RUNTIMES,
+        help="where Modal functions run: as threads of this process (inline), as processes, "
+        "or in the best way that works here (auto, the default)",
+    )
+
+
+def asked_runtime(config: pytest.Config) -> str:
+    """Return the runtime that was asked for, or an empty string."""
+    return str(config.getoption("--modal-runtime") or config.getini(RUNTIME))
+
+
+def options_of_session(config: pytest.Config) -> dict[str, Any]:
+    """Return the options of the session, saying where one stands that makes no sense."""
+    options: dict[str, Any] = {"runtime": asked_runtime(config) or "auto"}
+    if options["runtime"] not in RUNTIMES:
+        known = ", ".join(RUNTIMES)
+        raise pytest.UsageError(f"{RUNTIME} must be one of {known}, not {options['runtime']!r}")
+    text = config.getini(COMMIT_SECONDS)
+    if text is not None and text != "":
+        options["background_commit_seconds"] = _seconds(text)
+    return options
+
+
+def options_of_test(request: pytest.FixtureRequest, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the test itself asks for, over these settings of a fixture."""
+    marks = [mark for mark in request.node.iter_markers() if mark.name in MARKS]
+    if wrong := [mark.name for mark in marks if mark.args]:
+        raise pytest.UsageError(f"@pytest.mark.{wrong[0]} takes options by name only")
+    options = dict(settings)
+    for mark in reversed(marks):  # the closest one wins
+        options.update(mark.kwargs)
+    options.update(getattr(request, "param", None) or {})
+    return options
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < float("inf"):
+        raise pytest.UsageError(f"{COMMIT_SECONDS} must be a number of seconds, not {text!r}")
+    return seconds
