@@ -12,7 +12,7 @@ from pathlib import Path
 from modal_emulator.ground.clock import Clock
 from modal_emulator.ground.ids import Ids
 from modal_emulator.ground.journal import Journal
-from modal_emulator.runtime.backend import Backend
+from modal_emulator.runtime.backend import Backend, Capability
 from modal_emulator.schedule.after_kill import AfterKill
 from modal_emulator.schedule.calls import Calls
 from modal_emulator.schedule.commits import Commits
@@ -97,7 +97,13 @@ class World:
     faults: Faults
     commits: Commits
     dispatcher: Dispatcher
+    _backend: Backend
     _site_url: Callable[[], str]
+
+    @property
+    def offers(self) -> frozenset[Capability]:
+        """What containers can do here."""
+        return self._backend.offers
 
     @property
     def site_url(self) -> str:
@@ -169,6 +175,7 @@ class World:
             faults=faults,
             commits=commits,
             dispatcher=dispatcher,
+            _backend=around.backend,
             _site_url=around.site_url,
         )
 

@@ -14,6 +14,7 @@ from modal_proto import api_pb2
 
 from modal_emulator.inline.breaking import sleep_in_pieces
 from modal_emulator.inline.post import Ask
+from modal_emulator.inline.refusals import refuse
 from modal_emulator.rpc.compat import known
 from modal_emulator.runtime.inline.here import here
 
@@ -77,7 +78,7 @@ class _Standing:
 
 def pretend() -> Callable[[], None]:
     """Put the stand-ins in their places; returns what takes them away again."""
-    takers = [sleep_in_pieces()]
+    takers = [sleep_in_pieces(), refuse()]
     for module_name, names in _PLACES.items():
         module = importlib.import_module(module_name)
         for name in names:

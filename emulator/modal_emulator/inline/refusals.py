@@ -1,0 +1,61 @@
+"""
+What code in a thread container may not do, because the test process would pay for it.
+
+A container of a process can end itself or send itself a signal; here that would hit everything
+else in the process. It is refused with a message that says where it works.
+"""
+
+import os
+import signal
+from collections.abc import Callable
+from functools import wraps
+from types import ModuleType
+from typing import Any
+
+from modal_emulator.runtime.inline.here import here
+
+__all__ = ["NotInline", "refuse"]
+
+_REASON = (
+    "{name} in a container of the inline runtime would hit the whole test process; "
+    "use runtime='process' for this test"
+)
+
+
+class NotInline(RuntimeError):
+    """User code asked for something that only a process of its own can give."""
+
+
+def refuse() -> Callable[[], None]:
+    """Refuse these calls in containers from now on; returns what allows them again."""
+    process = os.getpid()
+
+    def hits_us(target: int) -> bool:
+        return here() is not None and os.getpid() == process and target in (0, process)
+
+    takers = [
+        _guard(os, "_exit", lambda _code: hits_us(process)),
+        _guard(os, "abort", lambda: hits_us(process)),
+        # Signal 0 only asks whether the process is there.
+        _guard(os, "kill", lambda target, number: number != 0 and hits_us(target)),
+        _guard(signal, "raise_signal", lambda _number: hits_us(process)),
+    ]
+
+    def allow() -> None:
+        for take in takers:
+            take()
+
+    return allow
+
+
+def _guard(module: ModuleType, name: str, is_refused: Callable[..., bool]) -> Callable[[], None]:
+    original = getattr(module, name)
+
+    @wraps(original)
+    def guarded(*arguments: Any) -> Any:
+        if is_refused(*arguments):
+            raise NotInline(_REASON.format(name=f"{module.__name__}.{name}()"))
+        return original(*arguments)
+
+    setattr(module, name, guarded)
+    return lambda: setattr(module, name, original)
