@@ -58,7 +58,6 @@ class Disk:
             os.symlink(target, self._at(path))  # noqa: PTH211
         for path in self._outline.copies:
             self._copy(path)
-        self.write(SERVER, b"")
 
     def write(self, path: str, content: bytes) -> None:
         """Write a file."""

@@ -15,12 +15,15 @@ __all__ = [
     "NEW_MOUNTS",
     "NEW_PIDS",
     "NEW_USER",
+    "OWN_DIRECTORIES",
     "PRIVATE",
     "READ_ONLY",
     "RECURSIVE",
     "REMOUNT",
     "adopt_orphans",
     "become_root",
+    "become_same",
+    "detach",
     "die_with_parent",
     "mount",
     "open_inside",
@@ -31,6 +34,8 @@ __all__ = [
 # Values of <sys/mount.h>, <linux/sched.h> and <sys/prctl.h>; the same on every architecture.
 READ_ONLY, REMOUNT, BIND, RECURSIVE, PRIVATE = 1, 1 << 5, 1 << 12, 1 << 14, 1 << 18
 NEW_MOUNTS, NEW_USER, NEW_PIDS = 0x0002_0000, 0x1000_0000, 0x2000_0000
+OWN_DIRECTORIES = 0x200  # CLONE_FS: root and working directory of a thread
+_DETACH = 2
 _SET_DEATH_SIGNAL, _SET_CHILD_SUBREAPER = 1, 36
 _OPEN_HOW, _IN_ROOT = 437, 0x10  # openat2(2), RESOLVE_IN_ROOT
 
@@ -66,18 +71,29 @@ def umount(target: str | Path) -> None:
     _check(_libc.umount2(os.fsencode(target), 0), f"umount {target}")
 
 
+def detach(target: str | Path) -> None:
+    """Take away what is mounted there and below; whoever holds it keeps it, nobody finds it."""
+    _check(_libc.umount2(os.fsencode(target), _DETACH), f"detach {target}")
+
+
 def unshare(flags: int) -> None:
-    """Give the calling process its own namespaces; NEW_PIDS holds for its children."""
+    """Give the calling thread its own namespaces; NEW_PIDS holds for its children."""
     _check(_libc.unshare(flags), "unshare")
 
 
 def become_root(uid: int, gid: int) -> None:
     """In a new user namespace: be root there, and outside still `uid` and `gid`."""
-    for name, text in (
-        ("setgroups", "deny"),  # the kernel's condition for an unprivileged gid_map
-        ("uid_map", f"0 {uid} 1"),
-        ("gid_map", f"0 {gid} 1"),
-    ):
+    _map_ids(f"0 {uid} 1", f"0 {gid} 1")
+
+
+def become_same(uid: int, gid: int) -> None:
+    """In a new user namespace: be `uid` and `gid` there as well, with every right over it."""
+    _map_ids(f"{uid} {uid} 1", f"{gid} {gid} 1")
+
+
+def _map_ids(users: str, groups: str) -> None:
+    # Denied groups are the kernel's condition for an unprivileged gid_map.
+    for name, text in (("setgroups", "deny"), ("uid_map", users), ("gid_map", groups)):
         Path(f"/proc/self/{name}").write_text(text)
 
 

@@ -19,7 +19,7 @@ from modal_emulator.runtime.job import Isolation
 from modal_emulator.runtime.leftovers import remove_tree
 from modal_emulator.runtime.overlay import Privilege, Stack, stack_up
 
-__all__ = ["Finding", "probe", "refusal"]
+__all__ = ["Finding", "probe", "refusal", "try_stack"]
 
 # Settings of distributions, and the value that forbids.
 _SWITCHES = {
@@ -99,7 +99,7 @@ def attempt() -> None:
         pid = os.fork()
         if pid:
             os._exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
-        _stack(place, Privilege(root=isolation is Isolation.ROOT))
+        try_stack(place, Privilege(root=isolation is Isolation.ROOT))
     except OSError as error:
         reason = str(error.strerror).replace(f" at {place / 'target'}", "")
         os.write(2, f"{reason}\n".encode())
@@ -107,8 +107,12 @@ def attempt() -> None:
     os._exit(0)
 
 
-def _stack(place: Path, privilege: Privilege) -> None:
-    """Do what every container needs: write, remove and unmount in a stack of directories."""
+def try_stack(place: Path, privilege: Privilege) -> None:
+    """
+    Do what every container needs: write, remove and unmount in a stack of directories.
+
+    The caller has a mount namespace of its own.
+    """
     lower, target = place / "lower", place / "target"
     for name in ("lower", "changes", "scratch", "target"):
         (place / name).mkdir()

@@ -1,8 +1,8 @@
 """
 A container's root directory, put together from mounts.
 
-Runs in a warden, in mount and process namespaces of its own: nothing of this is seen outside,
-and all of it is gone when the container's last process ends.
+Runs in a warden or a keeper, in a mount namespace of its own: nothing of this is seen outside,
+and all of it is gone when the container's last process or thread ends.
 """
 
 import os
@@ -23,8 +23,17 @@ __all__ = ["Root"]
 class Root:
     """Builds and knows one container's root."""
 
-    def __init__(self, job: Job, needs: Sequence[str], privilege: Privilege) -> None:
+    def __init__(
+        self, job: Job, needs: Sequence[str], privilege: Privilege, *, for_threads: bool = False
+    ) -> None:
+        """
+        Plan the root of `job`; Python loads its code from `needs`.
+
+        Threads of the calling process see its own processes, and no entrypoint among them reads
+        arguments or asks the server through a socket.
+        """
         self._job = job
+        self._for_threads = for_threads
         self._privilege = privilege
         self._links = job.directory / "links"
         self.path = job.directory / "root"
@@ -45,13 +54,16 @@ class Root:
             ValueError: a mount path cannot be made.
         """
         self._disk.prepare()
-        self._disk.write(ARGUMENTS, (self._job.directory / "arguments").read_bytes())
+        if not self._for_threads:
+            self._disk.write(ARGUMENTS, (self._job.directory / "arguments").read_bytes())
+            self._disk.write(SERVER, b"")
         linked = {self._disk.link_volume(m.path, m.volume_id) for m in self._job.mounts}
         self.path.mkdir()
         for point in self._outline.points:
             self._show(point, is_linked=point.path in linked)
         self._show_system()
-        kernel.mount(self._job.socket, self.inside(SERVER), None, kernel.BIND)
+        if not self._for_threads:
+            kernel.mount(self._job.socket, self.inside(SERVER), None, kernel.BIND)
         self._hide()
 
     def inside(self, path: str) -> Path:
@@ -94,7 +106,10 @@ class Root:
     def _show_system(self) -> None:
         proc, together = self.inside("/proc"), kernel.BIND | kernel.RECURSIVE
         try:
-            kernel.mount("proc", proc, "proc")
+            if self._for_threads:
+                kernel.mount("/proc", proc, None, together)
+            else:
+                kernel.mount("proc", proc, "proc")
         except OSError:
             # Refused where parts of the machine's own /proc are covered (unprivileged Docker).
             kernel.mount("/proc", proc, None, together)

@@ -3,13 +3,15 @@ Which container the running code belongs to.
 
 A context variable says it: set in a container's main thread, it goes along with the SDK's calls,
 blocking or not, onto the SDK's own thread, and with every task that is made on the way. Threads
-that user code starts get it from `threads`. Code of the test itself runs in no container.
+that user code starts get it from `spawning`. Code of the test itself runs in no container.
 """
 
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from threading import Thread
 from typing import Any
+from weakref import WeakSet
 
 __all__ = ["HERE", "Here", "here"]
 
@@ -25,6 +27,10 @@ class Here:
     """Takes what is written to its standard output (1) or error (2); from any thread."""
     manager: Any = None
     """What the SDK finds as its `_ContainerIOManager._singleton` in this container."""
+    threads: WeakSet[Thread] = field(default_factory=WeakSet, repr=False)
+    """Its main thread and all that were started from there, as far as they are not garbage."""
+    outlets: Callable[[], tuple[int, int]] | None = field(default=None, repr=False)
+    """Returns the open files that its programs get for their output and error, from any thread."""
 
 
 HERE: ContextVar[Here | None] = ContextVar("modal_emulator_here", default=None)

@@ -55,6 +55,7 @@ class Place(Protocol):
         """
         On the keeper, last of all: take everything away, also what somebody still holds.
 
+        What the container wrote to its volumes is then in their `changes`, as after `collect`.
         Threads of the container that have not ended see empty directories from then on.
         """
         ...

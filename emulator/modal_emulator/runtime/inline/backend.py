@@ -1,0 +1,127 @@
+"""
+Containers as threads of this process.
+
+Two for each container, and those that user code starts: a *keeper*, which makes the container's
+place and changes it, and the *main* thread, in which its program runs. No thread can be ended from
+outside: one that waits in C goes on after its container was killed, until that call returns. It
+then finds its files gone, and `leftovers` names it.
+"""
+
+import asyncio
+from pathlib import Path
+
+from modal_emulator.ground.errors import EmulatorError
+from modal_emulator.runtime.backend import Capability, Container, Plan, View
+from modal_emulator.runtime.inline.leftover import Leftover, Remains
+from modal_emulator.runtime.inline.pair import Pair
+from modal_emulator.runtime.inline.place import Places
+from modal_emulator.runtime.inline.program import Programs
+from modal_emulator.runtime.leftovers import remove_tree, sweep
+
+__all__ = ["InlineBackend", "Leftover"]
+
+_NEVER = frozenset(
+    {
+        Capability.KILL,
+        Capability.OWN_PROCESSES,
+        Capability.PAUSE,
+        Capability.WATCHED_CALLS,
+    }
+)
+
+
+class InlineBackend:
+    """Makes containers out of threads."""
+
+    def __init__(self, directory: Path, places: Places, programs: Programs) -> None:
+        """Keep containers below `directory`, where `places` makes their files."""
+        self._directory = directory.absolute()
+        self._places = places
+        self._programs = programs
+        self._pairs: dict[str, Pair] = {}
+        self._remains = Remains()
+
+    @property
+    def offers(self) -> frozenset[Capability]:
+        """What containers can do here."""
+        return self._places.offers - _NEVER
+
+    @property
+    def notice(self) -> str:
+        """What user code will miss, in one line."""
+        return self._places.notice
+
+    def sweep(self) -> None:
+        """Remove what is left of the containers of a process that was killed; slow."""
+        sweep(self._directory / "containers")
+
+    async def start(self, plan: Plan) -> Container:
+        """
+        Start a container; returns when its main thread is in its place and about to work.
+
+        Raises:
+            EmulatorError: it could not be made; nothing of it is left and `on_exit` is not called.
+        """
+        pair = Pair(plan, self._places.place(plan), self._programs, lambda: self._forget(pair))
+        self._pairs[plan.container_id] = pair
+        try:
+            await pair.start()
+        except BaseException:
+            self._forget(pair)
+            raise
+        return _Threads(pair)
+
+    def leftovers(self) -> tuple[Leftover, ...]:
+        """Return the threads that still run though their container has ended."""
+        return self._remains.running()
+
+    async def close(self) -> None:
+        """End every container; its threads go on where Python cannot break them off."""
+        await asyncio.gather(*(pair.kill() for pair in tuple(self._pairs.values())))
+        self._places.close()
+        await asyncio.to_thread(remove_tree, self._directory / "containers")
+
+    def _forget(self, pair: Pair) -> None:
+        self._pairs.pop(pair.here.container_id, None)
+        self._remains.add(pair.here)
+
+
+class _Threads:
+    """One container, as the floors above hold it."""
+
+    def __init__(self, pair: Pair) -> None:
+        self._pair = pair
+
+    @property
+    def container_id(self) -> str:
+        """The id from the plan."""
+        return self._pair.here.container_id
+
+    @property
+    def can_pause(self) -> bool:
+        """Never: the process that would stand still is our own."""
+        return False
+
+    async def detach(self, volume_id: str, *, pausing: bool = False) -> None:
+        """Take the volume away, unless something in the container holds it."""
+        if pausing:
+            raise EmulatorError("containers of threads cannot pause; runtime 'process' can")
+        await self._pair.ask(lambda place: place.detach(volume_id))
+
+    async def attach(self, volume_id: str, view: View) -> None:
+        """Show the volume again."""
+        await self._pair.ask(lambda place: place.attach(volume_id, view))
+
+    async def collect(self, volume_id: str) -> frozenset[int]:
+        """Bring what the container wrote into `changes`; its end did so already."""
+        if self._pair.has_left:
+            return frozenset()
+        return await self._pair.ask(lambda place: place.collect(volume_id))
+
+    async def terminate(self) -> None:
+        """Interrupt the program; nothing to do when it has ended."""
+        self._pair.terminate()
+
+    async def kill(self) -> None:
+        """End the container at once; a thread that waits in C outlives it."""
+        await self._pair.kill()

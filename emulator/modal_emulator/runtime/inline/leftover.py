@@ -1,0 +1,50 @@
+"""
+Threads that go on though their container has ended.
+
+Python cannot end a thread. What can be done is to say which one it is and where it stands.
+"""
+
+import sys
+from dataclasses import dataclass
+from threading import Thread
+
+from modal_emulator.runtime.inline.here import Here
+
+__all__ = ["Leftover", "Remains"]
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """A thread of a container that has ended."""
+
+    container_id: str
+    thread: str
+    """The thread's name."""
+    place: str
+    """The line that it stands at, as file:line."""
+
+
+class Remains:
+    """Containers that have ended, as long as a thread of theirs runs."""
+
+    def __init__(self) -> None:
+        self._containers: list[Here] = []
+
+    def add(self, here: Here) -> None:
+        """Watch a container that has ended."""
+        self._containers = [each for each in (*self._containers, here) if _alive(each)]
+
+    def running(self) -> tuple[Leftover, ...]:
+        """Return what runs just now."""
+        frames = sys._current_frames()
+        found = []
+        for here in self._containers:
+            for thread in _alive(here):
+                frame = frames.get(thread.ident or 0)
+                place = f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame else ""
+                found.append(Leftover(here.container_id, thread.name, place))
+        return tuple(found)
+
+
+def _alive(here: Here) -> list[Thread]:
+    return [thread for thread in tuple(here.threads) if thread.is_alive()]

@@ -1,0 +1,133 @@
+"""
+Places of thread containers made by kernel mounts.
+
+The root of a process container, built in the mount namespace of one thread: what is seen at a path
+is the kernel's doing, so C libraries, memory maps and programs see it as well. Threads that the
+container's threads start, and their programs, are in it too; nobody else is.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from modal_emulator.runtime import kernel
+from modal_emulator.runtime.backend import Capability, Plan, View
+from modal_emulator.runtime.inline.place import Place
+from modal_emulator.runtime.job import Isolation, Job
+from modal_emulator.runtime.leftovers import remove_tree
+from modal_emulator.runtime.mounts import Mounts
+from modal_emulator.runtime.outline import python_needs
+from modal_emulator.runtime.overlay import Privilege, clear_scratch
+from modal_emulator.runtime.root import Root
+
+__all__ = ["MountedPlaces"]
+
+
+class MountedPlaces:
+    """Makes places by mounting."""
+
+    def __init__(self, directory: Path, isolation: Isolation, hide: Sequence[Path] = ()) -> None:
+        """
+        Keep them below `directory`; containers see neither that nor what is in `hide`.
+
+        `isolation` is `Isolation.ROOT`, or `Isolation.USER` in a user namespace that this process
+        has entered already.
+        """
+        self._directory = directory.absolute()
+        self._isolation = isolation
+        self._hide = (self._directory, *(path.absolute() for path in hide))
+
+    @property
+    def offers(self) -> frozenset[Capability]:
+        """What containers in such a place can do."""
+        return frozenset(
+            {Capability.EPHEMERAL_DISK, Capability.REAL_MOUNTS, Capability.OPEN_FILE_REFUSAL}
+        )
+
+    @property
+    def notice(self) -> str:
+        """What such places cannot do here, in one line."""
+        return ""
+
+    def place(self, plan: Plan) -> Place:
+        """Return the place of one container; nothing is made yet."""
+        job = Job(
+            container_id=plan.container_id,
+            isolation=self._isolation,
+            directory=self._directory / "containers" / plan.container_id,
+            environment=plan.environment,
+            mounts=plan.mounts,
+            files=tuple(path.absolute() for path in plan.files),
+            working_directory=plan.working_directory,
+            socket=plan.socket,
+            hide=self._hide,
+            entrypoint="",
+        )
+        return _Mounted(job)
+
+    def close(self) -> None:
+        """Nothing to do: nothing but the containers' own threads was changed."""
+
+
+class _Mounted:
+    """One container's files."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._privilege = Privilege(root=job.isolation is Isolation.ROOT)
+        self._mounts = Mounts(job.directory, self._privilege)
+        self._scratches = {mount.volume_id: mount.view.scratch for mount in job.mounts}
+        self._root: Root | None = None
+        self._is_mounted = False
+
+    def build(self) -> None:
+        """On the keeper: make a namespace, and everything in it."""
+        self._job.directory.mkdir(parents=True, mode=0o700)
+        try:
+            kernel.unshare(kernel.NEW_MOUNTS | kernel.OWN_DIRECTORIES)
+            kernel.mount(None, "/", None, kernel.RECURSIVE | kernel.PRIVATE)
+            # A mount of its own, to take away all that is mounted inside in one step.
+            kernel.mount(self._job.directory, self._job.directory, None, kernel.BIND)
+            self._is_mounted = True
+            self._root = Root(self._job, python_needs(), self._privilege, for_threads=True)
+            self._root.build()
+            for mount in self._job.mounts:
+                self._show(mount.volume_id, mount.view)
+        except BaseException:
+            self.leave()
+            raise
+
+    def enter(self) -> None:
+        """On the main thread: go into the root, and to the working directory."""
+        assert self._root is not None  # it is built
+        kernel.unshare(kernel.OWN_DIRECTORIES)
+        os.chroot(self._root.path)
+        os.umask(0o022)
+        os.makedirs(self._job.working_directory, exist_ok=True)  # noqa: PTH103
+        os.chdir(self._job.working_directory)
+
+    def attach(self, volume_id: str, view: View) -> None:
+        """On the keeper: show the volume again."""
+        self._scratches[volume_id] = view.scratch
+        self._show(volume_id, view)
+
+    def detach(self, volume_id: str) -> None:
+        """On the keeper: take the volume away."""
+        self._mounts.detach(volume_id)
+        clear_scratch(self._scratches[volume_id])
+
+    def collect(self, volume_id: str) -> frozenset[int]:
+        """On the keeper: nothing to bring, the kernel writes there by itself."""
+        return frozenset()
+
+    def leave(self) -> None:
+        """On the keeper: take all mounts away, and the disk."""
+        if self._is_mounted:
+            kernel.detach(self._job.directory)
+        for scratch in self._scratches.values():
+            clear_scratch(scratch)
+        remove_tree(self._job.directory)
+
+    def _show(self, volume_id: str, view: View) -> None:
+        assert self._root is not None  # it is being built
+        self._mounts.attach(volume_id, view, self._root.place_of(volume_id))

@@ -1,0 +1,143 @@
+"""What code in a thread container sees of files, and what of its doings stays."""
+
+import asyncio
+import mmap
+import os
+import subprocess
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from modal_emulator.runtime.backend import Mount, OpenFiles
+from threadyard import Stage, ThreadYard
+
+
+def test_a_volume_is_at_its_path_for_everybody_inside(yard: ThreadYard) -> None:
+    volume = yard.volume().layer(a_txt="a")
+
+    async def story() -> None:
+        def look() -> Any:
+            Path("/data/b.txt").write_text("b")
+            said = subprocess.run(["/bin/cat", "/data/b.txt"], capture_output=True, check=True)
+            return os.readlink("/data"), Path("/data/a.txt").read_text(), said.stdout
+
+        view = volume.view()
+        found = await yard.call(look, Mount("vo-1", "/data", view))
+        assert found == ("/__modal/volumes/vo-1", "a", b"b")
+        assert (view.changes / "b.txt").read_text() == "b"
+        assert not Path("/data").exists()
+        await yard.close()
+
+    asyncio.run(story())
+
+
+def test_what_is_written_elsewhere_goes_with_the_container(yard: ThreadYard) -> None:
+    outside = tempfile.NamedTemporaryFile(dir="/tmp")
+
+    async def story() -> None:
+        def write() -> Any:
+            places = ["/tmp/x", "/etc/x", "/root/x", "x"]
+            assert not Path(outside.name).exists()
+            for place in places:
+                Path(place).write_text("x")
+            return os.getcwd(), os.listdir("/dev/shm")
+
+        working = os.getcwd()
+        for _ in range(2):
+            assert await yard.call(write, working_directory="/work/in") == ("/work/in", [])
+        assert (os.getcwd(), Path("/etc/x").exists()) == (working, False)
+        assert Path(outside.name).exists()
+        await yard.close()
+        assert not (yard.directory / "backend" / "containers").exists()
+
+    asyncio.run(story())
+
+
+def test_this_process_sees_no_mount_of_a_container(yard: ThreadYard) -> None:
+    stage = Stage()
+
+    async def story() -> None:
+        before = Path("/proc/self/mountinfo").read_text()
+        run = await yard.run(stage.stop, Mount("vo-1", "/data", yard.volume().view()))
+        await stage.reached()
+        assert Path("/proc/self/mountinfo").read_text() == before
+        stage.go_on()
+        await run.result()
+        await yard.close()
+        assert Path("/proc/self/mountinfo").read_text() == before
+
+    asyncio.run(story())
+
+
+def test_reload_shows_another_view(yard: ThreadYard) -> None:
+    volume, stage = yard.volume().layer(a_txt="one"), Stage()
+
+    async def story() -> None:
+        def look() -> Any:
+            seen = [Path("/data/a.txt").read_text()]
+            stage.stop()
+            seen += os.listdir("/data")
+            stage.stop()
+            return [*seen, Path("/data/a.txt").read_text()]
+
+        run = await yard.run(look, Mount("vo-1", "/data", volume.view()))
+        await stage.reached()
+        await run.container.detach("vo-1")
+        stage.go_on()
+        await stage.reached()
+        volume.layer(a_txt="two")
+        await run.container.attach("vo-1", volume.view())
+        stage.go_on()
+        assert await run.result() == ["one", "two"]
+        await yard.close()
+
+    asyncio.run(story())
+
+
+def open_file() -> Callable[[], object]:
+    return open("/data/a.txt").close
+
+
+def working_directory() -> Callable[[], object]:
+    os.chdir("/data")
+    return lambda: os.chdir("/")
+
+
+def memory_map() -> Callable[[], object]:
+    with open("/data/a.txt") as file:
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ).close
+
+
+def program() -> Callable[[], object]:
+    child = subprocess.Popen(["/bin/cat"], cwd="/data", stdin=subprocess.PIPE)
+    return lambda: child.communicate()
+
+
+@pytest.mark.parametrize("hold", [open_file, working_directory, memory_map, program])
+def test_what_is_held_cannot_be_taken_away(
+    yard: ThreadYard, hold: Callable[[], Callable[[], object]]
+) -> None:
+    volume, stage = yard.volume().layer(a_txt="a"), Stage()
+
+    async def story() -> None:
+        def holding() -> None:
+            free = hold()
+            stage.stop()
+            free()
+            stage.stop()
+
+        run = await yard.run(holding, Mount("vo-1", "/data", volume.view()))
+        await stage.reached()
+        with pytest.raises(OpenFiles):
+            await run.container.detach("vo-1")
+        stage.go_on()
+        await stage.reached()
+        await run.container.detach("vo-1")
+        stage.go_on()
+        await run.result()
+        await yard.close()
+
+    asyncio.run(story())
