@@ -95,7 +95,7 @@ class ThreadYard:
             mounts=mounts,
             files=files,
             working_directory=working_directory,
-            socket=self.directory / "server",
+            socket=None,
             on_output=lambda number, piece: pieces.append((number, piece)),
             on_sync=_refuse_to_sync,
             on_exit=ended.set_result,

@@ -51,6 +51,11 @@ class InlineBackend:
         """What user code will miss, in one line."""
         return self._places.notice
 
+    @property
+    def by_socket(self) -> bool:
+        """Calls of threads do not leave the process."""
+        return False
+
     def sweep(self) -> None:
         """Remove what is left of the containers of a process that was killed; slow."""
         sweep(self._directory / "containers")

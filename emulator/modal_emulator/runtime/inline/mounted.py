@@ -51,15 +51,16 @@ class MountedPlaces:
 
     def place(self, plan: Plan) -> Place:
         """Return the place of one container; nothing is made yet."""
+        directory = self._directory / "containers" / plan.container_id
         job = Job(
             container_id=plan.container_id,
             isolation=self._isolation,
-            directory=self._directory / "containers" / plan.container_id,
+            directory=directory,
             environment=plan.environment,
             mounts=plan.mounts,
             files=tuple(path.absolute() for path in plan.files),
             working_directory=plan.working_directory,
-            socket=plan.socket,
+            socket=directory / "server",  # threads need none
             hide=self._hide,
             entrypoint="",
         )
