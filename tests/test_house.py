@@ -32,13 +32,13 @@ FLOORS = {
     "rpc": 6,
     "web": 6,
     "handles": 6,
-    "emulator": 7,
+    "emulator": 8,
     "guard": 7,
-    "explore": 7,
-    "pytest_plugin": 8,
-    "dashboard": 8,
-    "cli": 9,
-    "__main__": 10,
+    "explore": 8,
+    "pytest_plugin": 9,
+    "dashboard": 9,
+    "cli": 10,
+    "__main__": 11,
 }
 
 LONGEST_ROOM = 400

@@ -25,6 +25,7 @@ from modal_emulator.handles import (
     first_container,
     running_containers,
 )
+from modal_emulator.inline.programs import SdkPrograms
 from modal_emulator.lodging import Lodging
 from modal_emulator.rpc.credentials import DEMO_TOKEN_ID, Credentials
 from modal_emulator.rpc.results import terminated
@@ -75,6 +76,7 @@ class Emulator:
         self._count = 0
         self._listeners: list[Callable[[LogLine], None]] = []
         self._backends: dict[tuple[str, str], Backend] = {}
+        self._programs = SdkPrograms(lambda: self.world)
         self._url = ""
 
     @property
@@ -144,6 +146,7 @@ class Emulator:
         """End containers and servers; leave nothing behind but a given directory's contents."""
         await self._close_world()
         await asyncio.gather(*(backend.close() for backend in self._backends.values()))
+        self._programs.close()
         if hasattr(self, "_wire"):
             await self._wire.stop()
         await self._site.stop()
@@ -203,7 +206,7 @@ class Emulator:
         if kind not in self._backends:
             # The first has the same place in each life of a server: it removes what a kill left.
             name = f"containers-{len(self._backends)}" if self._backends else "containers"
-            self._backends[kind] = pick(settings, self._lodging.base / name)
+            self._backends[kind] = pick(settings, self._lodging.base / name, self._programs)
         return self._backends[kind]
 
     def _open_world(self, chosen: Settings | None = None) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from modal_emulator.ground.errors import Invalid, NotBuilt
+from modal_emulator.runtime.inline.backend import InlineBackend
 from modal_emulator.runtime.job import Isolation
 from modal_emulator.runtime.pick import pick
 from modal_emulator.runtime.process import ProcessBackend
@@ -29,10 +30,16 @@ def test_an_isolation_can_be_forced(tmp_path: Path, isolation: Isolation) -> Non
     assert backend.isolation is isolation
 
 
-@pytest.mark.parametrize("name", ["inline", "docker"])
-def test_what_is_not_built_is_said(tmp_path: Path, name: str) -> None:
-    with pytest.raises(NotBuilt, match=f"runtime '{name}' .* is not built yet"):
-        pick(Chosen(runtime=name), tmp_path)
+def test_threads_need_something_to_run_in_them(tmp_path: Path) -> None:
+    backend = pick(Chosen(runtime="inline"), tmp_path, lambda _plan, _here: None)
+    assert isinstance(backend, InlineBackend)
+    with pytest.raises(Invalid, match="'inline' is for tests"):
+        pick(Chosen(runtime="inline"), tmp_path)
+
+
+def test_what_is_not_built_is_said(tmp_path: Path) -> None:
+    with pytest.raises(NotBuilt, match=r"runtime 'docker' .* is not built yet"):
+        pick(Chosen(runtime="docker"), tmp_path)
 
 
 def test_unknown_names_are_refused(tmp_path: Path) -> None:

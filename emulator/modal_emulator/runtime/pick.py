@@ -4,11 +4,16 @@ Choosing where containers run.
 The one place that knows the names of backends.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
 from modal_emulator.ground.errors import Invalid, NotBuilt
 from modal_emulator.runtime.backend import Backend
+from modal_emulator.runtime.inline.backend import InlineBackend
+from modal_emulator.runtime.inline.mounted import MountedPlaces
+from modal_emulator.runtime.inline.place import Places
+from modal_emulator.runtime.inline.program import Programs
 from modal_emulator.runtime.job import Isolation
 from modal_emulator.runtime.process import ProcessBackend
 
@@ -17,10 +22,7 @@ __all__ = ["AUTO", "Choice", "pick", "resolve"]
 AUTO = "auto"
 """The best runtime for tests that this process can have."""
 
-_NOT_BUILT = {
-    "inline": "containers as threads of the calling process",
-    "docker": "containers made by Docker",
-}
+_NOT_BUILT = {"docker": "containers made by Docker"}
 
 
 class Choice(Protocol):
@@ -42,27 +44,36 @@ def resolve(runtime: str) -> str:
     return "process" if runtime == AUTO else runtime
 
 
-def pick(choice: Choice, directory: Path) -> Backend:
+def pick(choice: Choice, directory: Path, programs: Programs | None = None) -> Backend:
     """
     Return the backend that the settings name, which keeps its files in `directory`.
 
-    Containers do not see the directory that `directory` is in: it is the server's own.
+    Containers do not see the directory that `directory` is in: it is the server's own. `programs`
+    makes what runs in containers of threads, where this process may have such containers.
 
     Raises:
         NotBuilt: the emulator knows the name but does not offer it yet.
-        Invalid: the emulator does not know the name.
+        Invalid: the emulator does not know the name, or cannot have it here.
     """
-    runtime = resolve(choice.runtime)
+    runtime, isolation = resolve(choice.runtime), _isolation(choice.isolation)
+    hide = (directory.absolute().parent,)
+    if runtime == "process":
+        return ProcessBackend(directory, isolation=isolation, hide=hide)
+    if runtime == "inline":
+        if programs is None:
+            raise Invalid("the runtime 'inline' is for tests, in the process of their functions")
+        return InlineBackend(directory, _places(directory, isolation, hide), programs)
     if runtime in _NOT_BUILT:
         raise NotBuilt(
             f"runtime {runtime!r} ({_NOT_BUILT[runtime]}) is not built yet; "
             "use 'process'. See docs/reference/support.md"
         )
-    if runtime != "process":
-        raise Invalid(f"unknown runtime {runtime!r}; the known ones are 'process' and 'auto'")
-    return ProcessBackend(
-        directory, isolation=_isolation(choice.isolation), hide=(directory.absolute().parent,)
-    )
+    known = "'inline', 'process' and 'auto'"
+    raise Invalid(f"unknown runtime {runtime!r}; the known ones are {known}")
+
+
+def _places(directory: Path, isolation: Isolation | None, hide: Sequence[Path]) -> Places:
+    return MountedPlaces(directory, isolation or Isolation.ROOT, hide)
 
 
 def _isolation(name: str) -> Isolation | None:
