@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from modal_emulator.runtime.backend import OpenFiles, View
-from modal_emulator.runtime.holders import is_held
+from modal_emulator.runtime.holders import PROC, is_held
 from modal_emulator.runtime.leftovers import discard
 from modal_emulator.runtime.merged import descend, is_removal, make_removal, walk
 
@@ -37,15 +37,21 @@ class Copies:
     """The copied volumes of one container; every call does slow file work."""
 
     def __init__(
-        self, volumes: Path, inward: Callable[[str], str], outward: Callable[[str], str]
+        self,
+        volumes: Path,
+        inward: Callable[[str], str],
+        outward: Callable[[str], str],
+        proc: Path = PROC,
     ) -> None:
         """
         Keep the copies as `volumes`/<volume id>.
 
         `inward` and `outward` map the targets of links on their way into a copy and back.
+        `proc` says who holds what.
         """
         self._volumes = volumes
         self._inward, self._outward = inward, outward
+        self._proc = proc
         self._copies: dict[str, _Copy] = {}
 
     def attach(self, volume_id: str, view: View) -> None:
@@ -65,7 +71,7 @@ class Copies:
             OpenFiles: a process of the container holds it; nothing was changed.
         """
         place = self._volumes / volume_id
-        if is_held(place, warden):
+        if is_held(place, warden, self._proc):
             raise OpenFiles
         self.collect(volume_id)
         del self._copies[volume_id]

@@ -9,24 +9,30 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["is_held"]
+__all__ = ["PROC", "is_held"]
 
-_PROC = Path("/proc")
+PROC = Path("/proc")
 
 
-def is_held(directory: Path, ancestor: int) -> bool:
-    """Tell whether process `ancestor` or a descendant of it holds anything in `directory`."""
+def is_held(directory: Path, ancestor: int, proc: Path = PROC) -> bool:
+    """
+    Tell whether process `ancestor` or a descendant of it holds anything in `directory`.
+
+    A system without `proc` cannot be asked; there nothing seems to be held.
+    """
+    if not proc.is_dir():
+        return False
     inside = f"{directory}{os.sep}"
     return any(
         held == str(directory) or held.startswith(inside)
-        for pid in _family(ancestor)
-        for held in _held_by(pid)
+        for pid in _family(ancestor, proc)
+        for held in _held_by(proc / pid)
     )
 
 
-def _family(ancestor: int) -> set[str]:
+def _family(ancestor: int, proc: Path) -> set[str]:
     parents: dict[str, str] = {}
-    for entry in _PROC.iterdir():
+    for entry in proc.iterdir():
         if entry.name.isdigit():
             with suppress(OSError):
                 # The name in parentheses may hold anything; the parent is the second field after.
@@ -39,8 +45,7 @@ def _family(ancestor: int) -> set[str]:
     return family
 
 
-def _held_by(pid: str) -> Iterator[str]:
-    place = _PROC / pid
+def _held_by(place: Path) -> Iterator[str]:
     with suppress(OSError):
         yield os.readlink(place / "cwd")  # noqa: PTH115
     with suppress(OSError):

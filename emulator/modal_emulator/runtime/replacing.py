@@ -1,5 +1,5 @@
 """
-Putting other functions in the place of Python's own, for good.
+Putting other functions in the place of Python's own, for good or until they are put back.
 
 A function has many owners by the time user code runs: modules that imported it, default values,
 class attributes. Finding them all takes tens of milliseconds, so the zygote looks once, and each
@@ -11,7 +11,7 @@ import io
 import os
 import sys
 import types
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 __all__ = ["Places"]
@@ -20,13 +20,14 @@ __all__ = ["Places"]
 _HOMES = ("posix", "_io", "_posixsubprocess", "_ctypes", "_sqlite3", "_dbm", "_gdbm")
 
 Put = Callable[[Mapping[int, Any]], None]
+"""Has what is kept at one place follow a table of functions, by the ids of those there so far."""
 
 
 class Places:
     """Everywhere that one of Python's own functions is kept in this process."""
 
     def __init__(self) -> None:
-        self._originals: dict[int, Any] = {}
+        self._known: dict[int, Any] = {}
         for name in _HOMES:
             try:
                 home = importlib.import_module(name)
@@ -34,62 +35,98 @@ class Places:
                 continue  # Python was built without it
             for each in vars(home).values():
                 if isinstance(each, types.BuiltinFunctionType) or each is io.FileIO:
-                    self._originals[id(each)] = each
-        self._puts = tuple(_look_around(self._originals))
+                    self._known[id(each)] = each
+        self._seen: dict[int, types.ModuleType] = {}
+        self._puts: list[Put] = []
+        self.look()
 
-    def replace(self, new: Mapping[tuple[types.ModuleType, str], Any]) -> None:
-        """Have new functions stand for what modules have by these names."""
-        by_id = {}
+    def look(self) -> None:
+        """Look through the modules that were imported since the last time."""
+        modules = [each for each in tuple(sys.modules.values()) if id(each) not in self._seen]
+        self._puts.extend(_look_around(modules, self._known))
+        self._seen.update((id(each), each) for each in modules)
+
+    def replace(self, new: Mapping[tuple[types.ModuleType, str], Any]) -> Callable[[], None]:
+        """
+        Have new functions stand for what modules have by these names.
+
+        Returns what puts the old ones back, also in modules that imported the new ones meanwhile.
+        """
+        old = {(module, name): getattr(module, name) for module, name in new}
+        self._known.update((id(function), function) for function in new.values())
+        self._swap([(old[where], new[where]) for where in new])
         for (module, name), function in new.items():
-            by_id[id(getattr(module, name))] = function
             setattr(module, name, function)
+
+        def put_back() -> None:
+            self.look()
+            self._swap([(new[where], old[where]) for where in new])
+
+        return put_back
+
+    def _swap(self, pairs: Iterable[tuple[Any, Any]]) -> None:
+        by_id = {id(there): wanted for there, wanted in pairs}
         for put in self._puts:
             put(by_id)
 
 
-def _look_around(originals: Mapping[int, Any]) -> Iterable[Put]:
-    for module in tuple(sys.modules.values()):
-        names = getattr(module, "__dict__", {})
+def _look_around(modules: Iterable[Any], known: Mapping[int, Any]) -> Iterator[Put]:
+    for module in modules:
+        names = _names(module)
         for name, value in tuple(names.items()):
-            if id(value) in originals:
-                yield _in_module(names, name, id(value))
+            if id(value) in known:
+                yield _in_module(names, name)
             elif isinstance(value, (type, types.FunctionType)) and (
-                getattr(value, "__module__", None) == module.__name__
+                getattr(value, "__module__", None) == names.get("__name__")
             ):
-                yield from _look_in(value, originals)
-    for name in dir(os):
-        value = getattr(os, name)
-        if name.startswith("supports_") and isinstance(value, set):
-            yield _in_set(value)
+                yield from _look_in(value, known)
+        if module is os:
+            for name, value in names.items():
+                if name.startswith("supports_") and isinstance(value, set):
+                    yield _in_set(value)
 
 
-def _look_in(value: Any, originals: Mapping[int, Any]) -> Iterable[Put]:
+def _names(module: Any) -> dict[str, Any]:
+    """Return a module's names without asking the module, which may load itself when asked."""
+    try:
+        names = object.__getattribute__(module, "__dict__")
+    except AttributeError:
+        return {}
+    return names if isinstance(names, dict) else {}
+
+
+def _look_in(value: Any, known: Mapping[int, Any]) -> Iterator[Put]:
     """Look in the defaults of a function, or in the attributes of a class."""
     if isinstance(value, types.FunctionType):
-        if any(id(each) in originals for each in value.__defaults__ or ()):
+        if any(id(each) in known for each in value.__defaults__ or ()):
             yield _in_defaults(value)
         return
     for name, member in tuple(vars(value).items()):
         held = member.__func__ if isinstance(member, staticmethod) else member
-        if id(held) in originals:
-            yield _in_class(value, name, id(held))
+        if id(held) in known:
+            yield _in_class(value, name)
         elif isinstance(member, types.FunctionType):
-            yield from _look_in(member, originals)
+            yield from _look_in(member, known)
 
 
-def _in_module(names: dict[str, Any], name: str, known: int) -> Put:
+def _in_module(names: dict[str, Any], name: str) -> Put:
     def put(new: Mapping[int, Any]) -> None:
-        if known in new:
-            names[name] = new[known]
+        there = id(names.get(name))
+        if there in new:
+            names[name] = new[there]
 
     return put
 
 
-def _in_class(owner: type, name: str, known: int) -> Put:
+def _in_class(owner: type, name: str) -> Put:
     def put(new: Mapping[int, Any]) -> None:
-        if known in new:
+        member = vars(owner).get(name)
+        there = id(member.__func__ if isinstance(member, staticmethod) else member)
+        if there in new:
             # A C function in a class is no method; neither must the new one be.
-            setattr(owner, name, staticmethod(new[known]))
+            wanted = new[there]
+            is_python = isinstance(wanted, types.FunctionType)
+            setattr(owner, name, staticmethod(wanted) if is_python else wanted)
 
     return put
 
@@ -97,13 +134,18 @@ def _in_class(owner: type, name: str, known: int) -> Put:
 def _in_defaults(function: types.FunctionType) -> Put:
     def put(new: Mapping[int, Any]) -> None:
         defaults = function.__defaults__ or ()
-        function.__defaults__ = tuple(new.get(id(each), each) for each in defaults)
+        if any(id(each) in new for each in defaults):
+            function.__defaults__ = tuple(new.get(id(each), each) for each in defaults)
 
     return put
 
 
 def _in_set(functions: set[Any]) -> Put:
     def put(new: Mapping[int, Any]) -> None:
-        functions.update([new[id(each)] for each in functions if id(each) in new])
+        for each in tuple(functions):
+            if id(each) in new:
+                functions.add(new[id(each)])
+                if isinstance(each, types.FunctionType):
+                    functions.discard(each)  # one of ours; what others kept still counts
 
     return put

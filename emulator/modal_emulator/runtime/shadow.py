@@ -10,15 +10,15 @@ import stat
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from modal_emulator.runtime.backend import Mount
 from modal_emulator.runtime.copies import Copies, copy_entry
-from modal_emulator.runtime.job import Job
 from modal_emulator.runtime.leftovers import discard
 from modal_emulator.runtime.merged import walk
 from modal_emulator.runtime.mountinfo import is_in
 
-__all__ = ["Shadow", "lay_shadow", "shadow_of"]
+__all__ = ["Shadow", "Site", "is_below", "lay_shadow", "shadow_of"]
 
 _HOME, _MODAL = "/root", "/__modal"
 
@@ -49,44 +49,91 @@ class Shadow:
                 return self.directory + plain
         return path
 
+    @property
+    def start(self) -> None:
+        """The working directory is the process's own."""
+        return
+
+    absolute = inside
+    """Relative paths are the process's own, too."""
+
     def outside(self, path: str) -> str:
         """Return how user code names what the file system has at `path`."""
         if is_in(path, self.directory):
             return path[len(self.directory) :] or "/"
         return path
 
-    def forbids(self, path: str) -> bool:
+    def forbids(self, path: str, directory: int | None = None) -> bool:
         """Tell whether nothing may be written at `path`, as user code names it."""
-        return self._is_below(path, self.read_only)
+        return bool(self.read_only) and is_below(self._whole(path), self.read_only)
 
     def forbids_link(self, path: str) -> bool:
         """Tell whether no hard link may be made at `path`, as user code names it."""
-        return self._is_below(path, self.unlinked)
+        return bool(self.unlinked) and is_below(self._whole(path), self.unlinked)
 
-    def _is_below(self, path: str, tops: Sequence[str]) -> bool:
-        if not tops:
-            return False
-        whole = posixpath.normpath(posixpath.join(self.outside(os.getcwd()), path))  # noqa: PTH109
-        return any(is_in(whole, top) for top in tops)
+    def opened(self, file: int, path: str) -> None:
+        """Nothing to do: who holds what is read from /proc."""
+
+    def _whole(self, path: str) -> str:
+        return posixpath.normpath(posixpath.join(self.outside(os.getcwd()), path))  # noqa: PTH109
 
     def _is_redirected(self, path: str) -> bool:
-        return any(is_in(path, top) for top in self.prefixes) and not any(
-            is_in(path, top) for top in self.kept
-        )
+        nearest = _nearest(path, self.prefixes)
+        # A volume may be wanted inside what Python needs: the longer path says more.
+        return nearest > 0 and nearest >= _nearest(path, self.kept)
 
 
-def shadow_of(job: Job, needs: Sequence[str] = ()) -> Shadow:
+class Site(Protocol):
+    """What the shadow of one container is made from."""
+
+    @property
+    def shadow(self) -> Path:
+        """The directory itself."""
+        ...
+
+    @property
+    def volumes(self) -> Path:
+        """Where the copies of volumes lie in it."""
+        ...
+
+    @property
+    def mounts(self) -> tuple[Mount, ...]:
+        """The volumes and where the user wants them."""
+        ...
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Trees of files to find over `/`."""
+        ...
+
+    @property
+    def working_directory(self) -> str:
+        """Where the container begins."""
+        ...
+
+
+def is_below(path: str, tops: Sequence[str]) -> bool:
+    """Tell whether an absolute path is one of `tops` or lies below one."""
+    return any(is_in(path, top) for top in tops)
+
+
+def _nearest(path: str, tops: Sequence[str]) -> int:
+    """Return the length of the longest of `tops` that an absolute path is in, or 0."""
+    return max((len(top) for top in tops if is_in(path, top)), default=0)
+
+
+def shadow_of(site: Site, needs: Sequence[str] = ()) -> Shadow:
     """Return the mapping for one container, which leaves alone what Python `needs`."""
-    tops = {_HOME, _MODAL, *(mount.path for mount in job.mounts), *_tops(job.files)}
-    if not Path(job.working_directory).is_dir():
-        tops.add(posixpath.normpath(job.working_directory))
+    tops = {_HOME, _MODAL, *(mount.path for mount in site.mounts), *_tops(site.files)}
+    if not Path(site.working_directory).is_dir():
+        tops.add(posixpath.normpath(site.working_directory))
     return Shadow(
-        directory=str(job.shadow),
+        directory=str(site.shadow),
         prefixes=tuple(sorted(tops)),
-        read_only=_places(mount for mount in job.mounts if mount.view.read_only),
+        read_only=_places(mount for mount in site.mounts if mount.view.read_only),
         unlinked=_places(
             mount
-            for mount in job.mounts
+            for mount in site.mounts
             if mount.view.version == 1 and not mount.view.read_only  # which is said first
         ),
         kept=tuple(need for need in needs if any(is_in(need, top) for top in tops)),
@@ -100,27 +147,27 @@ def _places(mounts: Iterable[Mount]) -> tuple[str, ...]:
     )
 
 
-def lay_shadow(job: Job, shadow: Shadow, copies: Copies) -> None:
+def lay_shadow(site: Site, shadow: Shadow, copies: Copies) -> None:
     """
     Fill the shadow: files that the image and local code bring, volumes, links to them.
 
     Raises:
         ValueError: a mount path lies in another volume.
     """
-    job.shadow.mkdir()
-    for found in walk(job.files):
-        copy_entry(found.source, job.shadow / found.path, shadow.inside)
-    (job.shadow / _HOME[1:]).mkdir(parents=True, exist_ok=True)
-    paths = {mount.path for mount in job.mounts}
-    for mount in job.mounts:
+    site.shadow.mkdir()
+    for found in walk(site.files):
+        copy_entry(found.source, site.shadow / found.path, shadow.inside)
+    (site.shadow / _HOME[1:]).mkdir(parents=True, exist_ok=True)
+    paths = {mount.path for mount in site.mounts}
+    for mount in site.mounts:
         if not paths.isdisjoint(map(str, Path(mount.path).parents)):
             # What Modal does is unknown (modal-semantics 1.7), so nothing is shown in its place.
             raise ValueError(f"{mount.path} lies in another volume's mount path")
         copies.attach(mount.volume_id, mount.view)
-        place = job.shadow / mount.path.lstrip("/")
+        place = site.shadow / mount.path.lstrip("/")
         place.parent.mkdir(parents=True, exist_ok=True)
         discard(place)
-        place.symlink_to(job.volumes / mount.volume_id)
+        place.symlink_to(site.volumes / mount.volume_id)
 
 
 def _tops(trees: Sequence[Path], directory: str = "") -> Iterator[str]:

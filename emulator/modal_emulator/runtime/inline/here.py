@@ -25,6 +25,8 @@ class Here:
     """What `os.environ` shows to its code; changes stay in the container."""
     on_output: Callable[[int, bytes], None]
     """Takes what is written to its standard output (1) or error (2); from any thread."""
+    paths: Any = field(default=None, repr=False)
+    """How its code names files, where Python's own file functions are redirected for it."""
     manager: Any = None
     """What the SDK finds as its `_ContainerIOManager._singleton` in this container."""
     threads: WeakSet[Thread] = field(default_factory=WeakSet, repr=False)

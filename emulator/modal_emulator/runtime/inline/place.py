@@ -31,7 +31,11 @@ class Place(Protocol):
         ...
 
     def enter(self) -> None:
-        """On the main thread, which the keeper has started: see the container's files from now."""
+        """
+        On the main thread, which the keeper has started: see the container's files from now.
+
+        `HERE` says already which container it is.
+        """
         ...
 
     def attach(self, volume_id: str, view: View) -> None:
