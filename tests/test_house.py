@@ -21,6 +21,7 @@ PACKAGES = {
 FLOORS = {
     "ground": 0,
     "sdk": 0,
+    "hosting": 1,
     "lodging": 1,
     "store": 1,
     "findings": 2,

@@ -1,18 +1,18 @@
 """
 The emulator: one World behind its servers, started and stopped as one thing.
 
-`Emulator` is for code on an event loop. `running` runs one on a thread of its own and gives a
-`Running`, whose methods may be called from any thread: this is what the pytest plugin uses.
+`Emulator` is for code on an event loop. `running` runs one on another thread and gives a
+`Running`, whose methods may be called from any thread but that one: this is what the pytest plugin
+uses.
 """
 
 import asyncio
-import threading
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager, suppress
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
 
 from modal_emulator.ground.clock import SystemClock
 from modal_emulator.ground.errors import Invalid
@@ -25,9 +25,12 @@ from modal_emulator.handles import (
     first_container,
     running_containers,
 )
+from modal_emulator.hosting import Host, own_thread, sdk_thread
 from modal_emulator.inline.programs import SdkPrograms
 from modal_emulator.lodging import Lodging
 from modal_emulator.rpc.credentials import DEMO_TOKEN_ID, Credentials
+from modal_emulator.rpc.front import Front
+from modal_emulator.rpc.memory import Memory
 from modal_emulator.rpc.results import terminated
 from modal_emulator.rpc.server import Wire
 from modal_emulator.rpc.translator import Messages
@@ -42,10 +45,11 @@ from modal_emulator.volume import LocalVolume
 from modal_emulator.web.site import Site
 from modal_emulator.world import Settings, Surroundings, World
 
-__all__ = ["Emulator", "Running", "Settings", "running"]
+__all__ = ["MEMORY", "TRANSPORTS", "WIRE", "Emulator", "Running", "Settings", "running"]
 
-T = TypeVar("T")
 DEFAULTS = Settings()
+MEMORY, WIRE = "memory", "wire"
+TRANSPORTS = (MEMORY, WIRE)
 
 
 class Emulator:
@@ -53,7 +57,8 @@ class Emulator:
     A Modal server on loopback.
 
     With a directory, what is kept there survives (deployed apps, volumes, secrets); without one
-    everything is gone at the end. `port` 0 takes a free one.
+    everything is gone at the end. `port` 0 takes a free one. With the transport "memory", an SDK in
+    this process is answered without the network; everybody else is answered over it as always.
     """
 
     def __init__(
@@ -63,7 +68,11 @@ class Emulator:
         host: str = "127.0.0.1",
         port: int = 0,
         settings: Settings = DEFAULTS,
+        transport: str = WIRE,
     ) -> None:
+        if transport not in TRANSPORTS:
+            raise Invalid(f"unknown transport {transport!r}; there is: {', '.join(TRANSPORTS)}")
+        self._transport = transport
         self._directory = directory
         self._host = host
         self._port = port
@@ -72,6 +81,7 @@ class Emulator:
             image_builder_version=settings.image_builder_version or newest_builder_version(),
         )
         self._world: World | None = None
+        self._memory: Memory | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._count = 0
         self._listeners: list[Callable[[LogLine], None]] = []
@@ -121,7 +131,8 @@ class Emulator:
         self._site = Site(lambda: self.world)
         try:
             self._credentials = Credentials(DEMO_TOKEN_ID, self._lodging.token_secret(Ids()))
-            self._wire = Wire(lambda: self.world, self._credentials, self._lodging.sockets)
+            front = Front(lambda: self.world, self._credentials)
+            self._wire = Wire(front, self._lodging.sockets)
             self._around = Surroundings(
                 clock=SystemClock(),
                 ids=Ids(salt=self._credentials.token_secret),
@@ -136,6 +147,9 @@ class Emulator:
             self._open_world()
             await self._site.start(self._host)
             port = await self._wire.listen(self._host, self._port)
+            if self._transport == MEMORY:
+                self._memory = Memory(front, self._host, port)
+                self._memory.start()
         except BaseException:
             await self.stop()
             raise
@@ -145,6 +159,8 @@ class Emulator:
     async def stop(self) -> None:
         """End containers and servers; leave nothing behind but a given directory's contents."""
         await self._close_world()
+        if self._memory is not None:
+            await self._memory.stop()
         await asyncio.gather(*(backend.close() for backend in self._backends.values()))
         self._programs.close()
         if hasattr(self, "_wire"):
@@ -245,9 +261,10 @@ class Emulator:
 class Running:
     """A running emulator, for callers on other threads."""
 
-    def __init__(self, emulator: Emulator, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, emulator: Emulator, host: Host) -> None:
         self._emulator = emulator
-        self._loop = loop
+        self._host = host
+        self._run = host.run
 
     @property
     def environment(self) -> dict[str, str]:
@@ -315,7 +332,7 @@ class Running:
 
     def on_log(self, listener: Callable[[LogLine], None]) -> None:
         """Call `listener` on the emulator's thread for each piece that a container prints."""
-        self._loop.call_soon_threadsafe(self._emulator.on_log, listener)
+        self._host.loop.call_soon_threadsafe(self._emulator.on_log, listener)
 
     def secret(self, name: str, *, environment: str = "", **values: str) -> None:
         """Make or replace a named Secret."""
@@ -334,7 +351,7 @@ class Running:
 
     def volume(self, name: str, *, environment: str = "", create: bool = False) -> LocalVolume:
         """Return a volume with its old versions; with `create` it is made when it is missing."""
-        return LocalVolume(lambda: self._emulator.world, self._loop, name, environment, create)
+        return LocalVolume(lambda: self._emulator.world, self._run, name, environment, create)
 
     def journal(self, kind: str = "") -> tuple[Event, ...]:
         """Return what happened so far, oldest first."""
@@ -344,38 +361,27 @@ class Running:
 
         return self._run(read())
 
-    def _run(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
-
 
 @contextmanager
 def running(
-    directory: Path | None = None, *, port: int = 0, settings: Settings = DEFAULTS
+    directory: Path | None = None,
+    *,
+    port: int = 0,
+    settings: Settings = DEFAULTS,
+    transport: str | None = None,
 ) -> Iterator[Running]:
-    """Run an emulator on a thread of its own for the length of a `with` block."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="modal-emulator", daemon=True)
-    thread.start()
-    emulator = Emulator(directory, port=port, settings=settings)
-    try:
-        asyncio.run_coroutine_threadsafe(emulator.start(), loop).result()
+    """
+    Run an emulator for the length of a `with` block.
+
+    With the transport "memory" it lives on the thread of this process's SDK, where a call of the
+    SDK needs no network and no other thread; with "wire", on a thread of its own. None asks the
+    environment variable MODAL_EMULATOR_TRANSPORT, and is "memory" without it.
+    """
+    transport = transport or os.environ.get("MODAL_EMULATOR_TRANSPORT") or MEMORY
+    with sdk_thread() if transport == MEMORY else own_thread() as host:
+        emulator = Emulator(directory, port=port, settings=settings, transport=transport)
+        host.run(emulator.start())
         try:
-            yield Running(emulator, loop)
+            yield Running(emulator, host)
         finally:
-            asyncio.run_coroutine_threadsafe(emulator.stop(), loop).result()
-    finally:
-        asyncio.run_coroutine_threadsafe(_settle(), loop).result()
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
-
-
-async def _settle() -> None:
-    """Let cancelled tasks end before their loop does."""
-    tasks = [t for t in asyncio.all_tasks() if t is not asyncio.current_task()]
-    for task in tasks:
-        task.cancel()
-    with suppress(asyncio.TimeoutError):
-        await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 5)
-    await asyncio.get_running_loop().shutdown_asyncgens()
-    await asyncio.get_running_loop().shutdown_default_executor()
+            host.run(emulator.stop())

@@ -5,7 +5,6 @@ For tests and scripts, on any thread but the emulator's own. Nothing here mounts
 version never changes, so what is read is what was committed.
 """
 
-import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,13 +86,13 @@ class LocalVolume:
     def __init__(
         self,
         world: Callable[[], World],
-        loop: asyncio.AbstractEventLoop,
+        run: Callable[[Coroutine[Any, Any, Any]], Any],
         name: str,
         environment: str,
         create: bool,
     ) -> None:
         self._world = world
-        self._loop = loop
+        self._do = run
         self._name = name
         self._environment = environment
         self._create = create
@@ -180,7 +179,8 @@ class LocalVolume:
         return volume.volume_id
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        done: T = self._do(work)
+        return done
 
 
 def _entries(edition: Edition) -> dict[str, Entry]:

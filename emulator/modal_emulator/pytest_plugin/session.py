@@ -67,14 +67,14 @@ class Session:
 
 
 @contextmanager
-def open_session(options: Mapping[str, Any]) -> Iterator[Session]:
+def open_session(options: Mapping[str, Any], transport: str | None = None) -> Iterator[Session]:
     """
-    Run an emulator with these `OPTIONS` for the length of the block.
+    Run an emulator with these `OPTIONS` for the length of the block; `running` knows transports.
 
     Raises:
         EmulatorError: there is no such option, or its value makes no sense.
     """
-    with running(settings=with_options(Settings(), options)) as emulator:
+    with running(settings=with_options(Settings(), options), transport=transport) as emulator:
         session = Session(emulator)
         try:
             yield session

@@ -1,0 +1,168 @@
+"""
+What answers a call, whichever way it came in.
+
+It builds the service from the installed `modal_proto`, whatever its version, checks who calls,
+finds the handler in the registry, and turns failures into status codes. It is fed by a wire
+(`server`) or by an SDK in this process (`memory`), and knows neither.
+"""
+
+import asyncio
+import logging
+import os
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+from google.protobuf.wrappers_pb2 import StringValue
+from grpclib import GRPCError, Status
+from grpclib.const import Cardinality
+from modal_proto import api_pb2
+
+from modal_emulator.ground.clock import breathe
+from modal_emulator.ground.errors import EmulatorError, Exhausted, Invalid
+from modal_emulator.rpc import control
+from modal_emulator.rpc.call import Call
+from modal_emulator.rpc.credentials import Credentials
+from modal_emulator.rpc.registry import rpcs
+from modal_emulator.rpc.status import to_grpc
+from modal_emulator.rpc.versions import Versions
+from modal_emulator.world import World
+
+__all__ = ["PAGE", "Caller", "Front", "Method", "unreadable"]
+
+PAGE = "docs/reference/support.md"
+SERVICE = api_pb2.DESCRIPTOR.services_by_name["ModalClient"]
+LOG = logging.getLogger("modal_emulator")
+
+Read = Callable[[], Awaitable[Any]]
+"""Returns the request, or raises `unreadable`."""
+Send = Callable[[Message], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls."""
+
+    container_id: str | None
+    """None for a client outside of containers."""
+    metadata: Mapping[str, str]
+    """Request headers by lower-cased name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One RPC: its shape, and what answers it."""
+
+    name: str
+    cardinality: Cardinality
+    request_type: Any
+    reply_type: Any
+    answer: Callable[[Caller, Read, Send], Awaitable[None]]
+    """Raises GRPCError and nothing else, unless it is cancelled."""
+
+
+class Front:
+    """Answers calls from the World of the moment."""
+
+    def __init__(self, world: Callable[[], World], credentials: Credentials) -> None:
+        self._world = world
+        self._credentials = credentials
+        self._versions = Versions()
+        self.for_containers: Mapping[str, Method] = {
+            f"/{SERVICE.full_name}/{method.name}": self._method(method)
+            for method in SERVICE.methods
+        }
+        """By the path of the request."""
+        self.for_clients: Mapping[str, Method] = {**self.for_containers, **self._controls()}
+        """With the service that is ours."""
+
+    def _method(self, method: MethodDescriptor) -> Method:
+        streams: bool = method.server_streaming
+        takes: bool = method.client_streaming
+        return Method(
+            method.name,
+            {
+                (False, False): Cardinality.UNARY_UNARY,
+                (False, True): Cardinality.UNARY_STREAM,
+                (True, False): Cardinality.STREAM_UNARY,
+                (True, True): Cardinality.STREAM_STREAM,
+            }[takes, streams],
+            GetMessageClass(method.input_type),
+            GetMessageClass(method.output_type),
+            partial(self._answer, method.name),
+        )
+
+    def _controls(self) -> dict[str, Method]:
+        shape = (Cardinality.UNARY_UNARY, StringValue, StringValue)
+        return {
+            f"/{control.SERVICE}/{name}": Method(name, *shape, partial(self._control, name))
+            for name in control.METHODS
+        }
+
+    async def _answer(self, name: str, caller: Caller, read: Read, send: Send) -> None:
+        with _saying(name):
+            self._admit(caller)
+            self._versions.see(caller.metadata)
+            rpc = rpcs().get(name)
+            if rpc is None:
+                raise GRPCError(Status.UNIMPLEMENTED, _not_built(name))
+            call: Call[Any] = Call(await read(), caller.container_id, caller.metadata)
+            if rpc.streaming is not None:
+                async for reply in rpc.streaming(self._world(), call):
+                    await send(reply)
+                    await breathe()  # a long listing waits for nothing, and others should not wait
+            elif rpc.unary is not None:
+                await send(await rpc.unary(self._world(), call))
+
+    async def _control(self, name: str, caller: Caller, read: Read, send: Send) -> None:
+        with _saying(name):
+            self._admit(caller)
+            request = await read()
+            await send(StringValue(value=control.answer(self._world(), name, request.value)))
+
+    def _admit(self, caller: Caller) -> None:
+        if caller.container_id is None:
+            self._credentials.check(caller.metadata)
+
+
+def unreadable(name: str, error: Exception) -> Invalid:
+    """Say that a request is not what it should be."""
+    return Invalid(f"{name}: the request cannot be read: {error}")
+
+
+@contextmanager
+def _saying(name: str) -> Iterator[None]:
+    """Turn a failure into a status."""
+    try:
+        yield
+    except EmulatorError as error:
+        raise to_grpc(error) from None
+    except OSError as error:
+        raise to_grpc(_disk(error, name)) from error
+    except (GRPCError, asyncio.CancelledError):
+        raise
+    except Exception as error:
+        LOG.exception("%s failed inside the emulator", name)
+        # INTERNAL would be repeated by every SDK; this is a mistake of ours and stays one.
+        raise GRPCError(
+            Status.ABORTED,
+            f"modal-emulator failed in {name}: {error!r}. This is a bug in the emulator.",
+        ) from error
+
+
+def _not_built(name: str) -> str:
+    return (
+        f"modal-emulator does not answer {name} yet. "
+        f"What it answers is listed in {PAGE}, and by `modal-emulator support`."
+    )
+
+
+def _disk(error: OSError, name: str) -> EmulatorError:
+    return Exhausted(
+        f"{name} could not be kept: {os.strerror(error.errno or 0)}. Nothing was changed."
+    )

@@ -1,0 +1,198 @@
+"""
+The way in for an SDK of this process: its channels to our own address need no HTTP/2.
+
+While it is in place, a connection that grpclib opens to the address is a `Link`, and calls on it
+are answered by the same `front` as on the wire; messages are serialised and parsed on the way, so
+nothing is shared. Which container calls is known from the context of the call. Everything else
+goes its usual way, also what a forked process sends: its calls come in by the wire.
+"""
+
+import asyncio
+import os
+from contextlib import suppress
+from contextvars import Context
+from typing import Any
+
+from google.protobuf.message import DecodeError, Message
+from grpclib import GRPCError, Status
+from grpclib.client import Channel, Stream
+from grpclib.const import Cardinality
+from grpclib.encoding.proto import ProtoCodec
+from grpclib.events import _DispatchServerEvents
+from grpclib.exceptions import StreamTerminatedError
+from grpclib.metadata import encode_grpc_message
+from grpclib.server import request_handler
+
+from modal_emulator.ground.clock import breathe
+from modal_emulator.rpc.front import Caller, Front, unreadable
+from modal_emulator.rpc.links import Answer, End, Headers, Link, running_loop
+from modal_emulator.rpc.quick import Quick
+from modal_emulator.rpc.server import handlers
+from modal_emulator.runtime.inline.here import HERE
+
+__all__ = ["Memory"]
+
+STREAK = 16  # calls that are answered at once before others on the loop get a turn
+CONTENT = [(":status", "200"), ("content-type", "application/grpc+proto")]
+FINE = [("grpc-status", str(Status.OK.value))]
+# What grpclib's server says to a path that it does not know.
+UNKNOWN = [
+    (":status", "200"),
+    ("grpc-status", str(Status.UNIMPLEMENTED.value)),
+    ("grpc-message", "Method not found"),
+]
+LOST = "Connection lost"
+
+
+class Memory:
+    """Answers calls of this process to one address, on the loop that it was made on."""
+
+    def __init__(self, front: Front, host: str, port: int) -> None:
+        self.home = asyncio.get_running_loop()
+        self._front = front
+        self._address = (host, port)
+        self._process = os.getpid()
+        self._links: set[Link] = set()
+        self._asked = 0
+        self._before: tuple[Any, Any] = (Channel._create_connection, Channel.request)
+        self._ours: tuple[Any, Any] = (_connecting(self, self._before[0]), _asking(self._before[1]))
+        self._in_place = False
+
+    def start(self) -> None:
+        """Put it in place."""
+        self._in_place = True
+        _put(self._ours)
+
+    async def stop(self) -> None:
+        """Take it away; whoever still waits for an answer hears that the connection is lost."""
+        self._in_place = False
+        if (Channel._create_connection, Channel.request) == self._ours:
+            _put(self._before)
+        tasks = set[asyncio.Task[None]]()
+        for link in tuple(self._links):
+            tasks |= link.tasks
+            if link.loop is self.home:
+                link.close(LOST)
+            else:
+                with suppress(RuntimeError):  # its loop is closed
+                    link.loop.call_soon_threadsafe(link.close, LOST)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=2)
+
+    def link(self, channel: Channel) -> Link | None:
+        """Return a new connection if the channel leads here."""
+        ours = (channel._host, channel._port) == self._address
+        plain = channel._path is None and channel._ssl is None
+        if not (self._in_place and ours and plain and os.getpid() == self._process):
+            return None
+        link = Link(self, self._links.discard)
+        self._links.add(link)
+        return link
+
+    def who(self) -> str | None:
+        """Return the id of the container that calls; None outside of any."""
+        here = HERE.get()
+        return here.container_id if here is not None else None
+
+    async def answer(self, end: End, headers: Headers, who: str | None) -> None:
+        """Answer a call on the server's end of its stream, as grpclib's server does."""
+        path = dict(headers)[":path"]
+        method = self._methods(who).get(path)
+        mapping = {} if method is None else handlers({path: method}, who)
+        events = _DispatchServerEvents()  # nobody listens
+        stream: Any = end
+        await request_handler(mapping, stream, headers, ProtoCodec(), None, events, _nothing)
+
+    async def answer_one(self, path: str, metadata: dict[str, str], request: bytes) -> Answer:
+        """
+        Answer a call of one message and one reply, from the caller's loop.
+
+        Cancelled, it cancels what answers, as a closed stream does.
+        """
+        here = HERE.get()
+        work = self._answer(path, metadata, request, self.who())
+        try:
+            if running_loop() is not self.home:
+                begin = asyncio.run_coroutine_threadsafe
+                return await asyncio.wrap_future(Context().run(begin, work, self.home))
+            # What is started for the call must not belong to the caller's container.
+            HERE.set(None)
+            try:
+                return await work
+            finally:
+                HERE.set(here)
+        except asyncio.CancelledError:
+            if _is_cancelled():
+                raise
+        raise StreamTerminatedError(LOST)  # not the caller was cancelled, but what answers it
+
+    async def _answer(
+        self, path: str, metadata: dict[str, str], request: bytes, who: str | None
+    ) -> Answer:
+        method = self._methods(who).get(path)
+        if method is None:
+            return Answer(UNKNOWN)
+        self._asked += 1
+        if self._asked % STREAK == 0:
+            await breathe()
+        replies: list[bytes] = []
+
+        async def read() -> Any:
+            try:
+                return method.request_type.FromString(request)
+            except DecodeError as error:
+                raise unreadable(method.name, error) from error
+
+        async def send(reply: Message) -> None:
+            replies.append(ProtoCodec().encode(reply, method.reply_type))
+
+        try:
+            await method.answer(Caller(who, metadata), read, send)
+        except GRPCError as error:
+            return Answer(_failure(error))
+        return Answer(CONTENT, replies[0], FINE)
+
+    def _methods(self, who: str | None) -> Any:
+        return self._front.for_clients if who is None else self._front.for_containers
+
+
+def _connecting(memory: Memory, before: Any) -> Any:
+    async def create_connection(channel: Channel) -> Any:
+        link = memory.link(channel)
+        return link if link is not None else await before(channel)
+
+    return create_connection
+
+
+def _asking(before: Any) -> Any:
+    def request(channel: Channel, *arguments: Any, **options: Any) -> Stream[Any, Any]:
+        stream: Stream[Any, Any] = before(channel, *arguments, **options)
+        protocol: object = channel._protocol
+        if isinstance(protocol, Link) and stream._cardinality is Cardinality.UNARY_UNARY:
+            stream.__class__ = Quick
+        return stream
+
+    return request
+
+
+def _put(hooks: tuple[Any, Any]) -> None:
+    Channel._create_connection, Channel.request = hooks  # type: ignore[method-assign]
+
+
+def _failure(error: GRPCError) -> Headers:
+    headers = [*CONTENT, ("grpc-status", str(error.status.value))]
+    if error.message is not None:
+        headers.append(("grpc-message", encode_grpc_message(error.message)))
+    return headers
+
+
+def _is_cancelled() -> bool:
+    """Say whether somebody has cancelled the running task; Python 3.10 does not know."""
+    cancelling: Any = getattr(asyncio.current_task(), "cancelling", None)
+    return cancelling is None or cancelling() > 0
+
+
+def _nothing() -> None:
+    pass
