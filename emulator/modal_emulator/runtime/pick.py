@@ -11,6 +11,7 @@ from typing import Protocol
 from modal_emulator.ground.errors import Invalid, NotBuilt
 from modal_emulator.runtime.backend import Backend
 from modal_emulator.runtime.inline.backend import InlineBackend
+from modal_emulator.runtime.inline.copied import CopiedPlaces
 from modal_emulator.runtime.inline.mounted import MountedPlaces
 from modal_emulator.runtime.inline.place import Places
 from modal_emulator.runtime.inline.program import Programs
@@ -73,6 +74,8 @@ def pick(choice: Choice, directory: Path, programs: Programs | None = None) -> B
 
 
 def _places(directory: Path, isolation: Isolation | None, hide: Sequence[Path]) -> Places:
+    if isolation is Isolation.PLAIN:
+        return CopiedPlaces(directory / "containers", hide=hide)
     return MountedPlaces(directory, isolation or Isolation.ROOT, hide)
 
 
