@@ -4,7 +4,9 @@ import asyncio
 import socket
 import urllib.error
 import urllib.request
+from urllib.parse import urlsplit
 
+import aiohttp
 import pytest
 
 from modal_emulator.guard import ReachedOut, closed_to_modal, pointed
@@ -78,3 +80,49 @@ def test_others_are_looked_up_as_before() -> None:
         with pytest.raises(OSError, match=r"."):
             socket.getaddrinfo("notmodal.com.invalid", 80)
     assert socket.getaddrinfo is before
+
+
+@pytest.mark.parametrize(
+    "url", ["https://api.modal.com", "http://192.0.2.1:443", "http://modal.internal:50051"]
+)
+def test_the_sdk_stays_on_this_machine(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import modal
+
+    monkeypatch.setenv("MODAL_DISABLE_API_PROXY", "1")
+    monkeypatch.setenv("MODAL_SERVER_URL", url)
+    with closed_to_modal() as refused, pytest.raises(ReachedOut, match="refused to connect to"):
+        modal.Client.from_credentials("ak-mine", "as-mine").hello()
+    assert set(refused) == {urlsplit(url).hostname}
+
+
+def test_the_sdks_http_stays_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    from modal._utils.async_utils import synchronizer
+    from modal._utils.http_utils import ClientSessionRegistry
+
+    monkeypatch.setenv("MODAL_DISABLE_API_PROXY", "1")
+
+    @synchronizer.create_blocking
+    async def fetch(url: str) -> int:
+        async with ClientSessionRegistry.get_session().get(url) as response:
+            return int(response.status)
+
+    with closed_to_modal() as refused:
+        for url in ("http://192.0.2.1/block", "http://blocks.example/block"):
+            with pytest.raises(ReachedOut):
+                fetch(url)
+        with pytest.raises(aiohttp.ClientConnectorError):
+            fetch("http://127.0.0.1:1/block")
+    assert refused == ["192.0.2.1", "blocks.example"]
+
+
+def test_others_may_leave_this_machine() -> None:
+    """A user's event loop gets as far as the network lets it, names and addresses alike."""
+
+    async def connect(host: str) -> None:
+        await asyncio.wait_for(asyncio.open_connection(host, 9), 0.1)
+
+    with closed_to_modal() as refused:
+        for host in ("192.0.2.1", "nowhere.invalid"):
+            with pytest.raises((OSError, asyncio.TimeoutError)):
+                asyncio.run(connect(host))
+    assert refused == []

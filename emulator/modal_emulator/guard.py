@@ -2,12 +2,16 @@
 What keeps a process from the real Modal.
 
 `pointed` says which environment variables make the SDK speak to the emulator and to nothing else;
-`closed_to_modal` refuses, inside this process, to look up the addresses of Modal's own servers.
+`closed_to_modal` refuses, inside this process, what leads to Modal's own servers.
 It knows no server and no test runner, and imports nothing of the SDK.
 """
 
+import asyncio
+import asyncio.selector_events
+import ipaddress
 import os
 import socket
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -60,23 +64,80 @@ def pointed(
 
 
 @contextmanager
-def closed_to_modal() -> Iterator[None]:
+def closed_to_modal() -> Iterator[list[str]]:
     """
-    Refuse to look up Modal's addresses for the length of the block.
+    Refuse what leads to Modal for the length of the block; yields a list of what was refused.
 
-    asyncio, urllib, requests, httpx and the SDK all look names up through `socket.getaddrinfo`
-    at the time of the call; a library with a resolver of its own is not seen.
+    Nobody looks up Modal's own addresses: asyncio, urllib, requests, httpx and the SDK all look
+    names up through `socket.getaddrinfo` at the time of the call; a library with a resolver of its
+    own is not seen. And the SDK, by whatever address it was given, connects to nothing but this
+    machine; all else in the process connects to where it likes.
     """
+    refused: list[str] = []
     original = socket.getaddrinfo
 
     def getaddrinfo(host: Any, *arguments: Any, **options: Any) -> Any:
         name = (os.fsdecode(host) if host else "").rstrip(".").lower()
         if any(name == domain or name.endswith("." + domain) for domain in MODAL_DOMAINS):
-            raise ReachedOut(f"refused to connect to {name}: this test runs against modal-emulator")
+            raise _reached_out(name, refused)
         return original(host, *arguments, **options)
 
     socket.getaddrinfo = getaddrinfo
     try:
-        yield
+        with _sdk_on_this_machine(refused):
+            yield refused
     finally:
         socket.getaddrinfo = original
+
+
+@contextmanager
+def _sdk_on_this_machine(refused: list[str]) -> Iterator[None]:
+    """
+    Refuse the SDK's connections to other machines: its channels, its HTTP and their proxies.
+
+    All of them are made on the event loop that the SDK runs on a thread of its own, where no
+    code of the user's runs.
+    """
+    # These two are on the way of each connection: the first with names, the second with addresses.
+    looks_up, connects = asyncio.BaseEventLoop, asyncio.selector_events.BaseSelectorEventLoop
+    look_up, connect = looks_up.getaddrinfo, connects.sock_connect
+
+    async def getaddrinfo(loop: Any, host: Any, *arguments: Any, **options: Any) -> Any:
+        name = os.fsdecode(host) if host else ""
+        if _is_sdk(loop) and not _is_here(name):
+            raise _reached_out(name, refused)
+        return await look_up(loop, host, *arguments, **options)
+
+    async def sock_connect(loop: Any, sock: socket.socket, address: Any) -> None:
+        if _is_sdk(loop) and isinstance(address, tuple) and not _is_here(str(address[0])):
+            raise _reached_out(str(address[0]), refused)
+        await connect(loop, sock, address)
+
+    looks_up.getaddrinfo = getaddrinfo  # type: ignore[method-assign, assignment]
+    connects.sock_connect = sock_connect  # type: ignore[method-assign, assignment]
+    try:
+        yield
+    finally:
+        looks_up.getaddrinfo = look_up  # type: ignore[method-assign]
+        connects.sock_connect = connect  # type: ignore[method-assign]
+
+
+def _is_sdk(loop: asyncio.AbstractEventLoop) -> bool:
+    # Not public; there from 1.0.0 to 1.6.4. Without it the names above are still refused.
+    module = sys.modules.get("modal._utils.async_utils")
+    return loop is getattr(getattr(module, "synchronizer", None), "_loop", None)
+
+
+def _is_here(host: str) -> bool:
+    name = host.rstrip(".").lower()
+    if not name or name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def _reached_out(name: str, refused: list[str]) -> ReachedOut:
+    refused.append(name)
+    return ReachedOut(f"refused to connect to {name}: this test runs against modal-emulator")
