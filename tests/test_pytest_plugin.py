@@ -416,6 +416,6 @@ def test_faults_that_did_not_happen_are_told(user: pytest.Pytester) -> None:
         ["*FaultsLeft: planned and never met: listing_rate_limited('orders', times=1)"]
     )
     strict = user.runpytest_subprocess(
-        "-q", "-W", "error::modal_emulator.pytest_plugin.session.FaultsLeft"
+        "-q", "-W", "error::modal_emulator.pytest_plugin.leftovers.FaultsLeft"
     )
     strict.assert_outcomes(passed=2, errors=1)

@@ -35,6 +35,7 @@ from modal_emulator.rpc.results import terminated
 from modal_emulator.rpc.server import Wire
 from modal_emulator.rpc.translator import Messages
 from modal_emulator.runtime.backend import Backend, Capability
+from modal_emulator.runtime.inline.leftover import Leftover
 from modal_emulator.runtime.pick import pick, resolve
 from modal_emulator.schedule.background import commit_in_background, commit_once
 from modal_emulator.schedule.logs import LogLine
@@ -216,6 +217,11 @@ class Emulator:
         """Stop."""
         await self.stop()
 
+    def leftovers(self) -> tuple[Leftover, ...]:
+        """Return the threads that go on though their container has ended."""
+        ask = (getattr(backend, "leftovers", tuple) for backend in self._backends.values())
+        return tuple(left for each in ask for left in each())
+
     def _backend(self, settings: Settings) -> Backend:
         """Return what makes containers as the settings want them; each kind is made once."""
         kind = (resolve(settings.runtime), settings.isolation)
@@ -329,6 +335,18 @@ class Running:
     def settle(self) -> None:
         """Return once the containers that are on their way out have committed and are gone."""
         self._run(self._emulator.settle())
+
+    def leftovers(self) -> tuple[Leftover, ...]:
+        """Return the threads that go on though their container has ended."""
+        return self._emulator.leftovers()
+
+    def ask(self, question: Callable[[World], T]) -> T:
+        """Return the answer of the World of the moment; it is asked on the emulator's thread."""
+
+        async def asked() -> T:
+            return question(self._emulator.world)
+
+        return self._run(asked())
 
     def on_log(self, listener: Callable[[LogLine], None]) -> None:
         """Call `listener` on the emulator's thread for each piece that a container prints."""

@@ -2,14 +2,14 @@
 The emulator in a test run: the fixture `modal_emulator`.
 
 One server lives in the test process for as long as the session; each test gets a World of its own
-behind it. Nothing is started, and nothing beyond this room imported, until a test asks for the
-fixture.
+behind it. Nothing is started, and nothing beyond this room and `choice` imported, until a test
+asks for the fixture or the configuration for more.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +18,15 @@ import pytest
 from modal_emulator.pytest_plugin.choice import (
     MARKS,
     add_options,
+    asked_runtime,
+    guards_all,
     options_of_session,
     options_of_test,
 )
 
 if TYPE_CHECKING:
     from modal_emulator.emulator import Running
+    from modal_emulator.pytest_plugin.keeping import Keeper
     from modal_emulator.pytest_plugin.session import Session
 
 __all__ = [
@@ -32,8 +35,18 @@ __all__ = [
     "modal_emulator_settings",
     "pytest_addoption",
     "pytest_configure",
+    "pytest_report_collectionfinish",
+    "pytest_report_header",
     "pytest_runtest_makereport",
+    "pytest_runtest_protocol",
+    "pytest_terminal_summary",
 ]
+
+FAILED = pytest.StashKey[bool]()
+KEEPER: pytest.StashKey[Keeper] = pytest.StashKey()
+REFUSED = pytest.StashKey[list[list[str]]]()
+RUNNING: pytest.StashKey[Running] = pytest.StashKey()
+KEPT = "modal_kept"  # among a report's properties, which come along from xdist's workers
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -49,6 +62,20 @@ def pytest_configure(config: pytest.Config) -> None:
             f"{mark}(runtime, isolation, background_commit_seconds, after_kill, "
             "exit_grace_seconds, listings_per_second): settings of the test's emulator",
         )
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """Say before xdist's workers begin what was asked for; nobody collects here."""
+    asked = asked_runtime(config)
+    return _headline(config) if asked and config.pluginmanager.has_plugin("dsession") else None
+
+
+def pytest_report_collectionfinish(
+    config: pytest.Config, items: Sequence[pytest.Item]
+) -> str | None:
+    """Say where functions run, if a test is going to run one."""
+    uses = any("modal_emulator" in getattr(item, "fixturenames", ()) for item in items)
+    return _headline(config) if uses else None
 
 
 @pytest.fixture(scope="session")
@@ -91,19 +118,93 @@ def modal_emulator(
     """
     _choose(options_of_test(request, modal_emulator_settings), modal_emulator_session)
     with modal_emulator_session.test() as running:
+        request.node.stash[RUNNING] = running
+        request.node.stash.setdefault(REFUSED, []).append(modal_emulator_session.refused)
         yield running
+        del request.node.stash[RUNNING]
+        _keep(request.node, running)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Close the way to Modal for all tests, if that was asked for."""
+    if not guards_all(item.config):
+        return (yield)
+    from modal_emulator.guard import closed_to_modal
+
+    with closed_to_modal() as refused:
+        item.stash[REFUSED] = [refused]
+        return (yield)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Let the traceback show the lines of code that ran in a container."""
+    """Let a failure show the lines that ran in a container, and what the emulator held."""
     if call.excinfo is not None and "modal" in sys.modules:
         from modal_emulator.pytest_plugin.sources import find_sources
 
         find_sources(call.excinfo.value, (item.path.parent, item.config.rootpath))
-    return (yield)
+    report = yield
+    _check_refused(item, report)
+    if report.failed:
+        item.stash[FAILED] = True
+        if RUNNING in item.stash:
+            _add_section(report, item.stash[RUNNING])
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say where tests left what they held."""
+    reports = [report for group in terminalreporter.stats.values() for report in group]
+    properties = {(r.nodeid, *p) for r in reports for p in getattr(r, "user_properties", ())}
+    kept = sorted((test, place) for test, name, place in properties if name == KEPT)
+    if kept:
+        terminalreporter.section("modal-emulator: kept")
+    for test, place in kept:
+        terminalreporter.write_line(f"{test}: {place}")
+
+
+def _headline(config: pytest.Config) -> str:
+    from modal_emulator.pytest_plugin.headline import headline
+
+    return headline(asked_runtime(config))
+
+
+def _check_refused(item: pytest.Item, report: pytest.TestReport) -> None:
+    """Fail a test that would have reached beyond this machine, whoever swallowed the error."""
+    lists = item.stash.get(REFUSED, [])
+    names = sorted({name for refused in lists for name in refused})
+    for refused in lists:
+        refused.clear()  # it is told once, with the phase in which it happened
+    if names and report.passed:
+        report.outcome = "failed"
+        report.longrepr = f"modal-emulator refused connections to {', '.join(names)}"
+
+
+def _add_section(report: pytest.TestReport, running: Running) -> None:
+    from modal_emulator.pytest_plugin.reports import describe
+
+    try:
+        text = running.ask(describe)
+    except Exception as error:  # it must not stand in the way of the failure itself
+        text = f"what it held cannot be told: {error!r}"
+    if text:
+        report.sections.append(("modal-emulator", text))
+
+
+def _keep(item: pytest.Item, running: Running) -> None:
+    """Leave what the test's volumes hold, if that was asked for."""
+    asked = item.config.getoption("--modal-keep")
+    if asked is None or (asked == "failed" and FAILED not in item.stash):
+        return
+    from modal_emulator.pytest_plugin.keeping import Keeper
+
+    if KEEPER not in item.config.stash:
+        item.config.stash[KEEPER] = Keeper()
+    keeper = item.config.stash[KEEPER]
+    item.user_properties.append((KEPT, str(keeper.keep(running, item.nodeid))))
 
 
 def _choose(options: Mapping[str, Any], session: Session) -> None:

@@ -11,10 +11,18 @@ from typing import Any
 
 import pytest
 
-__all__ = ["MARKS", "add_options", "asked_runtime", "options_of_session", "options_of_test"]
+__all__ = [
+    "MARKS",
+    "add_options",
+    "asked_runtime",
+    "guards_all",
+    "options_of_session",
+    "options_of_test",
+]
 
 MARKS = ("modal", "modal_emulator")
 COMMIT_SECONDS = "modal_background_commit_seconds"
+GUARD = "modal_guard"
 RUNTIME = "modal_runtime"
 RUNTIMES = ("auto", "inline", "process", "docker")
 
@@ -27,17 +35,36 @@ def add_options(parser: pytest.Parser) -> None:
         default=None,
     )
     parser.addini(RUNTIME, "where Modal functions run: auto, inline or process", default="")
-    parser.getgroup("modal-emulator", "tests against modal-emulator").addoption(
+    parser.addini(
+        GUARD, "where the way to Modal is closed: fixture (default) or strict", default=""
+    )
+    group = parser.getgroup("modal-emulator", "tests against modal-emulator")
+    group.addoption(
         "--modal-runtime",
         choices=RUNTIMES,
         help="where Modal functions run: as threads of this process (inline), as processes, "
         "or in the best way that works here (auto, the default)",
+    )
+    group.addoption(
+        "--modal-keep",
+        nargs="?",
+        const="all",
+        choices=("all", "failed"),
+        help="leave the volumes of each test, or of each that fails, as plain directories",
     )
 
 
 def asked_runtime(config: pytest.Config) -> str:
     """Return the runtime that was asked for, or an empty string."""
     return str(config.getoption("--modal-runtime") or config.getini(RUNTIME))
+
+
+def guards_all(config: pytest.Config) -> bool:
+    """Say whether the way to Modal is closed for all tests, also those without the fixture."""
+    asked = str(config.getini(GUARD))
+    if asked not in ("", "fixture", "strict"):
+        raise pytest.UsageError(f"{GUARD} must be fixture or strict, not {asked!r}")
+    return asked == "strict"
 
 
 def options_of_session(config: pytest.Config) -> dict[str, Any]:

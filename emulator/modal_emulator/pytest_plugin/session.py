@@ -9,7 +9,6 @@ after it, also when the test failed.
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -17,14 +16,11 @@ from typing import Any
 from modal_emulator.emulator import Running, Settings, running
 from modal_emulator.guard import closed_to_modal, pointed
 from modal_emulator.pytest_plugin.client import LentClient
+from modal_emulator.pytest_plugin.leftovers import Leftovers
 from modal_emulator.pytest_plugin.options import with_options
 from modal_emulator.pytest_plugin.output import show
 
-__all__ = ["FaultsLeft", "Session", "open_session"]
-
-
-class FaultsLeft(UserWarning):
-    """A test planned faults that did not happen: it may not have tested what it wanted to."""
+__all__ = ["Session", "open_session"]
 
 
 class Session:
@@ -33,6 +29,9 @@ class Session:
     def __init__(self, emulator: Running) -> None:
         self._emulator = emulator
         self._client = LentClient()
+        self._leftovers = Leftovers(emulator)
+        self.refused: list[str] = []
+        """What the running test, or the one before, was kept from connecting to."""
         emulator.on_log(show)
 
     def choose(self, options: Mapping[str, Any]) -> None:
@@ -53,13 +52,16 @@ class Session:
             # finds the default environment, on every machine.
             environment["MODAL_ENVIRONMENT"] = ""
             stack.enter_context(_environment(environment))
-            stack.enter_context(closed_to_modal())
+            self.refused = stack.enter_context(closed_to_modal())
             stack.enter_context(self._client.lent())
             # Comes first on the way out: the test's containers end while all else still stands.
-            stack.callback(self._emulator.reset)
+            stack.callback(self._reset)
             yield self._emulator
-            if left := self._emulator.faults.left:
-                warnings.warn(FaultsLeft(f"planned and never met: {', '.join(left)}"), stacklevel=2)
+            self._leftovers.tell_of_test()
+
+    def _reset(self) -> None:
+        self._emulator.reset()
+        self._leftovers.tell_of_containers()
 
     def close(self) -> None:
         """Let go of the server's side of the client before the server goes."""

@@ -126,6 +126,14 @@ class Commits:
             if holder == container_id and not mounted.point.read_only
         )
 
+    def seen(self, volume_id: str) -> tuple[tuple[str, int], ...]:
+        """Return the containers that show the volume, each with the version that it is on."""
+        return tuple(
+            (holder, mounted.checkout.base.number)
+            for (holder, shown), mounted in sorted(self._mounted.items())
+            if shown == volume_id
+        )
+
     async def commit(self, container_id: str | None, volume_id: str, via: str) -> None:
         """
         Publish what the container changed.
