@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
+from typing import TypeVar
 
 from modal_emulator.ground.clock import SystemClock
 from modal_emulator.ground.errors import Invalid
@@ -34,9 +35,9 @@ from modal_emulator.rpc.memory import Memory
 from modal_emulator.rpc.results import terminated
 from modal_emulator.rpc.server import Wire
 from modal_emulator.rpc.translator import Messages
-from modal_emulator.runtime.backend import Backend, Capability
+from modal_emulator.runtime.backend import Capability
+from modal_emulator.runtime.backends import Backends
 from modal_emulator.runtime.inline.leftover import Leftover
-from modal_emulator.runtime.pick import pick, resolve
 from modal_emulator.schedule.background import commit_in_background, commit_once
 from modal_emulator.schedule.logs import LogLine
 from modal_emulator.sdk import newest_builder_version
@@ -48,6 +49,7 @@ from modal_emulator.world import Settings, Surroundings, World
 
 __all__ = ["MEMORY", "TRANSPORTS", "WIRE", "Emulator", "Running", "Settings", "running"]
 
+T = TypeVar("T")
 DEFAULTS = Settings()
 MEMORY, WIRE = "memory", "wire"
 TRANSPORTS = (MEMORY, WIRE)
@@ -86,8 +88,8 @@ class Emulator:
         self._tasks: list[asyncio.Task[None]] = []
         self._count = 0
         self._listeners: list[Callable[[LogLine], None]] = []
-        self._backends: dict[tuple[str, str], Backend] = {}
         self._programs = SdkPrograms(lambda: self.world)
+        self.backends = Backends(self._programs)
         self._url = ""
 
     @property
@@ -138,7 +140,7 @@ class Emulator:
                 clock=SystemClock(),
                 ids=Ids(salt=self._credentials.token_secret),
                 births=Births(),
-                backend=self._backend(self._settings),
+                backend=self.backends.get(self._settings, self._lodging.base),
                 door=self._wire,
                 translator=Messages,
                 site_url=lambda: self._site.url,
@@ -162,7 +164,7 @@ class Emulator:
         await self._close_world()
         if self._memory is not None:
             await self._memory.stop()
-        await asyncio.gather(*(backend.close() for backend in self._backends.values()))
+        await self.backends.close()
         self._programs.close()
         if hasattr(self, "_wire"):
             await self._wire.stop()
@@ -181,10 +183,10 @@ class Emulator:
         """
         if self._directory is not None:
             raise Invalid("an emulator with a state directory cannot be reset")
-        around = replace(self._around, backend=self._backend(settings or self._settings))
+        backend = self.backends.get(settings or self._settings, self._lodging.base)
         old = self._root
         await self._close_world()
-        self._around = around
+        self._around = replace(self._around, backend=backend)
         self._open_world(settings)
         await asyncio.to_thread(remove_tree, old)
 
@@ -216,20 +218,6 @@ class Emulator:
     ) -> None:
         """Stop."""
         await self.stop()
-
-    def leftovers(self) -> tuple[Leftover, ...]:
-        """Return the threads that go on though their container has ended."""
-        ask = (getattr(backend, "leftovers", tuple) for backend in self._backends.values())
-        return tuple(left for each in ask for left in each())
-
-    def _backend(self, settings: Settings) -> Backend:
-        """Return what makes containers as the settings want them; each kind is made once."""
-        kind = (resolve(settings.runtime), settings.isolation)
-        if kind not in self._backends:
-            # The first has the same place in each life of a server: it removes what a kill left.
-            name = f"containers-{len(self._backends)}" if self._backends else "containers"
-            self._backends[kind] = pick(settings, self._lodging.base / name, self._programs)
-        return self._backends[kind]
 
     def _open_world(self, chosen: Settings | None = None) -> None:
         settings = chosen or self._settings
@@ -338,7 +326,7 @@ class Running:
 
     def leftovers(self) -> tuple[Leftover, ...]:
         """Return the threads that go on though their container has ended."""
-        return self._emulator.leftovers()
+        return self._emulator.backends.leftovers()
 
     def ask(self, question: Callable[[World], T]) -> T:
         """Return the answer of the World of the moment; it is asked on the emulator's thread."""
