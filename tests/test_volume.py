@@ -40,7 +40,7 @@ def test_versions_tell_what_they_changed(volume):
 def test_old_versions_are_read(volume):
     first = volume.at(1)
     assert first.paths() == ["a", "d/b"]
-    assert list(first.tree()) == ["a", "d", "d/b"]
+    assert list(first.entries()) == ["a", "d", "d/b"]
     assert (first.read("a"), volume.head.read("a")) == (b"1", b"333")
     assert volume.head.number == 2
     assert volume.at(0).paths() == []

@@ -41,8 +41,8 @@ from modal_emulator.runtime.inline.leftover import Leftover
 from modal_emulator.schedule.background import commit_in_background, commit_once
 from modal_emulator.schedule.logs import LogLine
 from modal_emulator.sdk import newest_builder_version
+from modal_emulator.secret import Hidden, LocalSecret, Values
 from modal_emulator.store.births import Births
-from modal_emulator.store.names import Creation
 from modal_emulator.volume import LocalVolume
 from modal_emulator.web.site import Site
 from modal_emulator.world import Settings, Surroundings, World
@@ -340,24 +340,25 @@ class Running:
         """Call `listener` on the emulator's thread for each piece that a container prints."""
         self._host.loop.call_soon_threadsafe(self._emulator.on_log, listener)
 
-    def secret(self, name: str, *, environment: str = "", **values: str) -> None:
-        """Make or replace a named Secret."""
+    def secret(
+        self, name: str, values: Values = None, /, *, environment: str = "", **more: str
+    ) -> LocalSecret:
+        """Return a Secret; it is made, or replaced whole, when values are given."""
+        __tracebackhide__ = True
+        secret = LocalSecret(self._run, lambda: self._emulator.world, name, environment)
+        values, more = None if values is None else Hidden(values), Hidden(more)
+        return secret.set(values, **more) if more or values is not None else secret
 
-        async def make() -> None:
-            self._emulator.world.secrets.get_or_create(
-                name=name,
-                environment=environment,
-                creation=Creation.CREATE_OVERWRITE_IF_EXISTS,
-                values=values,
-                required_keys=(),
-                app_id="",
-            )
+    def volume(
+        self, name: str, *, environment: str = "", create: bool = False, version: int | None = None
+    ) -> LocalVolume:
+        """
+        Return a volume with its old versions; with `create` it is made when it is missing.
 
-        self._run(make())
-
-    def volume(self, name: str, *, environment: str = "", create: bool = False) -> LocalVolume:
-        """Return a volume with its old versions; with `create` it is made when it is missing."""
-        return LocalVolume(lambda: self._emulator.world, self._run, name, environment, create)
+        `version` is that of its file system: a volume that is made gets it, another must have it.
+        """
+        now = self._emulator
+        return LocalVolume(lambda: now.world, self._run, name, environment, create, version)
 
     def journal(self, kind: str = "") -> tuple[Event, ...]:
         """Return what happened so far, oldest first."""

@@ -12,6 +12,8 @@ from contextlib import contextmanager, suppress
 from contextvars import Context
 from typing import Any, TypeVar
 
+from modal_emulator.ground.errors import EmulatorError
+
 __all__ = ["Host", "own_thread", "sdk_thread"]
 
 T = TypeVar("T")
@@ -30,6 +32,7 @@ class Host:
         Raises:
             RuntimeError: this is the loop's own thread, which cannot wait for itself.
         """
+        __tracebackhide__ = True
         if _running() is self.loop:
             work.close()
             raise RuntimeError(
@@ -38,7 +41,11 @@ class Host:
             )
         # What is started for it belongs to nobody's container, whoever calls.
         begin = asyncio.run_coroutine_threadsafe
-        return Context().run(begin, work, self.loop).result()
+        try:
+            return Context().run(begin, work, self.loop).result()
+        except EmulatorError as error:
+            # Where in the emulator it was raised tells a test nothing.
+            raise error.with_traceback(None) from None
 
 
 @contextmanager

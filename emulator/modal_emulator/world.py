@@ -30,8 +30,9 @@ from modal_emulator.store.grants import Grants
 from modal_emulator.store.images import Images
 from modal_emulator.store.ledger import Ledger
 from modal_emulator.store.mounts import Mounts
-from modal_emulator.store.names import Names
+from modal_emulator.store.names import Creation, Names
 from modal_emulator.store.secrets import Secrets
+from modal_emulator.store.seeds import Seeds
 from modal_emulator.store.volumes import VolumeLimits, Volumes
 
 __all__ = ["WORKSPACE", "Settings", "Surroundings", "World"]
@@ -58,6 +59,7 @@ class Settings:
     """What the server claims; empty takes the newest that the installed SDK knows."""
     pool: PoolLimits = field(default_factory=PoolLimits)
     volumes: VolumeLimits = field(default_factory=VolumeLimits)
+    seeds: Seeds = field(default_factory=Seeds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,7 @@ class World:
             limits=settings.volumes,
         )
         secrets = Secrets(ledger, names, environments, clock, journal, WORKSPACE)
+        _sow(settings.seeds, volumes, secrets)
         mounts = Mounts(ledger, content, environments, directory / "mounts", ids)
         blobs = Blobs(ledger, content, ids)
         content.sweep(blobs.contents() | mounts.contents())
@@ -186,3 +189,15 @@ class World:
         await self.commits.close()
         self.grants.close()
         self.ledger.close()
+
+
+def _sow(seeds: Seeds, volumes: Volumes, secrets: Secrets) -> None:
+    for volume in seeds.volumes:
+        volumes.sow(volume)
+    for secret in seeds.secrets:
+        secrets.get_or_create(
+            name=secret.name,
+            environment="",
+            creation=Creation.CREATE_OVERWRITE_IF_EXISTS,
+            values=secret.values,
+        )

@@ -9,7 +9,7 @@ import pytest
 from modal_emulator.ground.errors import Conflict, EmulatorError, Invalid
 from modal_emulator.store.history import Committer
 from modal_emulator.store.limits import VolumeLimits
-from modal_emulator.store.tars import members, pack
+from modal_emulator.store.tars import members, pack, read
 from store.conftest import API
 from store.test_tars import full, header, tar  # noqa: F401 - `full` is a fixture
 
@@ -18,7 +18,7 @@ DIR, LINK, HARD = tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE
 
 def bring(store, volume, *made):
     """Import an archive as a server does."""
-    return carry(store, store.volumes.begin_unpack(volume, io.BytesIO(tar(*made))))
+    return carry(store, store.volumes.begin_add(volume, read(io.BytesIO(tar(*made)))))
 
 
 def carry(store, writing):
@@ -39,7 +39,7 @@ def test_a_volume_goes_through_an_archive_whole(store, full):  # noqa: F811
     pack(full, file)
     file.seek(0)
     copy = store.volume("copy")
-    version = carry(store, store.volumes.begin_unpack(copy, file))
+    version = carry(store, store.volumes.begin_add(copy, read(file)))
     assert version.number == 1
     assert store.volumes.history(copy).versions[0].by == Committer(via="api")
     expected = {m.parts: m.entry for m in members(full) if m.parts != ("talk",)}
@@ -110,8 +110,8 @@ def test_of_one_path_the_last_counts(store):
 @pytest.mark.parametrize(
     ("made", "text"),
     [
-        ([header("d")], "'d' is a directory in the Volume, and not in the archive"),
-        ([header("a", DIR)], "'a' is a file in the Volume, and not in the archive"),
+        ([header("d")], "'d' is a directory in the Volume, and not in what is to be added"),
+        ([header("a", DIR)], "'a' is a file in the Volume, and not in what is to be added"),
         ([header("a/b")], "'a/b': 'a' is not a directory"),
         ([header("link/b")], "'link/b': 'link' is not a directory"),
         (
@@ -153,7 +153,7 @@ def test_what_does_not_fit_is_refused_whole(store, made, text):
 def test_a_refusal_of_the_newest_version_counts(store):
     """What came into the volume while the archive was read is looked at as well."""
     volume = store.volume()
-    writing = store.volumes.begin_unpack(volume, io.BytesIO(tar((header("a"), b"1"))))
+    writing = store.volumes.begin_add(volume, read(io.BytesIO(tar((header("a"), b"1")))))
     written = writing.write()
     store.put(volume, a__b=b"1")
     with pytest.raises(Invalid, match="'a' is a directory in the Volume"):
@@ -174,7 +174,7 @@ def test_an_archive_that_breaks_off_leaves_nothing(store):
     whole = tar(*((header(f"f{n}"), b"x" * 2000) for n in range(5)))
     for end in range(0, len(whole) - 8192, 700):
         with pytest.raises(EmulatorError):
-            carry(store, store.volumes.begin_unpack(volume, io.BytesIO(whole[:end])))
+            carry(store, store.volumes.begin_add(volume, read(io.BytesIO(whole[:end]))))
     assert store.volumes.history(volume).head.number == 0
     assert list((store.directory / "volumes" / volume).iterdir()) == []
 

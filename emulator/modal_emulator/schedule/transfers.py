@@ -6,12 +6,12 @@ held stays held. It knows no protocol: archives come from and go to whatever rea
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from modal_emulator.store.editions import Edition
 from modal_emulator.store.history import Committer, Version
-from modal_emulator.store.tars import Source
+from modal_emulator.store.tars import Member
 from modal_emulator.store.volumes import Volumes
 
 __all__ = ["bring", "look"]
@@ -31,9 +31,11 @@ async def look(edition: Edition, work: Callable[[Edition], T]) -> T:
     return await asyncio.shield(carry_out())
 
 
-async def bring(volumes: Volumes, volume_id: str, archive: Source, by: Committer) -> Version:
-    """Add what is in a tar archive to a volume, in one version."""
-    writing = volumes.begin_unpack(volume_id, archive)
+async def bring(
+    volumes: Volumes, volume_id: str, members: Iterable[Member], by: Committer
+) -> Version:
+    """Add what an archive or a directory holds to a volume, in one version."""
+    writing = volumes.begin_add(volume_id, members)
 
     async def carry_out() -> Version:
         try:

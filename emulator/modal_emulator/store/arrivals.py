@@ -1,27 +1,31 @@
 """
-What a tar archive brings into a volume, as one edit: all of it or nothing.
+What an archive or a directory brings into a volume, as one edit: all of it or nothing.
 
-The archive is read once, as it arrives, and its files are written straight into the new layer. It
-adds to what is there, as `tar -x` does: files take the place of files, directories are joined, and
-neither ever takes the place of the other.
+It is read once, as it arrives, and its files are written straight into the new layer. It adds to
+what is there, as `tar -x` does: files take the place of files, directories are joined, and neither
+ever takes the place of the other.
 """
 
-from collections.abc import Iterable
+import os
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from pathlib import Path
+from typing import IO
 
 from modal_emulator.ground.errors import Invalid
 from modal_emulator.store.copying import place
 from modal_emulator.store.drafts import Draft
 from modal_emulator.store.edits import Edit
+from modal_emulator.store.layer import describe
 from modal_emulator.store.paths import Parts, show
-from modal_emulator.store.tars import Member, Source, fill, read
+from modal_emulator.store.tars import Member, fill
 from modal_emulator.store.tree import Entry, Kind, Tree
 
-__all__ = ["unpacking"]
+__all__ = ["adding", "directory_members"]
 
 
-def unpacking(archive: Source, now_ns: int) -> Edit:
-    """Add what is in an archive, which is read while the edit is written."""
+def adding(members: Iterable[Member], now_ns: int) -> Edit:
+    """Add members, which are asked for one after another while the edit is written."""
     arrived: dict[Parts, Entry] = {}
 
     def check(tree: Tree) -> None:
@@ -30,10 +34,34 @@ def unpacking(archive: Source, now_ns: int) -> Edit:
 
     def write(draft: Draft) -> None:
         arrival = _Arrival(draft, now_ns, arrived)
-        for member in read(archive):
+        for member in members:
             arrival.take(member)
 
     return Edit(check, write)
+
+
+def directory_members(directory: Path) -> Iterator[Member]:
+    """
+    Go through what is in a directory, links as links, in order of names.
+
+    Raises:
+        OSError: it cannot be read, or is none.
+    """
+    rest: list[tuple[Path, Parts]] = [(directory, ())]
+    while rest:
+        above, parts = rest.pop()
+        for name in sorted(os.listdir(above)):  # noqa: PTH208 - names, of which there may be many
+            path, below = above / name, (*parts, name)
+            entry = describe(path)
+            if entry is None:
+                raise Invalid(f"'{path}' is a device, which a Volume cannot hold")
+            yield Member(below, entry, _opener(path) if entry.kind is Kind.FILE else None)
+            if entry.is_directory:
+                rest.append((path, below))
+
+
+def _opener(path: Path) -> Callable[[], IO[bytes]]:
+    return lambda: path.open("rb")
 
 
 class _Arrival:
@@ -106,7 +134,7 @@ def _check_room(tree: Tree, parts: Parts, entry: Entry) -> None:
     there = tree.get(parts)
     if there is not None and there.is_directory != entry.is_directory:
         was = "a directory" if there.is_directory else "a file"
-        raise Invalid(f"'{show(parts)}' is {was} in the Volume, and not in the archive")
+        raise Invalid(f"'{show(parts)}' is {was} in the Volume, and not in what is to be added")
     for path in _above(parts):
         above = tree.get(path)
         if above is not None and not above.is_directory:

@@ -7,7 +7,7 @@ before the one transaction that makes them a version. It knows no container and 
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -17,7 +17,7 @@ from modal_emulator.ground.errors import Invalid, NotFound
 from modal_emulator.ground.ids import Ids
 from modal_emulator.ground.journal import Journal
 from modal_emulator.store.archive import Archive
-from modal_emulator.store.arrivals import unpacking
+from modal_emulator.store.arrivals import adding, directory_members
 from modal_emulator.store.checkout import Checkout, Staged
 from modal_emulator.store.content import Content
 from modal_emulator.store.drafts import Budget, Written
@@ -32,7 +32,8 @@ from modal_emulator.store.line import Line, Merging, Writing
 from modal_emulator.store.lines import Lines
 from modal_emulator.store.names import Claim, Creation, Family, Named, Names
 from modal_emulator.store.paths import parse, show
-from modal_emulator.store.tars import Source
+from modal_emulator.store.seeds import VolumeSeed
+from modal_emulator.store.tars import Member
 from modal_emulator.store.tree import Entry
 from modal_emulator.store.views import Views
 
@@ -80,6 +81,8 @@ class Volumes:
         self._archive = Archive(ledger)
         self._lines = Lines(directory, self._archive, clock, limits)
         self._views = Views(self._lines, self._line, self._told)
+        self._seeds: dict[str, VolumeSeed] = {}
+        """What is to be in volumes that nobody has looked into yet."""
         names.register(Family(VOLUME, "vo", forget=self._forget))
 
     # ---------------------------------------------------------------- which there are
@@ -112,6 +115,16 @@ class Volumes:
         if made:
             self._journal.add("volume.created", volume_id=named.object_id, name=named.name)
         return _volume(named)
+
+    def sow(self, seed: VolumeSeed) -> None:
+        """Make a volume, if it is missing, that gets its files when somebody looks into it."""
+        volume = self.get_or_create(
+            name=seed.name,
+            environment="",
+            creation=Creation.CREATE_IF_MISSING,
+            version=seed.version,
+        )
+        self._seeds[volume.volume_id] = seed
 
     def get(self, volume_id: str) -> Volume:
         """Return a volume by its id."""
@@ -185,9 +198,9 @@ class Volumes:
         edit = putting(files, self._content, overwrite=overwrite, now_ns=self._now_ns())
         return self._line(volume_id).begin_edit(edit)
 
-    def begin_unpack(self, volume_id: str, archive: Source) -> Writing:
-        """Prepare to add what is in a tar archive; to be used as `begin_put` is."""
-        return self._line(volume_id).begin_edit(unpacking(archive, self._now_ns()))
+    def begin_add(self, volume_id: str, members: Iterable[Member]) -> Writing:
+        """Prepare to add what an archive or a directory holds; to be used as `begin_put` is."""
+        return self._line(volume_id).begin_edit(adding(members, self._now_ns()))
 
     def remove(self, volume_id: str, path: str, *, recursive: bool, by: Committer) -> Version:
         """Remove a file, or a directory with all it holds."""
@@ -357,11 +370,18 @@ class Volumes:
 
     def _line(self, volume_id: str) -> Line:
         volume = self.get(volume_id)
-        return self._lines.open(
+        line = self._lines.open(
             volume.volume_id, version=volume.version, created_at=volume.created_at
         )
+        seed = self._seeds.get(volume_id)
+        if seed is not None and not line.history.versions:
+            edit = adding(directory_members(seed.directory), self._now_ns())
+            self._at_once(line.begin_edit(edit), Committer(via="api", function="seed"))
+        self._seeds.pop(volume_id, None)
+        return line
 
     def _forget(self, volume_id: str) -> None:
+        self._seeds.pop(volume_id, None)
         self._archive.forget(volume_id)
         self._ledger.on_commit(lambda: self._lines.close(volume_id))
 

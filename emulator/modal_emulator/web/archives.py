@@ -15,7 +15,7 @@ from modal_emulator.ground.errors import DataLoss, NotFound
 from modal_emulator.schedule.transfers import bring, look
 from modal_emulator.store.grants import BringArchive, FetchVersion
 from modal_emulator.store.history import Committer
-from modal_emulator.store.tars import pack
+from modal_emulator.store.tars import pack, read
 from modal_emulator.world import World
 
 __all__ = ["routes"]
@@ -55,7 +55,7 @@ def routes(world: Callable[[], World]) -> list[web.RouteDef]:
         if not isinstance(grant, BringArchive):
             raise NotFound("this URL is not for an archive")
         try:
-            version = await bring(now.volumes, grant.volume_id, _Inlet(request.content), API)
+            version = await bring(now.volumes, grant.volume_id, read(_Inlet(request.content)), API)
         except (web.RequestPayloadError, ConnectionError) as error:
             raise DataLoss("the archive broke off before its end; nothing was kept") from error
         # What a client still sends after a refusal is taken by aiohttp for a while, so that it
