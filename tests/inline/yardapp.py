@@ -35,7 +35,7 @@ def who() -> dict[str, object]:
         "local": modal.is_local(),
         "input": modal.current_input_id(),
         "call": modal.current_function_call_id(),
-        "task": os.environ["MODAL_TASK_ID"],
+        "task": os.environ.get("MODAL_TASK_ID"),
         "thread": threading.get_ident(),
         "cwd": str(Path.cwd()),
     }

@@ -8,7 +8,8 @@ stand-in answers for the container that the caller runs in.
 
 import importlib
 from collections.abc import Callable
-from typing import Any
+from pathlib import PurePosixPath
+from typing import Any, cast
 
 from modal_proto import api_pb2
 
@@ -17,6 +18,7 @@ from modal_emulator.inline.post import Ask
 from modal_emulator.inline.refusals import refuse
 from modal_emulator.rpc.compat import known
 from modal_emulator.runtime.inline.here import here
+from modal_emulator.runtime.inline.visiting import directories_of, visit
 
 __all__ = ["Manager", "pretend"]
 
@@ -78,7 +80,7 @@ class _Standing:
 
 def pretend() -> Callable[[], None]:
     """Put the stand-ins in their places; returns what takes them away again."""
-    takers = [sleep_in_pieces(), refuse()]
+    takers = [sleep_in_pieces(), refuse(), *_annotate_in_place()]
     for module_name, names in _PLACES.items():
         module = importlib.import_module(module_name)
         for name in names:
@@ -96,3 +98,28 @@ def _stand_in(module: Any, name: str) -> Callable[[], None]:
     original = getattr(module, name)
     setattr(module, name, _Standing(original))
     return lambda: setattr(module, name, original)
+
+
+def _annotate_in_place() -> list[Callable[[], None]]:
+    """
+    Have the SDK look for open files where the container sees them.
+
+    After a reload that was refused, it looks from its own thread for what holds the volume.
+    """
+    module, name = importlib.import_module("modal.volume"), "_open_files_error_annotation"
+    original = getattr(module, name, None)
+    if original is None:
+        return []
+
+    def annotate(mount_path: str) -> str | None:
+        container = here()
+        if container is None:
+            return cast("str | None", original(mount_path))
+        # The process's own working directory is its first thread's, which is the test's.
+        for directory in visit(container, lambda: directories_of(container)):
+            if PurePosixPath(directory).is_relative_to(mount_path):
+                return "cwd is inside volume"
+        return visit(container, lambda: cast("str | None", original(mount_path)))
+
+    setattr(module, name, annotate)
+    return [lambda: setattr(module, name, original)]

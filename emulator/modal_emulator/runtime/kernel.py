@@ -25,6 +25,7 @@ __all__ = [
     "become_same",
     "detach",
     "die_with_parent",
+    "join_mounts",
     "mount",
     "open_inside",
     "umount",
@@ -74,6 +75,11 @@ def umount(target: str | Path) -> None:
 def detach(target: str | Path) -> None:
     """Take away what is mounted there and below; whoever holds it keeps it, nobody finds it."""
     _check(_libc.umount2(os.fsencode(target), _DETACH), f"detach {target}")
+
+
+def join_mounts(namespace: int) -> None:
+    """Have the calling thread, whose root is its own, see the mounts of an open namespace."""
+    _check(_libc.setns(namespace, NEW_MOUNTS), "setns")
 
 
 def unshare(flags: int) -> None:
