@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from modal_emulator.pytest_plugin.seeds import add_seeds, seeds_of_session
+
 __all__ = [
     "MARKS",
     "add_options",
@@ -38,6 +40,7 @@ def add_options(parser: pytest.Parser) -> None:
     parser.addini(
         GUARD, "where the way to Modal is closed: fixture (default) or strict", default=""
     )
+    add_seeds(parser)
     group = parser.getgroup("modal-emulator", "tests against modal-emulator")
     group.addoption(
         "--modal-runtime",
@@ -76,7 +79,7 @@ def options_of_session(config: pytest.Config) -> dict[str, Any]:
     text = config.getini(COMMIT_SECONDS)
     if text is not None and text != "":
         options["background_commit_seconds"] = _seconds(text)
-    return options
+    return {**options, **seeds_of_session(config)}
 
 
 def options_of_test(request: pytest.FixtureRequest, settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from modal_emulator.emulator import Settings
 from modal_emulator.ground.errors import Invalid
+from modal_emulator.pytest_plugin.seeds import secret_seeds, volume_seeds
 from modal_emulator.schedule.after_kill import AfterKill
 
 __all__ = ["OPTIONS", "with_options"]
@@ -59,5 +60,7 @@ OPTIONS: dict[str, Callable[[Settings, Any], Settings]] = {
     "exit_grace_seconds": lambda s, v: replace(s, pool=replace(s.pool, exit_grace=_seconds(v))),
     "runtime": lambda s, v: replace(s, runtime=_name(v)),
     "isolation": lambda s, v: replace(s, isolation=_name(v)),
+    "seed_volumes": lambda s, v: replace(s, seeds=replace(s.seeds, volumes=volume_seeds(v))),
+    "seed_secrets": lambda s, v: replace(s, seeds=replace(s.seeds, secrets=secret_seeds(v))),
     "listings_per_second": lambda s, v: replace(s, listings_per_second=_rate(v)),
 }

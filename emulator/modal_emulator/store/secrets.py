@@ -19,7 +19,7 @@ from modal_emulator.store.environments import Environments
 from modal_emulator.store.ledger import Ledger
 from modal_emulator.store.names import Claim, Creation, Family, Named, Names
 
-__all__ = ["SECRET", "Secret", "Secrets"]
+__all__ = ["SECRET", "Secret", "Secrets", "check_values"]
 
 SECRET = "Secret"  # noqa: S105 - the word for the kind
 
@@ -84,7 +84,7 @@ class Secrets:
         app_id: str = "",
     ) -> Secret:
         """Return the secret that a client asks for; `values` count only where it is written."""
-        _check(values)
+        check_values(values)
         claim = Claim(self._environments.resolve(environment), name, creation, app_id)
         with self._ledger.transaction():
             named, made = self._names.claim(SECRET, claim)
@@ -114,7 +114,7 @@ class Secrets:
     def update(self, secret_id: str, changes: Mapping[str, str | None]) -> Secret:
         """Merge into a secret; None takes a key away, other keys stay as they are."""
         named = self._names.get(SECRET, secret_id)
-        _check({key: value or "" for key, value in changes.items()})
+        check_values({key: value or "" for key, value in changes.items()})
         held = self._held(named.object_id)
         merged = {**held.values, **changes}
         values = {key: value for key, value in merged.items() if value is not None}
@@ -168,7 +168,7 @@ class Secrets:
         self._ledger.delete(SECRET, secret_id)
 
 
-def _check(values: Mapping[str, str]) -> None:
+def check_values(values: Mapping[str, str]) -> None:
     """Raise Invalid unless these can be environment variables; the texts are ours [guess]."""
     for key, value in values.items():
         if len(key) > LONGEST_KEY:
