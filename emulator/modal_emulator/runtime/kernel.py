@@ -26,8 +26,10 @@ __all__ = [
     "detach",
     "die_with_parent",
     "join_mounts",
+    "lay_down_rights",
     "mount",
     "open_inside",
+    "take_up_rights",
     "umount",
     "unshare",
 ]
@@ -38,6 +40,7 @@ NEW_MOUNTS, NEW_USER, NEW_PIDS = 0x0002_0000, 0x1000_0000, 0x2000_0000
 OWN_DIRECTORIES = 0x200  # CLONE_FS: root and working directory of a thread
 _DETACH = 2
 _SET_DEATH_SIGNAL, _SET_CHILD_SUBREAPER = 1, 36
+_CAPABILITIES = 0x2008_0522  # _LINUX_CAPABILITY_VERSION_3
 _OPEN_HOW, _IN_ROOT = 437, 0x10  # openat2(2), RESOLVE_IN_ROOT
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -115,6 +118,25 @@ def die_with_parent(signal: int) -> None:
 
 def _prctl(option: int, value: int) -> None:
     _check(_libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0), "prctl")
+
+
+def take_up_rights() -> None:
+    """Let the calling thread, and those that it starts, use every capability that it has."""
+    _set_effective(used=True)
+
+
+def lay_down_rights() -> None:
+    """Have the calling thread, and those that it starts, use none of its capabilities."""
+    _set_effective(used=False)
+
+
+def _set_effective(*, used: bool) -> None:
+    header = (ctypes.c_uint32 * 2)(_CAPABILITIES, 0)  # 0: the calling thread
+    sets = (ctypes.c_uint32 * 6)()  # effective, permitted, inheritable; twice 32 bits of each
+    _check(_libc.capget(header, sets), "capget")
+    for low in (0, 3):
+        sets[low] = sets[low + 1] if used else 0
+    _check(_libc.capset(header, sets), "capset")
 
 
 class _How(ctypes.Structure):

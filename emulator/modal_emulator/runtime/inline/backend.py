@@ -16,6 +16,7 @@ from modal_emulator.runtime.inline.leftover import Leftover, Remains
 from modal_emulator.runtime.inline.pair import Pair
 from modal_emulator.runtime.inline.place import Places
 from modal_emulator.runtime.inline.program import Programs
+from modal_emulator.runtime.inline.surroundings import enter_surroundings, leave_surroundings
 from modal_emulator.runtime.leftovers import remove_tree, sweep
 
 __all__ = ["InlineBackend", "Leftover"]
@@ -40,6 +41,7 @@ class InlineBackend:
         self._programs = programs
         self._pairs: dict[str, Pair] = {}
         self._remains = Remains()
+        self._has_entered = False
 
     @property
     def offers(self) -> frozenset[Capability]:
@@ -67,6 +69,9 @@ class InlineBackend:
         Raises:
             EmulatorError: it could not be made; nothing of it is left and `on_exit` is not called.
         """
+        if not self._has_entered:
+            self._has_entered = True
+            enter_surroundings()
         pair = Pair(plan, self._places.place(plan), self._programs, lambda: self._forget(pair))
         self._pairs[plan.container_id] = pair
         try:
@@ -83,6 +88,9 @@ class InlineBackend:
     async def close(self) -> None:
         """End every container; its threads go on where Python cannot break them off."""
         await asyncio.gather(*(pair.kill() for pair in tuple(self._pairs.values())))
+        if self._has_entered:
+            self._has_entered = False
+            leave_surroundings()
         self._places.close()
         await asyncio.to_thread(remove_tree, self._directory / "containers")
 

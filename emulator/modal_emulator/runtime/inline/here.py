@@ -33,6 +33,10 @@ class Here:
     """Its main thread and all that were started from there, as far as they are not garbage."""
     outlets: Callable[[], tuple[int, int]] | None = field(default=None, repr=False)
     """Returns the open files that its programs get for their output and error, from any thread."""
+    children: set[int] = field(default_factory=set, repr=False)
+    """The processes that its threads have started and that may still run."""
+    console: Any = field(default=None, repr=False)
+    """What `console` keeps of it."""
 
 
 HERE: ContextVar[Here | None] = ContextVar("modal_emulator_here", default=None)

@@ -10,7 +10,7 @@ from threading import Thread
 
 from modal_emulator.runtime.inline.here import Here
 
-__all__ = ["Leftover", "Remains"]
+__all__ = ["Leftover", "Remains", "alive"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +32,20 @@ class Remains:
 
     def add(self, here: Here) -> None:
         """Watch a container that has ended."""
-        self._containers = [each for each in (*self._containers, here) if _alive(each)]
+        self._containers = [each for each in (*self._containers, here) if alive(each)]
 
     def running(self) -> tuple[Leftover, ...]:
         """Return what runs just now."""
         frames = sys._current_frames()
         found = []
         for here in self._containers:
-            for thread in _alive(here):
+            for thread in alive(here):
                 frame = frames.get(thread.ident or 0)
                 place = f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame else ""
                 found.append(Leftover(here.container_id, thread.name, place))
         return tuple(found)
 
 
-def _alive(here: Here) -> list[Thread]:
+def alive(here: Here) -> list[Thread]:
+    """Return the threads of a container that run."""
     return [thread for thread in tuple(here.threads) if thread.is_alive()]

@@ -85,6 +85,8 @@ class _Mounted:
         """On the keeper: make a namespace, and everything in it."""
         self._job.directory.mkdir(parents=True, mode=0o700)
         try:
+            if self._job.isolation is Isolation.USER:
+                kernel.take_up_rights()
             kernel.unshare(kernel.NEW_MOUNTS | kernel.OWN_DIRECTORIES)
             kernel.mount(None, "/", None, kernel.RECURSIVE | kernel.PRIVATE)
             # A mount of its own, to take away all that is mounted inside in one step.

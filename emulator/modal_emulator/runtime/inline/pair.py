@@ -6,8 +6,12 @@ happened by callbacks on the loop, always in a context that belongs to no contai
 """
 
 import asyncio
+import errno
+import os
 import signal
+import threading
 import traceback
+import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import Context
@@ -18,10 +22,14 @@ from typing import Any, TypeVar
 
 from modal_emulator.ground.errors import EmulatorError
 from modal_emulator.runtime.backend import Exit, Plan
-from modal_emulator.runtime.inline.here import HERE, Here
+from modal_emulator.runtime.inline.console import wrap_streams
+from modal_emulator.runtime.inline.here import Here
+from modal_emulator.runtime.inline.leftover import alive
+from modal_emulator.runtime.inline.offspring import end_programs
 from modal_emulator.runtime.inline.place import Place
 from modal_emulator.runtime.inline.program import Programs
-from modal_emulator.runtime.output import Lines
+from modal_emulator.runtime.inline.spawning import belong
+from modal_emulator.runtime.output import Lines, Output
 
 __all__ = ["Pair"]
 
@@ -37,9 +45,16 @@ class Pair:
         """`on_gone` is called before the plan's `on_exit`."""
         self._plan, self._place, self._on_gone = plan, place, on_gone
         self._loop = asyncio.get_running_loop()
-        self.here = Here(plan.container_id, dict(plan.environment), self._hear)
+        self.here = Here(
+            plan.container_id, dict(plan.environment), self._hear, outlets=self._open_outlets
+        )
         self._program = programs(plan, self.here)
         self._lines = {number: Lines(partial(plan.on_output, number)) for number in (1, 2)}
+        self._outlets: tuple[int, int] | None = None
+        self._close_outlets: Callable[[], object] | None = None
+        self._opening, self._is_over = threading.Lock(), False
+        self._outputs: list[Output] = []
+        self._loop_thread = threading.get_ident()
         self._orders: SimpleQueue[Callable[[], None] | Exit] = SimpleQueue()
         # Daemons: a program that never returns must not keep the interpreter from ending.
         self._keeper = Thread(target=self._keep, name=f"{plan.container_id} keeper", daemon=True)
@@ -105,7 +120,35 @@ class Pair:
 
     def _hear(self, number: int, piece: bytes) -> None:
         """From any thread: take output."""
-        self._tell(self._lines[number].feed, piece)
+        outlets = self._outlets
+        if outlets is None or threading.get_ident() == self._loop_thread:
+            self._tell(self._feed, number, piece)
+            return
+        while piece:  # in one line with what programs write there
+            piece = piece[os.write(outlets[number - 1], piece) :]
+
+    def _open_outlets(self) -> tuple[int, int]:
+        """From any thread: return the pipes for programs, made for the first one."""
+        if self._outlets is not None:
+            return self._outlets
+        with self._opening:
+            if self._is_over:
+                raise BrokenPipeError(errno.EPIPE, str(self._ended()))
+            if self._outlets is None:
+                pipes = os.pipe(), os.pipe()
+                self._tell(self._listen, pipes[0][0], pipes[1][0])
+                self._outlets = pipes[0][1], pipes[1][1]
+                self._close_outlets = weakref.finalize(self, _close, *self._outlets)
+            return self._outlets
+
+    def _listen(self, *pipes: int) -> None:
+        for number, pipe in enumerate(pipes, 1):
+            self._lines[number].flush()
+            self._outputs.append(Output(pipe, partial(self._plan.on_output, number)))
+
+    def _feed(self, number: int, piece: bytes) -> None:
+        if not self._is_over:
+            self._lines[number].feed(piece)
 
     def _tell(self, callback: Callable[..., object], *arguments: object) -> None:
         """From any thread: have the loop call back, outside any container."""
@@ -124,6 +167,8 @@ class Pair:
         if order.signal is None:
             self._main.join()  # it gave this order with its last breath
         with suppress(OSError):
+            end_programs(self.here)
+        with suppress(OSError):
             self._place.leave()
         self._tell(self._finish, order)
 
@@ -136,8 +181,8 @@ class Pair:
             self._tell(_settle, answer, result, None)
 
     def _work(self) -> None:
-        HERE.set(self.here)
-        self.here.threads.add(self._main)
+        belong(self.here)
+        wrap_streams()
         code = 1
         try:
             self._place.enter()
@@ -165,8 +210,7 @@ class Pair:
         self._loop.call_soon(self._conclude, ended, context=Context())
 
     def _conclude(self, ended: Exit) -> None:
-        for lines in self._lines.values():
-            lines.flush()
+        self._close_outputs()
         self._gone.set_result(None)
         for answer in self._waiting:
             _settle(answer, None, self._ended())
@@ -174,8 +218,24 @@ class Pair:
             self._on_gone()
             self._plan.on_exit(ended)
 
+    def _close_outputs(self) -> None:
+        for lines in self._lines.values():
+            lines.flush()
+        for output in self._outputs:
+            output.finish()
+        with self._opening:
+            self._is_over, self._outlets = True, None
+        # A thread that goes on may just write there: then the numbers must not be another file's.
+        if self._close_outlets is not None and not alive(self.here):
+            self._close_outlets()
+
     def _ended(self) -> EmulatorError:
         return EmulatorError(f"container {self._plan.container_id}: the container has ended")
+
+
+def _close(*files: int) -> None:
+    for file in files:
+        os.close(file)
 
 
 def _killed() -> Exit:

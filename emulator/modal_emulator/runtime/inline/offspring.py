@@ -1,0 +1,219 @@
+"""
+Programs that code in a container starts: `subprocess`, `os.system`, `multiprocessing` and others.
+
+They are in the container's files by the kernel's doing. Here they get its environment, which the
+kernel does not know, and their output goes to the container's where they would inherit the
+process's. With the container they end.
+
+What cannot be had: a program that C code starts gets the process's environment and output. A
+program that `multiprocessing` starts once for all (its forkserver and its resource tracker) is in
+the container that needed it first.
+"""
+
+import _posixsubprocess
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import wraps
+from typing import Any
+
+from modal_emulator.ground.clock import rest
+from modal_emulator.runtime.inline.here import Here, here
+
+__all__ = ["adopt_programs", "end_programs"]
+
+# Places of arguments of `fork_exec`, the same in Python 3.10 to 3.13.
+_ENVIRONMENT, _OUTPUT, _ERROR = 5, 9, 11
+_LOOK = 0.001  # seconds
+_LOOKS = 2000  # a process that waits for a disk does not end
+_hooks: list[Callable[[], None]] = []
+
+
+def adopt_programs() -> Callable[[], None]:
+    """Give programs what is their container's; returns what takes that back."""
+    if not _hooks:  # these cannot be taken back
+        os.register_at_fork(before=_before_fork, after_in_child=_after_fork)
+        _hooks.append(_before_fork)
+    takers = [
+        _replace(_posixsubprocess, "fork_exec", _fork_exec),
+        _replace(os, "posix_spawn", _posix_spawn),
+        _replace(os, "posix_spawnp", _posix_spawn),
+        _replace(os, "execv", _execv),
+        _replace(os, "fork", _fork),
+        _replace(os, "system", _system),
+    ]
+    if hasattr(subprocess, "_fork_exec"):  # since Python 3.11
+        takers.append(_replace(subprocess, "_fork_exec", _fork_exec))
+
+    def take_back() -> None:
+        for take in takers:
+            take()
+
+    return take_back
+
+
+def end_programs(container: Here) -> None:
+    """Kill the programs of a container with all that they started; called on its keeper."""
+    if not container.children:
+        return
+    mine, tracker = _namespace("thread-self"), _tracker()
+    is_apart = mine != _namespace("self")
+    for _ in range(_LOOKS):
+        found = {pid for pid in container.children if _is_ours(pid)}
+        found |= _in_namespace(mine) if is_apart else set()
+        found = found.union(*(_descendants(pid) for pid in found)) - {tracker}
+        if not found:
+            break
+        for pid in found:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        rest(_LOOK)
+    for pid in container.children - {tracker}:
+        with suppress(ChildProcessError):  # somebody has waited for it
+            os.waitpid(pid, os.WNOHANG)
+
+
+def _environment(container: Here) -> dict[bytes, bytes]:
+    return {os.fsencode(k): os.fsencode(v) for k, v in container.environment.items()}
+
+
+def _outlets(container: Here) -> tuple[int, int]:
+    return container.outlets() if container.outlets is not None else (1, 2)
+
+
+def _fork_exec(original: Callable[..., int]) -> Callable[..., int]:
+    @wraps(original)
+    def fork_exec(*arguments: Any) -> int:
+        container = here()
+        if container is None:
+            return original(*arguments)
+        given = list(arguments)
+        if given[_ENVIRONMENT] is None:
+            given[_ENVIRONMENT] = [k + b"=" + v for k, v in _environment(container).items()]
+        for place, outlet in zip((_OUTPUT, _ERROR), _outlets(container), strict=True):
+            if given[place] == -1:
+                given[place] = outlet
+        pid = original(*given)
+        container.children.add(pid)
+        return pid
+
+    return fork_exec
+
+
+def _posix_spawn(original: Callable[..., int]) -> Callable[..., int]:
+    @wraps(original)
+    def posix_spawn(path: Any, argv: Any, env: Mapping[Any, Any], /, **options: Any) -> int:
+        container = here()
+        if container is None:
+            return original(path, argv, env, **options)
+        outlets = enumerate(_outlets(container), 1)
+        ours = [(os.POSIX_SPAWN_DUP2, outlet, number) for number, outlet in outlets]
+        options["file_actions"] = [*ours, *(options.get("file_actions") or ())]
+        pid = original(path, argv, dict(env), **options)
+        container.children.add(pid)
+        return pid
+
+    return posix_spawn
+
+
+def _execv(original: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(original)
+    def execv(path: Any, argv: Any, /) -> Any:
+        container = here()
+        if container is None:
+            return original(path, argv)
+        return os.execve(path, argv, _environment(container))  # noqa: S606
+
+    return execv
+
+
+def _fork(original: Callable[[], int]) -> Callable[[], int]:
+    @wraps(original)
+    def fork() -> int:
+        pid = original()
+        container = here()
+        if pid and container is not None:
+            container.children.add(pid)
+        return pid
+
+    return fork
+
+
+def _system(original: Callable[[Any], int]) -> Callable[[Any], int]:
+    @wraps(original)
+    def system(command: Any) -> int:
+        if here() is None:
+            return original(command)
+        code = subprocess.call(["/bin/sh", "-c", command])
+        return code << 8 if code >= 0 else -code
+
+    return system
+
+
+def _before_fork() -> None:
+    container = here()
+    if container is not None:
+        _outlets(container)  # made before: what the child would make, nobody reads
+
+
+def _after_fork() -> None:
+    container = here()
+    if container is None:
+        return
+    for number, outlet in enumerate(_outlets(container), 1):
+        if outlet != number:
+            os.dup2(outlet, number)
+    container.on_output = _write
+    container.children.clear()
+
+
+def _write(number: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(number, data) :]
+
+
+def _tracker() -> int | None:
+    """Return the process that `multiprocessing` tells of its semaphores, one for all."""
+    module = sys.modules.get("multiprocessing.resource_tracker")
+    pid: int | None = getattr(getattr(module, "_resource_tracker", None), "_pid", None)
+    return pid
+
+
+def _namespace(process: str) -> str:
+    with suppress(OSError):
+        return os.readlink(f"/proc/{process}/ns/mnt")  # noqa: PTH115
+    return ""
+
+
+def _in_namespace(namespace: str) -> set[int]:
+    names = [name for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208
+    return {int(name) for name in names if _namespace(name) == namespace} - {os.getpid()}
+
+
+def _is_ours(pid: int) -> bool:
+    """Tell whether a child of this process still runs."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:  # noqa: PTH123
+            # The name in parentheses may hold anything; state and parent follow it.
+            state, parent = file.read().rpartition(")")[2].split()[:2]
+    except OSError:
+        return False
+    return int(parent) == os.getpid() and state not in "ZX"
+
+
+def _descendants(pid: int) -> set[int]:
+    found: set[int] = set()
+    with suppress(OSError):
+        for task in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208
+            with open(f"/proc/{pid}/task/{task}/children") as file:  # noqa: PTH123
+                found.update(int(child) for child in file.read().split())
+    return found.union(*(_descendants(child) for child in found))
+
+
+def _replace(owner: Any, name: str, wrap: Callable[[Any], Any]) -> Callable[[], None]:
+    original = getattr(owner, name)
+    setattr(owner, name, wrap(original))
+    return lambda: setattr(owner, name, original)

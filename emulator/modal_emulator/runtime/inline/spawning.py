@@ -1,0 +1,67 @@
+"""
+Threads that code in a container starts, which belong to the container.
+
+The kernel gives them its files by itself. That code in them runs in the container is told here:
+a thread belongs where the thread belongs that started it, whatever context variables say, for the
+SDK's own thread works for containers and is in none.
+
+What cannot be had: a thread pool made outside and used inside, at module level for instance, runs
+its work outside; so do threads that C libraries or `_thread.start_new_thread` start.
+"""
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from functools import wraps
+from threading import Thread
+
+from modal_emulator.runtime.inline.here import HERE, Here
+
+__all__ = ["belong", "count_threads"]
+
+_HOME = "_modal_emulator_home"
+
+
+class _Belonging(threading.local):
+    home: Here | None = None
+
+
+_THIS = _Belonging()
+
+
+def belong(home: Here) -> None:
+    """Have the calling thread, and all that it starts, belong to a container."""
+    _THIS.home = home
+    HERE.set(home)
+    with suppress(TypeError):  # a class of threads that cannot be hashed
+        home.threads.add(threading.current_thread())
+
+
+def count_threads() -> Callable[[], None]:
+    """Have threads belong to where they were started; returns what takes that back."""
+    start, bootstrap = Thread.start, Thread._bootstrap  # type: ignore[attr-defined]
+
+    @wraps(start)
+    def start_at_home(self: Thread) -> None:
+        if _THIS.home is not None:
+            self.__dict__[_HOME] = _THIS.home
+        start(self)
+
+    @wraps(bootstrap)
+    def bootstrap_at_home(self: Thread) -> None:
+        home = self.__dict__.get(_HOME)
+        if home is not None:
+            _THIS.home = home
+            HERE.set(home)
+            with suppress(TypeError):  # a class of threads that cannot be hashed
+                home.threads.add(self)
+        bootstrap(self)
+
+    Thread.start = start_at_home  # type: ignore[method-assign]
+    Thread._bootstrap = bootstrap_at_home  # type: ignore[attr-defined]
+
+    def take_back() -> None:
+        Thread.start = start  # type: ignore[method-assign]
+        Thread._bootstrap = bootstrap  # type: ignore[attr-defined]
+
+    return take_back
