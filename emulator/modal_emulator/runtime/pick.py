@@ -75,7 +75,7 @@ def pick(choice: Choice, directory: Path, programs: Programs | None = None) -> B
 
 def _places(directory: Path, isolation: Isolation | None, hide: Sequence[Path]) -> Places:
     if isolation is Isolation.PLAIN:
-        return CopiedPlaces(directory / "containers", hide=hide)
+        return CopiedPlaces(directory, hide=hide)
     return MountedPlaces(directory, isolation or Isolation.ROOT, hide)
 
 

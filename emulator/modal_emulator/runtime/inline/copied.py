@@ -66,7 +66,7 @@ class CopiedPlaces:
     def place(self, plan: Plan) -> Place:
         """Return the place of one container; nothing is made yet."""
         site = _Site(
-            self._directory / plan.container_id,
+            self._directory / "containers" / plan.container_id,
             plan.mounts,
             tuple(path.absolute() for path in plan.files),
             plan.working_directory,
