@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import stat
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -168,3 +169,52 @@ def test_fifos_are_kept(copies: Copies, place: Path, view: View) -> None:
     os.mkfifo(place / "pipe")
     copies.collect("vo-1")
     assert (view.changes / "pipe").is_fifo()
+
+
+def test_directories_keep_their_times(copies: Copies, place: Path, view: View) -> None:
+    (place / "fresh" / "deep").mkdir(parents=True)
+    (place / "fresh" / "deep" / "x").write_text("x")
+    for name in ("fresh/deep", "fresh", "e"):
+        os.utime(place / name, (7, 7))
+    copies.collect("vo-1")
+    for name in ("fresh/deep", "fresh", "e"):
+        assert (view.changes / name).stat().st_mtime == 7
+    copies.detach("vo-1", os.getpid())
+    copies.attach("vo-1", view)
+    for name in ("fresh/deep", "fresh", "e"):
+        assert (place / name).stat().st_mtime == 7
+
+
+def test_holes_and_sockets_are_kept(copies: Copies, place: Path, view: View) -> None:
+    with (place / "sparse").open("wb") as file:
+        file.truncate(1 << 24)
+        file.seek(1 << 23)
+        file.write(b"middle")
+    os.mknod(place / "socket", stat.S_IFSOCK | 0o600)
+    copies.collect("vo-1")
+    found = (view.changes / "sparse").stat()
+    assert found.st_size == 1 << 24 and found.st_blocks * 512 < 1 << 20
+    assert (view.changes / "sparse").read_bytes()[1 << 23 :][:6] == b"middle"
+    assert (view.changes / "socket").is_socket()
+
+
+def test_what_vanishes_while_it_is_copied_is_no_error(
+    copies: Copies, place: Path, view: View, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (place / "a").write_text("changed")
+    (place / "n" / "m").mkdir(parents=True)
+    (place / "n" / "m" / "x").write_text("x")
+    copy = copies._copy
+
+    def vanishing(path: str, *rest: Path) -> None:
+        if path == "a":
+            (place / "a").unlink()
+            shutil.rmtree(place / "n")
+        copy(path, *rest)
+
+    monkeypatch.setattr(copies, "_copy", vanishing)
+    copies.collect("vo-1")
+    monkeypatch.undo()
+    copies.collect("vo-1")
+    assert stacked(view) == looks(place)
+    assert "a" not in looks(place)

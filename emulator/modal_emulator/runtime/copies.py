@@ -8,7 +8,7 @@ container changed is found by looking through the copy again.
 import os
 import shutil
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,10 +17,14 @@ from modal_emulator.runtime.backend import OpenFiles, View
 from modal_emulator.runtime.holders import PROC, is_held
 from modal_emulator.runtime.leftovers import discard
 from modal_emulator.runtime.merged import descend, is_removal, make_removal, walk
+from modal_emulator.store.copying import copy_bytes
 
 __all__ = ["Copies", "copy_entry"]
 
 Signature = tuple[object, ...]
+
+# What is found of a name that user code removed meanwhile.
+_GONE = (FileNotFoundError, NotADirectoryError)
 
 
 @dataclass
@@ -58,8 +62,10 @@ class Copies:
         """Fill the volume's directory, which is made or empty, from `view`."""
         place = self._volumes / volume_id
         place.mkdir(parents=True, exist_ok=True)
-        for found in walk(descend((view.changes, *view.layers), view.sub_path)):
+        copied = tuple(walk(descend((view.changes, *view.layers), view.sub_path)))
+        for found in copied:
             copy_entry(found.source, place / found.path, self._inward)
+        _date((found.source, place / found.path) for found in copied)
         base = frozenset(found.path for found in walk(descend(view.layers, view.sub_path)))
         self._copies[volume_id] = _Copy(view, _look_through(place), base)
 
@@ -85,12 +91,16 @@ class Copies:
             return  # collected when it was detached
         place, changes = self._volumes / volume_id, copy.view.changes / copy.view.sub_path
         now = _look_through(place)
+        changed = [path for path in sorted(now) if copy.seen.get(path) != now[path]]
         for path in sorted((copy.seen.keys() | copy.base) - now.keys()):
             if _is_topmost(path, now, place):
                 self._remove(path, place, changes, was_below=path in copy.base)
-        for path in sorted(now):
-            if copy.seen.get(path) != now[path]:
+        for path in changed:
+            try:
                 self._copy(path, place, changes)
+            except _GONE:
+                now[path] = ()  # since the look; the next one will find it gone, or otherwise
+        _date((place / path, changes / path) for path in changed)
         copy.seen = now
 
     def _remove(self, path: str, place: Path, changes: Path, *, was_below: bool) -> None:
@@ -119,14 +129,34 @@ class Copies:
 
 
 def _look_through(place: Path) -> dict[str, Signature]:
-    return {found.path: _signature(found.source) for found in walk([place])}
+    """Return how all below a directory looks, though it may change meanwhile."""
+    seen: dict[str, Signature] = {}
+    rest = [""]
+    while rest:
+        directory = rest.pop()
+        with suppress(*_GONE), os.scandir(place / directory) as entries:
+            for entry in entries:
+                with suppress(*_GONE):
+                    found = entry.stat(follow_symlinks=False)
+                    path = f"{directory}/{entry.name}" if directory else entry.name
+                    seen[path] = _signature(found)
+                    if stat.S_ISDIR(found.st_mode):
+                        rest.append(path)
+    return seen
 
 
-def _signature(path: Path) -> Signature:
-    found = path.lstat()
+def _signature(found: os.stat_result) -> Signature:
     if stat.S_ISDIR(found.st_mode):
-        return (found.st_mode,)
+        return (found.st_mode, found.st_mtime_ns)
     return (found.st_mode, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
+def _date(copied: Iterable[tuple[Path, Path]]) -> None:
+    """Give directories the times of those that they are copies of, now that all is in them."""
+    for source, target in copied:
+        with suppress(*_GONE):
+            if stat.S_ISDIR(source.lstat().st_mode):
+                shutil.copystat(source, target)
 
 
 def _is_topmost(path: str, now: dict[str, Signature], place: Path) -> bool:
@@ -154,5 +184,9 @@ def copy_entry(source: Path, target: Path, relink: Callable[[str], str]) -> None
     elif stat.S_ISLNK(mode):
         target.symlink_to(relink(str(source.readlink())))
         shutil.copystat(source, target, follow_symlinks=False)
+    elif stat.S_ISSOCK(mode):
+        os.mknod(target, mode)
     elif stat.S_ISREG(mode):
-        shutil.copy2(source, target)
+        with source.open("rb") as reader, target.open("wb") as writer:
+            copy_bytes(reader.fileno(), writer.fileno(), os.fstat(reader.fileno()).st_size)
+        shutil.copystat(source, target)
