@@ -15,9 +15,9 @@ from modal_emulator.runtime.backend import Capability
 
 __all__ = ["EmulatorTarget", "open_target"]
 
-ALWAYS = frozenset({"containers", "read-only-mounts", "sub-paths"})
+ALWAYS = frozenset({"containers", "real-paths", "read-only-mounts", "sub-paths"})
 OFFERS: dict[Capability, frozenset[str]] = {
-    Capability.REAL_MOUNTS: frozenset({"programs", "real-paths"}),
+    Capability.REAL_MOUNTS: frozenset({"programs"}),
     Capability.OPEN_FILE_REFUSAL: frozenset({"open-files"}),
     Capability.KILL: frozenset({"sudden-death"}),
     Capability.WATCHED_CALLS: frozenset({"volume-rules"}),

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from modal_emulator.runtime.backend import OpenFiles, View
+from modal_emulator.runtime.exchanging import exchange
 from modal_emulator.runtime.holders import PROC, is_held
 from modal_emulator.runtime.leftovers import discard
 from modal_emulator.runtime.merged import descend, is_removal, make_removal, walk
@@ -59,37 +60,49 @@ class Copies:
         self._copies: dict[str, _Copy] = {}
 
     def attach(self, volume_id: str, view: View) -> None:
-        """Fill the volume's directory, which is made or empty, from `view`."""
-        place = self._volumes / volume_id
-        place.mkdir(parents=True, exist_ok=True)
+        """Show `view` in the volume's directory, all at once."""
+        aside, place = self._aside(volume_id), self._volumes / volume_id
         copied = tuple(walk(descend((view.changes, *view.layers), view.sub_path)))
         for found in copied:
-            copy_entry(found.source, place / found.path, self._inward)
-        _date((found.source, place / found.path) for found in copied)
+            copy_entry(found.source, aside / found.path, self._inward)
+        _date((found.source, aside / found.path) for found in copied)
         base = frozenset(found.path for found in walk(descend(view.layers, view.sub_path)))
-        self._copies[volume_id] = _Copy(view, _look_through(place), base)
+        self._copies[volume_id] = _Copy(view, _look_through(aside), base)
+        place.mkdir(parents=True, exist_ok=True)
+        exchange(aside, place)
+        discard(aside)
 
     def detach(self, volume_id: str, warden: int) -> None:
         """
-        Empty the volume's directory.
+        Empty the volume's directory, all at once.
 
         Raises:
             OpenFiles: a process of the container holds it; nothing was changed.
         """
-        place = self._volumes / volume_id
+        aside, place = self._aside(volume_id), self._volumes / volume_id
         if is_held(place, warden, self._proc):
             raise OpenFiles
-        self.collect(volume_id)
-        del self._copies[volume_id]
-        for entry in place.iterdir():
-            discard(entry)
+        exchange(aside, place)
+        if is_held(aside, warden, self._proc):  # since the first look; none can come from now on
+            exchange(aside, place)
+            raise OpenFiles
+        self._collect(self._copies.pop(volume_id), aside)
+        discard(aside)
+
+    def _aside(self, volume_id: str) -> Path:
+        """Return an empty directory that nobody looks into."""
+        aside = self._volumes.parent / f".{volume_id}"
+        discard(aside)
+        aside.mkdir(parents=True)
+        return aside
 
     def collect(self, volume_id: str) -> None:
         """Bring what changed since the last look into the view's `changes`, if it is attached."""
-        copy = self._copies.get(volume_id)
-        if copy is None:
-            return  # collected when it was detached
-        place, changes = self._volumes / volume_id, copy.view.changes / copy.view.sub_path
+        if volume_id in self._copies:  # else it was collected when it was detached
+            self._collect(self._copies[volume_id], self._volumes / volume_id)
+
+    def _collect(self, copy: _Copy, place: Path) -> None:
+        changes = copy.view.changes / copy.view.sub_path
         now = _look_through(place)
         changed = [path for path in sorted(now) if copy.seen.get(path) != now[path]]
         for path in sorted((copy.seen.keys() | copy.base) - now.keys()):

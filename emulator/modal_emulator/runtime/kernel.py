@@ -7,6 +7,7 @@ may be imported on any system; only calling its functions needs Linux.
 """
 
 import ctypes
+import errno
 import os
 from pathlib import Path
 
@@ -25,6 +26,7 @@ __all__ = [
     "become_same",
     "detach",
     "die_with_parent",
+    "exchange",
     "join_mounts",
     "lay_down_rights",
     "mount",
@@ -41,6 +43,7 @@ OWN_DIRECTORIES = 0x200  # CLONE_FS: root and working directory of a thread
 _DETACH = 2
 _SET_DEATH_SIGNAL, _SET_CHILD_SUBREAPER = 1, 36
 _CAPABILITIES = 0x2008_0522  # _LINUX_CAPABILITY_VERSION_3
+_NO_DIRECTORY, _EXCHANGE = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
 _OPEN_HOW, _IN_ROOT = 437, 0x10  # openat2(2), RESOLVE_IN_ROOT
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -137,6 +140,14 @@ def _set_effective(*, used: bool) -> None:
     for low in (0, 3):
         sets[low] = sets[low + 1] if used else 0
     _check(_libc.capset(header, sets), "capset")
+
+
+def exchange(one: str | Path, other: str | Path) -> None:
+    """Have two names, of whatever they are, change places in one step."""
+    if not hasattr(_libc, "renameat2"):  # an old C library
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    names = _NO_DIRECTORY, os.fsencode(one), _NO_DIRECTORY, os.fsencode(other)
+    _check(_libc.renameat2(*names, ctypes.c_uint(_EXCHANGE)), f"exchange {one}")
 
 
 class _How(ctypes.Structure):
