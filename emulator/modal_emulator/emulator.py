@@ -131,6 +131,8 @@ class Emulator:
             Invalid: the port is taken, or the directory cannot be used.
         """
         self._lodging = Lodging(self._directory)
+        self._removal: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._removal.set_result(None)
         self._site = Site(lambda: self.world)
         try:
             self._credentials = Credentials(DEMO_TOKEN_ID, self._lodging.token_secret(Ids()))
@@ -169,6 +171,7 @@ class Emulator:
         if hasattr(self, "_wire"):
             await self._wire.stop()
         await self._site.stop()
+        await self._removal
         self._lodging.close()
 
     async def reset(self, settings: Settings | None = None) -> None:
@@ -188,7 +191,8 @@ class Emulator:
         await self._close_world()
         self._around = replace(self._around, backend=backend)
         self._open_world(settings)
-        await asyncio.to_thread(remove_tree, old)
+        await self._removal  # of the World before: not more than one is behind
+        self._removal = asyncio.ensure_future(asyncio.to_thread(remove_tree, old))
 
     async def warm(self) -> None:
         """Make ready what the first container needs."""
@@ -232,8 +236,6 @@ class Emulator:
         self._world = world
         interval = settings.background_commit_interval
         self._tasks = [
-            # What a killed server had given away, or the opening has.
-            asyncio.ensure_future(asyncio.to_thread(world.volumes.empty_trash)),
             asyncio.ensure_future(world.dispatcher.reap(lambda: terminated(world))),
             asyncio.ensure_future(
                 commit_in_background(
@@ -241,6 +243,9 @@ class Emulator:
                 )
             ),
         ]
+        if durable:  # what a killed server had given away, or the opening has
+            trash = asyncio.to_thread(world.volumes.empty_trash)
+            self._tasks.append(asyncio.ensure_future(trash))
 
     async def _close_world(self) -> None:
         for task in self._tasks:

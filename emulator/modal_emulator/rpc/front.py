@@ -6,11 +6,9 @@ finds the handler in the registry, and turns failures into status codes. It is f
 (`server`) or by an SDK in this process (`memory`), and knows neither.
 """
 
-import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -105,7 +103,7 @@ class Front:
         }
 
     async def _answer(self, name: str, caller: Caller, read: Read, send: Send) -> None:
-        with _saying(name):
+        try:
             self._admit(caller)
             self._versions.see(caller.metadata)
             rpc = rpcs().get(name)
@@ -118,12 +116,20 @@ class Front:
                     await breathe()  # a long listing waits for nothing, and others should not wait
             elif rpc.unary is not None:
                 await send(await rpc.unary(self._world(), call))
+        except GRPCError:
+            raise
+        except Exception as error:
+            raise _status(name, error) from error
 
     async def _control(self, name: str, caller: Caller, read: Read, send: Send) -> None:
-        with _saying(name):
+        try:
             self._admit(caller)
             request = await read()
             await send(StringValue(value=control.answer(self._world(), name, request.value)))
+        except GRPCError:
+            raise
+        except Exception as error:
+            raise _status(name, error) from error
 
     def _admit(self, caller: Caller) -> None:
         if caller.container_id is None:
@@ -135,24 +141,18 @@ def unreadable(name: str, error: Exception) -> Invalid:
     return Invalid(f"{name}: the request cannot be read: {error}")
 
 
-@contextmanager
-def _saying(name: str) -> Iterator[None]:
+def _status(name: str, error: Exception) -> GRPCError:
     """Turn a failure into a status."""
-    try:
-        yield
-    except EmulatorError as error:
-        raise to_grpc(error) from None
-    except OSError as error:
-        raise to_grpc(_disk(error, name)) from error
-    except (GRPCError, asyncio.CancelledError):
-        raise
-    except Exception as error:
-        LOG.exception("%s failed inside the emulator", name)
-        # INTERNAL would be repeated by every SDK; this is a mistake of ours and stays one.
-        raise GRPCError(
-            Status.ABORTED,
-            f"modal-emulator failed in {name}: {error!r}. This is a bug in the emulator.",
-        ) from error
+    if isinstance(error, EmulatorError):
+        return to_grpc(error)
+    if isinstance(error, OSError):
+        return to_grpc(_disk(error, name))
+    LOG.error("%s failed inside the emulator", name, exc_info=error)
+    # INTERNAL would be repeated by every SDK; this is a mistake of ours and stays one.
+    return GRPCError(
+        Status.ABORTED,
+        f"modal-emulator failed in {name}: {error!r}. This is a bug in the emulator.",
+    )
 
 
 def _not_built(name: str) -> str:

@@ -12,19 +12,20 @@ for.
 """
 
 import asyncio
-import os
 from collections.abc import Callable, Coroutine
 from contextvars import Context
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
+from grpclib import Status
 from grpclib.exceptions import StreamTerminatedError
 from grpclib.protocol import Buffer
 from grpclib.utils import Wrapper
 from h2.exceptions import StreamClosedError
 
-__all__ = ["Answer", "Answers", "End", "Headers", "Link", "running_loop"]
+__all__ = ["LOST", "Answer", "Answers", "End", "Headers", "Link"]
 
+LOST = "Connection lost"  # grpclib's word for whatever ends a connection
 Headers = list[tuple[str, str]]
 WINDOW = 4 << 20  # bytes that a side may send before the other one has read some
 
@@ -45,17 +46,19 @@ class Answers(Protocol):
         """Answer a call on the server's end of its stream."""
         ...
 
-    async def answer_one(self, path: str, metadata: dict[str, str], request: bytes) -> "Answer":
-        """Answer a call of one message and one reply, from the caller's loop."""
+    async def answer_one(
+        self, link: "Link", path: str, metadata: dict[str, str], request: bytes
+    ) -> "Answer":
+        """Answer a call of one message and one reply, on the link's loop."""
         ...
 
 
 class Answer(NamedTuple):
-    """All that comes back for one message."""
+    """What comes back for one message."""
 
-    headers: Headers
+    status: Status
+    message: str | None = None
     reply: bytes | None = None
-    trailers: Headers | None = None
 
 
 class Link:
@@ -74,7 +77,6 @@ class Link:
         self.waiting: set[Wrapper] = set()
         self._forget = forget
         self._ends: set[End] = set()
-        self._process = os.getpid()
 
     @property
     def handler(self) -> "Link":
@@ -107,16 +109,16 @@ class Link:
 
     def is_closing(self) -> bool:
         """Say whether nothing can be sent any more."""
-        return self.connection_lost or os.getpid() != self._process
+        return self.connection_lost
 
-    def close(self, reason: str = "Connection closed") -> None:
+    def close(self) -> None:
         """On the client's loop: end everything that is under way."""
         self.connection_lost = True
         for wrapper in tuple(self.waiting):
-            wrapper.cancel(StreamTerminatedError(reason))
+            wrapper.cancel(StreamTerminatedError(LOST))
         for end in tuple(self._ends):
-            end.terminate(reason)
-            end.other.post(end.other.broken, "Connection lost")
+            end.terminate(LOST)
+            end.other.post(end.other.broken, LOST)
         self._ends.clear()
         self._forget(self)
 
@@ -125,6 +127,8 @@ class Link:
         other = End(self, self.server.home, None)
         end.other, other.other = other, end
         self._ends.add(end)
+        # The client's side has the deadline; two that run out at once end in one or the other.
+        headers = [(key, value) for key, value in headers if key != "grpc-timeout"]
         # Not in the caller's context: what is started for it must not belong to its container.
         Context().run(other.post, self._answer, other, headers, self.server.who())
         return partial(self._ends.discard, end)
@@ -132,7 +136,12 @@ class Link:
     def _answer(self, end: "End", headers: Headers, who: Any) -> None:
         end.task = asyncio.ensure_future(self.server.answer(end, headers, who))
         self.tasks.add(end.task)
-        end.task.add_done_callback(self.tasks.discard)
+        end.task.add_done_callback(partial(self._answered, end))
+
+    def _answered(self, end: "End", task: "asyncio.Task[None]") -> None:
+        self.tasks.discard(task)
+        if task.cancelled():
+            end.other.post(end.other.terminate, LOST)
 
 
 class End:
@@ -225,7 +234,7 @@ class End:
 
     def post(self, work: Callable[..., None], *arguments: Any) -> None:
         """Do something on this side's loop, in the order in which it was asked for."""
-        if running_loop() is self._loop:
+        if _running() is self._loop:
             work(*arguments)
         elif not self._loop.is_closed():
             self._loop.call_soon_threadsafe(work, *arguments)
@@ -261,7 +270,7 @@ class End:
         self._room.set()
 
 
-def running_loop() -> asyncio.AbstractEventLoop | None:
+def _running() -> asyncio.AbstractEventLoop | None:
     """Return the loop that runs in this thread, if one does."""
     try:
         return asyncio.get_running_loop()

@@ -15,33 +15,24 @@ from typing import Any
 
 from google.protobuf.message import DecodeError, Message
 from grpclib import GRPCError, Status
-from grpclib.client import Channel, Stream
-from grpclib.const import Cardinality
+from grpclib.client import Channel, UnaryUnaryMethod
 from grpclib.encoding.proto import ProtoCodec
 from grpclib.events import _DispatchServerEvents
 from grpclib.exceptions import StreamTerminatedError
-from grpclib.metadata import encode_grpc_message
 from grpclib.server import request_handler
 
 from modal_emulator.ground.clock import breathe
 from modal_emulator.rpc.front import Caller, Front, unreadable
-from modal_emulator.rpc.links import Answer, End, Headers, Link, running_loop
-from modal_emulator.rpc.quick import Quick
+from modal_emulator.rpc.links import LOST, Answer, End, Headers, Link
+from modal_emulator.rpc.quick import ask
 from modal_emulator.rpc.server import handlers
 from modal_emulator.runtime.inline.here import HERE
 
 __all__ = ["Memory"]
 
 STREAK = 16  # calls that are answered at once before others on the loop get a turn
-CONTENT = [(":status", "200"), ("content-type", "application/grpc+proto")]
-FINE = [("grpc-status", str(Status.OK.value))]
-# What grpclib's server says to a path that it does not know.
-UNKNOWN = [
-    (":status", "200"),
-    ("grpc-status", str(Status.UNIMPLEMENTED.value)),
-    ("grpc-message", "Method not found"),
-]
-LOST = "Connection lost"
+# What grpclib's client makes of the answer of grpclib's server to a path that it does not know.
+UNKNOWN_PATH = Status.UNKNOWN, "Missing content-type header"
 
 
 class Memory:
@@ -54,8 +45,8 @@ class Memory:
         self._process = os.getpid()
         self._links: set[Link] = set()
         self._asked = 0
-        self._before: tuple[Any, Any] = (Channel._create_connection, Channel.request)
-        self._ours: tuple[Any, Any] = (_connecting(self, self._before[0]), _asking(self._before[1]))
+        self._before = _in_place()
+        self._ours = (_connecting(self, self._before[0]), _calling(self, self._before[1]))
         self._in_place = False
 
     def start(self) -> None:
@@ -66,16 +57,16 @@ class Memory:
     async def stop(self) -> None:
         """Take it away; whoever still waits for an answer hears that the connection is lost."""
         self._in_place = False
-        if (Channel._create_connection, Channel.request) == self._ours:
+        if _in_place() == self._ours:
             _put(self._before)
         tasks = set[asyncio.Task[None]]()
         for link in tuple(self._links):
             tasks |= link.tasks
             if link.loop is self.home:
-                link.close(LOST)
+                link.close()
             else:
                 with suppress(RuntimeError):  # its loop is closed
-                    link.loop.call_soon_threadsafe(link.close, LOST)
+                    link.loop.call_soon_threadsafe(link.close)
         for task in tasks:
             task.cancel()
         if tasks:
@@ -83,13 +74,17 @@ class Memory:
 
     def link(self, channel: Channel) -> Link | None:
         """Return a new connection if the channel leads here."""
-        ours = (channel._host, channel._port) == self._address
-        plain = channel._path is None and channel._ssl is None
-        if not (self._in_place and ours and plain and os.getpid() == self._process):
+        if not self.leads_here(channel):
             return None
         link = Link(self, self._links.discard)
         self._links.add(link)
         return link
+
+    def leads_here(self, channel: Channel) -> bool:
+        """Say whether what the channel connects to is answered here."""
+        ours = (channel._host, channel._port) == self._address
+        plain = channel._path is None and channel._ssl is None
+        return self._in_place and ours and plain and os.getpid() == self._process
 
     def who(self) -> str | None:
         """Return the id of the container that calls; None outside of any."""
@@ -105,16 +100,18 @@ class Memory:
         stream: Any = end
         await request_handler(mapping, stream, headers, ProtoCodec(), None, events, _nothing)
 
-    async def answer_one(self, path: str, metadata: dict[str, str], request: bytes) -> Answer:
+    async def answer_one(
+        self, link: Link, path: str, metadata: dict[str, str], request: bytes
+    ) -> Answer:
         """
-        Answer a call of one message and one reply, from the caller's loop.
+        Answer a call of one message and one reply, on the link's loop.
 
         Cancelled, it cancels what answers, as a closed stream does.
         """
         here = HERE.get()
         work = self._answer(path, metadata, request, self.who())
         try:
-            if running_loop() is not self.home:
+            if link.loop is not self.home:
                 begin = asyncio.run_coroutine_threadsafe
                 return await asyncio.wrap_future(Context().run(begin, work, self.home))
             # What is started for the call must not belong to the caller's container.
@@ -133,7 +130,7 @@ class Memory:
     ) -> Answer:
         method = self._methods(who).get(path)
         if method is None:
-            return Answer(UNKNOWN)
+            return Answer(*UNKNOWN_PATH)
         self._asked += 1
         if self._asked % STREAK == 0:
             await breathe()
@@ -151,8 +148,8 @@ class Memory:
         try:
             await method.answer(Caller(who, metadata), read, send)
         except GRPCError as error:
-            return Answer(_failure(error))
-        return Answer(CONTENT, replies[0], FINE)
+            return Answer(error.status, error.message)
+        return Answer(Status.OK, None, replies[0])
 
     def _methods(self, who: str | None) -> Any:
         return self._front.for_clients if who is None else self._front.for_containers
@@ -166,26 +163,30 @@ def _connecting(memory: Memory, before: Any) -> Any:
     return create_connection
 
 
-def _asking(before: Any) -> Any:
-    def request(channel: Channel, *arguments: Any, **options: Any) -> Stream[Any, Any]:
-        stream: Stream[Any, Any] = before(channel, *arguments, **options)
-        protocol: object = channel._protocol
-        if isinstance(protocol, Link) and stream._cardinality is Cardinality.UNARY_UNARY:
-            stream.__class__ = Quick
-        return stream
+def _calling(memory: Memory, before: Any) -> Any:
+    async def call(
+        method: UnaryUnaryMethod[Any, Any],
+        message: Any,
+        *,
+        timeout: float | None = None,
+        metadata: Any = None,
+    ) -> Any:
+        protocol: object = method.channel._protocol
+        if isinstance(protocol, Link) or memory.leads_here(method.channel):
+            protocol = await method.channel.__connect__()  # it may be closed
+        if isinstance(protocol, Link):
+            return await ask(protocol, method, message, timeout, metadata)
+        return await before(method, message, timeout=timeout, metadata=metadata)
 
-    return request
+    return call
+
+
+def _in_place() -> tuple[Any, Any]:
+    return Channel._create_connection, UnaryUnaryMethod.__call__
 
 
 def _put(hooks: tuple[Any, Any]) -> None:
-    Channel._create_connection, Channel.request = hooks  # type: ignore[method-assign]
-
-
-def _failure(error: GRPCError) -> Headers:
-    headers = [*CONTENT, ("grpc-status", str(error.status.value))]
-    if error.message is not None:
-        headers.append(("grpc-message", encode_grpc_message(error.message)))
-    return headers
+    Channel._create_connection, UnaryUnaryMethod.__call__ = hooks  # type: ignore[method-assign]
 
 
 def _is_cancelled() -> bool:

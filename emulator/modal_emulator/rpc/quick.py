@@ -1,88 +1,102 @@
 """
 A call of one message and one reply over a `Link`: answered where it stands, with no stream.
 
-`Quick` is grpclib's own stream, with its events, deadline and statuses; only its sending is
-another one. A caller that does not send its message first of all gets a stream as always.
+It is grpclib's own `UnaryUnaryMethod.__call__` with the steps between the two sides left out: the
+same events in the same order, the same deadline, the same checks, the same error at the end.
 """
 
-import struct
+from functools import lru_cache
 from typing import Any
 
-from grpclib.client import Stream
+from grpclib import GRPCError, Status
+from grpclib.client import UnaryUnaryMethod
 from grpclib.encoding.base import GRPC_CONTENT_TYPE
-from grpclib.metadata import encode_metadata
+from grpclib.metadata import Deadline, encode_metadata
+from grpclib.utils import DeadlineWrapper, Wrapper
+from multidict import MultiDict
 
-from modal_emulator.rpc.links import Answer, Headers, Link
+from modal_emulator.rpc.links import Answer, Link
 
-__all__ = ["Quick"]
+__all__ = ["ask"]
+
+Method = UnaryUnaryMethod[Any, Any]
 
 
-class Quick(Stream[Any, Any]):
-    """A stream of grpclib's client on a channel that has a `Link`; it has no fields of its own."""
+async def ask(
+    link: Link, method: Method, message: Any, timeout: float | None, metadata: Any
+) -> Any:
+    """Return the reply to a message."""
+    if timeout is None:
+        return await _ask(link, Wrapper(), method, message, None, metadata)
+    deadline, wrapper = Deadline.from_timeout(timeout), DeadlineWrapper()
+    with wrapper.start(deadline):
+        return await _ask(link, wrapper, method, message, deadline, metadata)
 
-    async def send_message(self, message: Any, *, end: bool = False) -> None:
-        """Send the message, and wait until it has been answered."""
-        if self._send_request_done:
-            return await super().send_message(message, end=end)
-        with self._wrapper:
-            link: Any = await self._channel.__connect__()
-            if isinstance(link, Link):
-                return await self._ask(link, message, end)
-        return await super().send_message(message, end=end)
 
-    async def _ask(self, link: Link, message: Any, end: bool) -> None:
-        (metadata,) = await self._dispatch.send_request(
-            self._metadata,
-            method_name=self._method_name,
-            deadline=self._deadline,
+async def _ask(
+    link: Link,
+    wrapper: Wrapper,
+    method: Method,
+    message: Any,
+    deadline: Deadline | None,
+    metadata: Any,
+) -> Any:
+    channel, events = method.channel, method.channel.__dispatch__
+    with wrapper:
+        (sent,) = await events.send_request(
+            MultiDict(metadata or ()),
+            method_name=method.name,
+            deadline=deadline,
             content_type=GRPC_CONTENT_TYPE,
         )
-        sent = {key: value for key, value in encode_metadata(metadata) if not key.endswith("-bin")}
-        (message,) = await self._dispatch.send_message(message)
-        request = self._codec.encode(message, self._send_type)
-        answered = _Answered(link)
-        self._stream: Any = answered
-        self._release_stream = _nothing
-        self._send_request_done = True
-        link.waiting.add(self._wrapper)
+        texts = _texts(sent)
+        (message,) = await events.send_message(message)
+        request = channel._codec.encode(message, method.request_type)
+        link.waiting.add(wrapper)
         try:
-            answered.take(await link.server.answer_one(self._method_name, sent, request))
+            answer = await link.server.answer_one(link, method.name, texts, request)
         finally:
-            link.waiting.discard(self._wrapper)
-        self._send_message_done = True
-        self._messages_sent += 1
-        link.messages_sent += 1
-        self._end_done = end
+            link.waiting.discard(wrapper)
+        await events.recv_initial_metadata(MultiDict())
+        reply = None
+        if answer.reply is not None:
+            reply = channel._codec.decode(answer.reply, method.reply_type)
+            (reply,) = await events.recv_message(reply)
+        await _close(events, answer)
+    return reply
 
 
-class _Answered:
-    """What stands where the client looks for its HTTP/2 stream, with everything there at once."""
-
-    closable = False
-    headers: Headers | None = None
-    trailers: Headers | None = None
-
-    def __init__(self, link: Link) -> None:
-        self.connection = self._transport = link
-        self._data: list[bytes] = []
-
-    def take(self, answer: Answer) -> None:
-        self.headers, reply, self.trailers = answer
-        if reply is not None:
-            self._data = [struct.pack(">BI", 0, len(reply)), reply]
-
-    async def recv_headers(self) -> Headers | None:
-        return self.headers
-
-    async def recv_data(self, _size: int) -> bytes:
-        return self._data.pop(0) if self._data else b""
-
-    async def recv_trailers(self) -> Headers | None:
-        return self.trailers
-
-    async def reset(self) -> None:
-        """Nothing is left that could be broken off."""
+async def _close(events: Any, answer: Answer) -> None:
+    await events.recv_trailing_metadata(
+        MultiDict(),
+        status=answer.status,
+        status_message=answer.message,
+        status_details=None,
+    )
+    if answer.status is not Status.OK:
+        raise GRPCError(answer.status, answer.message)
 
 
-def _nothing() -> None:
-    pass
+def _texts(metadata: Any) -> dict[str, str]:
+    """Return the metadata as the other side gets it, but for binary values, which nobody reads."""
+    texts = {}
+    for key, value in metadata.items():
+        # What fits is seen without regular expressions; ASCII is printable from space to tilde.
+        if not (_is_plain(key) and type(value) is str and value.isascii() and value.isprintable()):
+            break
+        texts[key] = value
+    else:
+        if all(texts.values()):
+            return texts
+    return {key: value for key, value in encode_metadata(metadata) if not key.endswith("-bin")}
+
+
+@lru_cache(maxsize=256)
+def _is_plain(key: str) -> bool:
+    if key.endswith("-bin"):
+        return False
+    try:
+        encode_metadata([(key, "x")])
+    except ValueError:
+        return False
+    return True
