@@ -67,7 +67,9 @@ def _row(world: World, volume_id: str, record: Record) -> tuple[str, ...]:
     if len(paths) > PATHS:
         listed += f" and {len(paths) - PATHS} more"
     by = record.by
-    who = f"{_plain(by.function)} ({by.container_id})" if by.container_id else by.function or "from outside"
+    who = _plain(by.function) or "from outside"
+    if by.container_id:
+        who += f" ({by.container_id})"
     return (str(record.number), str(record.base), by.via, who, listed)
 
 
