@@ -51,7 +51,7 @@ class Disk:
         for point in self._outline.points:
             self.ensure(point.path)
             self._make_mount_point(point.path)
-        for path in (*SYSTEM, VOLUMES, *self._outline.fresh):
+        for path in (*SYSTEM, VOLUMES, *self._outline.fresh, *self._outline.fixed):
             self.ensure(path)
         for path, target in self._outline.links:
             self.ensure(dirname(path))
@@ -79,6 +79,8 @@ class Disk:
         if is_in(place, VOLUMES):
             # What Modal does is unknown (modal-semantics 1.7), so nothing is shown in its place.
             raise ValueError(f"volume {volume_id}: {path} lies in another volume's mount path")
+        if any(is_in(place, fixed) for fixed in self._outline.fixed):
+            raise ValueError(f"volume {volume_id}: {path} leads to where Python loads code from")
         self.ensure(dirname(place))
         os.symlink(f"{VOLUMES}/{volume_id}", self._at(place))  # noqa: PTH211
         return self._outline.owner(place).path

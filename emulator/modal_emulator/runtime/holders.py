@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["PROC", "is_held"]
+__all__ = ["PROC", "is_held", "is_held_by", "processes_in"]
 
 PROC = Path("/proc")
 
@@ -28,6 +28,30 @@ def is_held(directory: Path, ancestor: int, proc: Path = PROC) -> bool:
         for pid in _family(ancestor, proc)
         for held in _held_by(proc / pid)
     )
+
+
+def is_held_by(directory: Path, pid: int, proc: Path = PROC) -> bool:
+    """Tell whether any thread of one process holds anything in `directory`."""
+    inside, place = f"{directory}{os.sep}", proc / str(pid)
+    working: list[str] = []
+    with suppress(OSError):
+        for task in os.listdir(place / "task"):  # noqa: PTH208
+            with suppress(OSError):
+                working.append(os.readlink(place / "task" / task / "cwd"))  # noqa: PTH115
+    return any(
+        held == str(directory) or held.startswith(inside) for held in (*working, *_held_by(place))
+    )
+
+
+def processes_in(namespace: str, proc: Path = PROC) -> set[int]:
+    """Return the other processes in a mount namespace, named as its link in /proc does."""
+    found = set()
+    for name in os.listdir(proc):  # noqa: PTH208
+        if name.isdigit() and int(name) != os.getpid():
+            with suppress(OSError):
+                if os.readlink(proc / name / "ns" / "mnt") == namespace:  # noqa: PTH115
+                    found.add(int(name))
+    return found
 
 
 def _family(ancestor: int, proc: Path) -> set[str]:

@@ -60,6 +60,8 @@ class Outline:
     links: tuple[tuple[str, str], ...] = ()
     copies: tuple[str, ...] = ()
     """Single files that cannot be stacked, such as a mounted /etc/resolv.conf."""
+    fixed: tuple[str, ...] = ()
+    """Directories shown as they are, for reading only."""
 
     def owner(self, path: str) -> Point:
         """Return the point that `path` is seen through."""
@@ -95,11 +97,14 @@ def draw(
     needs: Sequence[str],
     mounts: Sequence[Mounted],
     veil: str,
+    kept: Sequence[str] | None = None,
 ) -> Outline:
     """
     Decide the root of a container that shows `files` over this machine.
 
-    `veil` is a directory with nothing but the fresh ones, marked so that they hide others.
+    `veil` is a directory with nothing but the fresh ones, marked so that they hide others. With
+    `kept`, paths that something will be put at, what Python needs inside fresh directories is only
+    for reading, but for what is at or around such a path: stacks take a while to make.
     """
     # Python installed right in a fresh directory: show that directory as it is.
     fresh = tuple(each for each in FRESH if not any(is_in(each, need) for need in needs))
@@ -112,11 +117,22 @@ def draw(
         pencil.points.append(Point(ROOT, tuple(files)))
         pencil.add_children(ROOT)
     for need in needs:
-        if any(is_in(need, each) for each in fresh):
-            pencil.add_point(need)
-            if isolation is Isolation.ROOT:
-                pencil.add_inside(need)
-    return Outline(tuple(pencil.points), fresh, tuple(pencil.links), tuple(pencil.copies))
+        if not any(is_in(need, each) for each in fresh):
+            continue
+        if kept is not None and _is_apart(need, kept, files):
+            pencil.fixed.append(need)
+            continue
+        pencil.add_point(need)
+        if isolation is Isolation.ROOT:
+            pencil.add_inside(need)
+    loose = tuple(pencil.links), tuple(pencil.copies), tuple(pencil.fixed)
+    return Outline(tuple(pencil.points), fresh, *loose)
+
+
+def _is_apart(need: str, kept: Sequence[str], files: Sequence[str]) -> bool:
+    """Tell whether nothing is to be put into a directory."""
+    is_kept = any(is_in(path, need) for path in kept)
+    return not is_kept and not any(os.path.exists(tree + need) for tree in files)  # noqa: PTH110
 
 
 class _Pencil:
@@ -131,6 +147,7 @@ class _Pencil:
         self.points: list[Point] = []
         self.links: list[tuple[str, str]] = []
         self.copies: list[str] = []
+        self.fixed: list[str] = []
 
     def add_point(self, path: str) -> None:
         """Show the directory `path` of the machine, under what `files` have there."""

@@ -19,6 +19,8 @@ from modal_emulator.runtime.overlay import Privilege, Stack, show_merged, stack_
 
 __all__ = ["Root"]
 
+_FORBIDDING = os.ST_NOSUID | os.ST_NODEV | os.ST_NOEXEC | os.ST_NOATIME | os.ST_NODIRATIME
+
 
 class Root:
     """Builds and knows one container's root."""
@@ -40,7 +42,8 @@ class Root:
         """The container's `/`, as seen from outside."""
         veil, mounts = job.directory / "veil", mounted()
         files = self._merge(job.files)
-        self._outline = draw(job.isolation, files, needs, mounts, str(veil))
+        kept = [mount.path for mount in job.mounts] if for_threads else None
+        self._outline = draw(job.isolation, files, needs, mounts, str(veil), kept)
         if job.isolation is Isolation.ROOT:
             _make_veil(veil, self._outline.fresh)
         self._disk = Disk(f"{job.directory}/disk", self._outline)
@@ -61,6 +64,8 @@ class Root:
         self.path.mkdir()
         for point in self._outline.points:
             self._show(point, is_linked=point.path in linked)
+        for path in self._outline.fixed:
+            self._show_fixed(path)
         self._show_system()
         if not self._for_threads:
             kernel.mount(self._job.socket, self.inside(SERVER), None, kernel.BIND)
@@ -99,9 +104,14 @@ class Root:
             if point.path == ROOT or is_linked or len(point.lowers) != 1:
                 raise
             with suppress(OSError):
-                kernel.mount(point.path, target, None, kernel.BIND | kernel.RECURSIVE)
-                flags = kernel.REMOUNT | kernel.BIND | kernel.READ_ONLY
-                kernel.mount(None, target, None, flags)
+                self._show_fixed(point.path)
+
+    def _show_fixed(self, path: str) -> None:
+        place = self.inside(path)
+        kernel.mount(path, place, None, kernel.BIND | kernel.RECURSIVE)
+        # What a mount forbids already, a user's namespace may not allow again.
+        kept = os.statvfs(place).f_flag & _FORBIDDING
+        kernel.mount(None, place, None, kernel.REMOUNT | kernel.BIND | kernel.READ_ONLY | kept)
 
     def _show_system(self) -> None:
         proc, together = self.inside("/proc"), kernel.BIND | kernel.RECURSIVE

@@ -141,3 +141,61 @@ def test_what_is_held_cannot_be_taken_away(
         await yard.close()
 
     asyncio.run(story())
+
+
+def test_a_fork_elsewhere_holds_nothing(yard: ThreadYard, monkeypatch: pytest.MonkeyPatch) -> None:
+    volume, stage = yard.volume().layer(a_txt="a"), Stage()
+
+    async def story() -> None:
+        def opening() -> None:
+            with open("/data/a.txt"):
+                stage.stop()
+            stage.stop()
+
+        run = await yard.run(opening, Mount("vo-1", "/data", volume.view()))
+        await stage.reached()
+        reading, writing = os.pipe()
+        pid = os.fork()
+        if not pid:  # has the open file as well, as every program before it is one
+            os.close(writing)
+            os.read(reading, 1)
+            os._exit(0)
+        os.close(reading)
+        stage.go_on()
+        await stage.reached()
+
+        def end_fork(_seconds: float) -> None:
+            os.close(writing)
+            os.waitpid(pid, 0)
+
+        monkeypatch.setattr("modal_emulator.runtime.inline.mounted.rest", end_fork)
+        await run.container.detach("vo-1")
+        stage.go_on()
+        await run.result()
+        await yard.close()
+
+    asyncio.run(story())
+
+
+def test_what_python_needs_in_a_fresh_directory_is_seen_and_not_written(
+    yard: ThreadYard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = yard.directory / "project"
+    own.mkdir()
+    (own / "module.py").write_text("")
+    monkeypatch.syspath_prepend(own)
+
+    async def story() -> None:
+        def look() -> str:
+            names = os.listdir(own)
+            with pytest.raises(OSError, match="Read-only"):
+                (own / "more.py").touch()
+            return str(names)
+
+        assert await yard.call(look) == "['module.py']"
+        mount = Mount("vo-1", str(own / "data"), yard.volume().layer(a_txt="a").view())
+        assert await yard.call(lambda: (own / "data" / "a.txt").read_text(), mount) == "a"
+        await yard.close()
+        assert os.listdir(own) == ["module.py"]
+
+    asyncio.run(story())

@@ -72,13 +72,12 @@ class InlineBackend:
         if not self._has_entered:
             self._has_entered = True
             enter_surroundings()
-        pair = Pair(plan, self._places.place(plan), self._programs, lambda: self._forget(pair))
+        pair = Pair(plan, self._places.place(plan), self._programs, self._remains.add)
         self._pairs[plan.container_id] = pair
         try:
             await pair.start()
-        except BaseException:
-            self._forget(pair)
-            raise
+        finally:
+            pair.when_rested(lambda: self._pairs.pop(plan.container_id))
         return _Threads(pair)
 
     def leftovers(self) -> tuple[Leftover, ...]:
@@ -87,16 +86,16 @@ class InlineBackend:
 
     async def close(self) -> None:
         """End every container; its threads go on where Python cannot break them off."""
-        await asyncio.gather(*(pair.kill() for pair in tuple(self._pairs.values())))
+        await asyncio.gather(*(self._end(pair) for pair in tuple(self._pairs.values())))
         if self._has_entered:
             self._has_entered = False
             leave_surroundings()
         self._places.close()
         await asyncio.to_thread(remove_tree, self._directory / "containers")
 
-    def _forget(self, pair: Pair) -> None:
-        self._pairs.pop(pair.here.container_id, None)
-        self._remains.add(pair.here)
+    async def _end(self, pair: Pair) -> None:
+        await pair.kill()
+        await pair.rested()
 
 
 class _Threads:

@@ -148,6 +148,9 @@ class _Copied:
         self._shown.clear()
         really(discard, self._site.directory)
 
+    def remove(self) -> None:
+        """Nothing to do: `leave` has removed the shadow."""
+
     def _build(self) -> None:
         site, shadow = self._site, self._prepare(self._site)
         self._paths = Paths(shadow, self._proc)

@@ -10,8 +10,10 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from modal_emulator.ground.clock import rest
 from modal_emulator.runtime import kernel
-from modal_emulator.runtime.backend import Capability, Plan, View
+from modal_emulator.runtime.backend import Capability, OpenFiles, Plan, View
+from modal_emulator.runtime.holders import is_held_by, processes_in
 from modal_emulator.runtime.inline.place import Place
 from modal_emulator.runtime.job import Isolation, Job
 from modal_emulator.runtime.leftovers import remove_tree
@@ -21,6 +23,8 @@ from modal_emulator.runtime.overlay import Privilege, clear_scratch
 from modal_emulator.runtime.root import Root
 
 __all__ = ["MountedPlaces"]
+
+_LOOK, _LOOKS = 0.005, 200  # seconds; a fork becomes a program in less than a millisecond
 
 
 class MountedPlaces:
@@ -98,6 +102,7 @@ class _Mounted:
                 self._show(mount.volume_id, mount.view)
         except BaseException:
             self.leave()
+            self.remove()
             raise
 
     def enter(self) -> None:
@@ -116,7 +121,14 @@ class _Mounted:
 
     def detach(self, volume_id: str) -> None:
         """On the keeper: take the volume away."""
-        self._mounts.detach(volume_id)
+        for left in reversed(range(_LOOKS)):
+            try:
+                self._mounts.detach(volume_id)
+                break
+            except OpenFiles:
+                if not left or self._is_held(volume_id):
+                    raise
+            rest(_LOOK)
         clear_scratch(self._scratches[volume_id])
 
     def collect(self, volume_id: str) -> frozenset[int]:
@@ -127,9 +139,30 @@ class _Mounted:
         """On the keeper: take all mounts away, and the disk."""
         if self._is_mounted:
             kernel.detach(self._job.directory)
+            self._is_mounted = False
         for scratch in self._scratches.values():
             clear_scratch(scratch)
-        remove_tree(self._job.directory)
+
+    def remove(self) -> None:
+        """On the keeper: delete the disk."""
+        if not self._is_mounted:
+            remove_tree(self._job.directory)
+
+    def _is_held(self, volume_id: str) -> bool:
+        """
+        Tell whether somebody of the container holds the volume.
+
+        A program that any thread of this process starts has, for a moment, whatever was open when
+        it was forked: closed files then seem to be held.
+        """
+        path = next(Path(each.path) for each in self._mounts.shown if each.volume_id == volume_id)
+        if is_held_by(path, os.getpid()):
+            return True
+        namespace = os.readlink("/proc/thread-self/ns/mnt")  # noqa: PTH115
+        holding = {pid for pid in processes_in(namespace) if is_held_by(path, pid)}
+        if holding:
+            rest(_LOOK)
+        return any(is_held_by(path, pid) for pid in holding)
 
     def _show(self, volume_id: str, view: View) -> None:
         assert self._root is not None  # it is being built

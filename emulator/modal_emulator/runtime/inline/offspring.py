@@ -21,6 +21,7 @@ from functools import wraps
 from typing import Any
 
 from modal_emulator.ground.clock import rest
+from modal_emulator.runtime.holders import processes_in
 from modal_emulator.runtime.inline.here import Here, here
 
 __all__ = ["adopt_programs", "end_programs"]
@@ -63,7 +64,7 @@ def end_programs(container: Here) -> None:
     is_apart = mine != _namespace("self")
     for _ in range(_LOOKS):
         found = {pid for pid in container.children if _is_ours(pid)}
-        found |= _in_namespace(mine) if is_apart else set()
+        found |= processes_in(mine) if is_apart else set()
         found = found.union(*(_descendants(pid) for pid in found)) - {tracker}
         if not found:
             break
@@ -186,11 +187,6 @@ def _namespace(process: str) -> str:
     with suppress(OSError):
         return os.readlink(f"/proc/{process}/ns/mnt")  # noqa: PTH115
     return ""
-
-
-def _in_namespace(namespace: str) -> set[int]:
-    names = [name for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208
-    return {int(name) for name in names if _namespace(name) == namespace} - {os.getpid()}
 
 
 def _is_ours(pid: int) -> bool:

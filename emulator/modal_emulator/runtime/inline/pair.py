@@ -40,7 +40,7 @@ class Pair:
     """The keeper and the main thread of one container."""
 
     def __init__(
-        self, plan: Plan, place: Place, programs: Programs, on_gone: Callable[[], None]
+        self, plan: Plan, place: Place, programs: Programs, on_gone: Callable[[Here], None]
     ) -> None:
         """`on_gone` is called before the plan's `on_exit`."""
         self._plan, self._place, self._on_gone = plan, place, on_gone
@@ -62,6 +62,7 @@ class Pair:
         self._waiting: set[asyncio.Future[Any]] = set()
         self._ready: asyncio.Future[None] = self._loop.create_future()
         self._gone: asyncio.Future[None] = self._loop.create_future()
+        self._rested: asyncio.Future[None] = self._loop.create_future()
         self._is_silent = True
 
     @property
@@ -105,6 +106,14 @@ class Pair:
             raise EmulatorError(why) from error
         finally:
             self._waiting.discard(answer)
+
+    def when_rested(self, callback: Callable[[], object]) -> None:
+        """Call back when its keeper has nothing to do any more."""
+        self._rested.add_done_callback(lambda _: callback())
+
+    async def rested(self) -> None:
+        """Return when its keeper has nothing to do any more."""
+        await self._rested
 
     def terminate(self) -> None:
         """Have the program end in order; nothing to do when it has ended."""
@@ -160,6 +169,7 @@ class Pair:
             self._place.build()
         except BaseException as error:
             self._tell(self._fail, error)
+            self._tell(_settle, self._rested, None, None)
             return
         self._main.start()
         while not isinstance(order := self._orders.get(), Exit):
@@ -171,6 +181,9 @@ class Pair:
         with suppress(OSError):
             self._place.leave()
         self._tell(self._finish, order)
+        with suppress(OSError):
+            self._place.remove()
+        self._tell(_settle, self._rested, None, None)
 
     def _obey(self, order: Callable[[Place], Answer], answer: "asyncio.Future[Answer]") -> None:
         try:
@@ -215,7 +228,7 @@ class Pair:
         for answer in self._waiting:
             _settle(answer, None, self._ended())
         if not self._is_silent:
-            self._on_gone()
+            self._on_gone(self.here)
             self._plan.on_exit(ended)
 
     def _close_outputs(self) -> None:

@@ -64,6 +64,10 @@ class Place(Protocol):
         """
         ...
 
+    def remove(self) -> None:
+        """On the keeper, when the end has been told: delete files that nobody sees any more."""
+        ...
+
 
 class Places(Protocol):
     """Makes places."""
