@@ -306,10 +306,10 @@ class Farewell:
     @modal.method()
     def write_at_exit(self, path: str, text: str) -> None:
         """Remember what to write."""
-        HELD.append((path, text))
+        # Of this instance: where containers are threads, they share what is the module's.
+        self.last_words = (path, text)
 
     @modal.exit()
     def leave(self) -> None:
         """Write it."""
-        for path, text in HELD:
-            write(path, text)
+        write(*self.last_words)

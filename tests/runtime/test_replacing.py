@@ -31,6 +31,16 @@ def other(look=len):
 
 from modal_emulator.runtime.replacing import Places
 
+import functools, subprocess, _posixsubprocess
+def wrap(original):
+    @functools.wraps(original)
+    def wrapper(*arguments):
+        return original(*arguments)
+
+    return wrapper
+
+_posixsubprocess.fork_exec = wrapper = wrap(_posixsubprocess.fork_exec)  # by others, earlier
+
 places = Places()
 new_stat, new_listing = (lambda path: "new stat"), (lambda path: "new listing")
 assert os.stat in os.supports_fd
@@ -47,6 +57,11 @@ assert keeper.open_file is open
 assert os.stat in os.supports_fd  # the new one
 from os import stat as later
 assert later is new_stat
+
+put_back = places.replace({(_posixsubprocess, "fork_exec"): lambda *arguments: 7})
+assert _posixsubprocess.fork_exec is wrapper and wrapper() == 7
+put_back()
+assert type(wrapper.__closure__[0].cell_contents) is type(len)
 """
 
 

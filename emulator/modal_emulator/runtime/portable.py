@@ -11,6 +11,7 @@ process can have many containers, and code of its own that sees the files as the
 import errno
 import functools
 import importlib
+import inspect
 import io
 import os
 import posix
@@ -137,7 +138,7 @@ def redirections(find: Find) -> dict[tuple[types.ModuleType, str], Any]:
         (posix, "scandir"): redirect.scandir(posix.scandir),
         (files, "open"): redirect.file(io.open),
         (files, "FileIO"): redirect.raw_file(io.FileIO),
-        (programs, "fork_exec"): redirect.fork_exec(programs.fork_exec),
+        (programs, "fork_exec"): redirect.fork_exec(inspect.unwrap(programs.fork_exec)),
         (databases, "connect"): redirect.connect(databases.connect),
     }
     for name, takes in TABLE.items():

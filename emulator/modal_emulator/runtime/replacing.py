@@ -7,17 +7,22 @@ container only replaces. Modules imported later see the new functions in any cas
 """
 
 import importlib
+import inspect
 import io
 import os
 import sys
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 __all__ = ["Places"]
 
 # Where the functions that somebody may want to replace are defined.
 _HOMES = ("posix", "_io", "_posixsubprocess", "_ctypes", "_sqlite3", "_dbm", "_gdbm")
+
+# Where others put functions of their own around these, at any time.
+_BUSY = ("os", "subprocess", *_HOMES)
 
 Put = Callable[[Mapping[int, Any]], None]
 """Has what is kept at one place follow a table of functions, by the ids of those there so far."""
@@ -33,7 +38,8 @@ class Places:
                 home = importlib.import_module(name)
             except ImportError:
                 continue  # Python was built without it
-            for each in vars(home).values():
+            for there in tuple(vars(home).values()):
+                each = inspect.unwrap(there) if callable(there) else there
                 if isinstance(each, types.BuiltinFunctionType) or each is io.FileIO:
                     self._known[id(each)] = each
         self._seen: dict[int, types.ModuleType] = {}
@@ -52,11 +58,9 @@ class Places:
 
         Returns what puts the old ones back, also in modules that imported the new ones meanwhile.
         """
-        old = {(module, name): getattr(module, name) for module, name in new}
+        old = {(module, name): inspect.unwrap(getattr(module, name)) for module, name in new}
         self._known.update((id(function), function) for function in new.values())
         self._swap([(old[where], new[where]) for where in new])
-        for (module, name), function in new.items():
-            setattr(module, name, function)
 
         def put_back() -> None:
             self.look()
@@ -66,7 +70,8 @@ class Places:
 
     def _swap(self, pairs: Iterable[tuple[Any, Any]]) -> None:
         by_id = {id(there): wanted for there, wanted in pairs}
-        for put in self._puts:
+        busy = [sys.modules[name] for name in _BUSY if name in sys.modules]
+        for put in (*self._puts, *_look_around(busy, self._known)):
             put(by_id)
 
 
@@ -76,6 +81,8 @@ def _look_around(modules: Iterable[Any], known: Mapping[int, Any]) -> Iterator[P
         for name, value in tuple(names.items()):
             if id(value) in known:
                 yield _in_module(names, name)
+            elif isinstance(value, types.FunctionType) and hasattr(value, "__wrapped__"):
+                yield from _look_below(value, known)
             elif isinstance(value, (type, types.FunctionType)) and (
                 getattr(value, "__module__", None) == names.get("__name__")
             ):
@@ -107,6 +114,23 @@ def _look_in(value: Any, known: Mapping[int, Any]) -> Iterator[Put]:
             yield _in_class(value, name)
         elif isinstance(member, types.FunctionType):
             yield from _look_in(member, known)
+
+
+def _look_below(wrapper: types.FunctionType, known: Mapping[int, Any]) -> Iterator[Put]:
+    """Look at what a function that stands for another calls itself."""
+    for cell in wrapper.__closure__ or ():
+        with suppress(ValueError):  # nothing is in it yet
+            if id(cell.cell_contents) in known:
+                yield _in_cell(cell)
+
+
+def _in_cell(cell: types.CellType) -> Put:
+    def put(new: Mapping[int, Any]) -> None:
+        there = id(cell.cell_contents)
+        if there in new:
+            cell.cell_contents = new[there]
+
+    return put
 
 
 def _in_module(names: dict[str, Any], name: str) -> Put:

@@ -1,5 +1,6 @@
 """Containers of threads with copied volumes, beside code that sees the files as they are."""
 
+import _posixsubprocess
 import asyncio
 import contextvars
 import io
@@ -21,6 +22,7 @@ from modal_emulator.runtime.backend import Mount, OpenFiles, Plan, View
 from modal_emulator.runtime.inline.copied import CopiedPlaces
 from modal_emulator.runtime.inline.here import HERE, Here
 from modal_emulator.runtime.inline.place import Place
+from modal_emulator.runtime.inline.surroundings import enter_surroundings, leave_surroundings
 from modal_emulator.runtime.merged import is_removal
 from yard import Volume
 
@@ -34,7 +36,7 @@ class Container:
         self.place = place
         self._context = contextvars.copy_context()
         place.build()
-        self._context.run(HERE.set, Here("ta", {}, lambda number, piece: None))
+        self._context.run(HERE.set, Here("ta", dict(os.environ), lambda number, piece: None))
         self.run(place.enter)
 
     def run(self, call: Callable[..., Any], *arguments: Any) -> Any:
@@ -355,6 +357,14 @@ def test_working_directories_that_cannot_be(ground: Ground) -> None:
         container.run(os.chroot, "/data")
 
 
+@pytest.fixture
+def surroundings() -> Iterator[None]:
+    enter_surroundings()
+    yield
+    leave_surroundings()
+
+
+@pytest.mark.usefixtures("surroundings")
 def test_programs_begin_in_the_working_directory(ground: Ground) -> None:
     container, _ = ground.one()
 
@@ -567,6 +577,29 @@ def test_functions_are_put_back(tmp_path: Path) -> None:
     assert late.stat is real_stat and late.look is real_open
     assert late.FileIO is real_file
     assert (shutil.rmtree.__kwdefaults__, os.supports_fd) == (defaults, kinds)
+
+
+@pytest.mark.parametrize(("is_inner", "leaves_first"), [(True, True), (True, False), (False, True)])
+def test_functions_that_others_replaced_as_well(
+    tmp_path: Path, is_inner: bool, leaves_first: bool
+) -> None:
+    """The surroundings of containers give programs an environment; nothing of it is lost."""
+    before = [vars(each).copy() for each in (os, posix, subprocess, _posixsubprocess)]
+    places = CopiedPlaces(tmp_path / "places")
+    ground = Ground(tmp_path, places)
+    if is_inner:
+        enter_surroundings()
+    container, _ = ground.one()
+    if not is_inner:
+        enter_surroundings()
+    for call in (subprocess.call, lambda argv: os.spawnv(os.P_WAIT, "/bin/cat", argv)):
+        argv = ["cat", "/data/a.txt"] if call is subprocess.call else ["cat", "a.txt"]
+        container.run(os.chdir, "/data")
+        assert container.run(call, argv) == 0
+    container.place.leave()
+    for leave in (leave_surroundings, places.close)[:: 1 if leaves_first else -1]:
+        leave()
+    assert [vars(each) for each in (os, posix, subprocess, _posixsubprocess)] == before
 
 
 def test_what_is_said_about_them(ground: Ground, blind: Ground) -> None:

@@ -2,15 +2,15 @@
 A working directory for each container of threads.
 
 `os.chdir` is for a whole process; here are the functions that set the working directory, tell it
-or pass it on to programs, as they are for the code of a container. What they stand for is called
-by all other code, and by them. `os.posix_spawn` called directly begins where the process is.
+or pass it on to programs, as they are for the code of a container (`os.system` is made of
+`subprocess` by `offspring`). What they stand for is called by all other code, and by them.
+`os.posix_spawn` called directly begins where the process is.
 """
 
 import errno
 import functools
 import os
 import posix
-import subprocess
 from collections.abc import Callable
 from typing import Any
 
@@ -38,7 +38,6 @@ def whereabouts(find: Find, others: Redirections) -> Redirections:
         (posix, "readlink"): _reading(find, others[posix, "readlink"]),
         (posix, "execv"): _going(find, posix.chdir, posix.getcwd, others[posix, "execv"]),
         (posix, "execve"): _going(find, posix.chdir, posix.getcwd, others[posix, "execve"]),
-        (posix, "system"): _running(find, posix.system),
     }
 
 
@@ -109,18 +108,5 @@ def _going(find: Find, chdir: Function, getcwd: Function, execute: Function) -> 
             execute(path, *args)
         finally:
             chdir(before)
-
-    return redirected
-
-
-def _running(find: Find, original: Function) -> Function:
-    """Return `os.system`, which C would start in the process's own directory."""
-
-    @functools.wraps(original)
-    def redirected(command: Any) -> int:
-        if find() is None:
-            return int(original(command))
-        code = subprocess.call(command, shell=True)  # noqa: S602  (that is what it is for)
-        return code << 8 if code >= 0 else -code  # as wait(2) tells it
 
     return redirected
