@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import io
 import os
+from itertools import cycle
 from urllib.parse import urlsplit
 
 import modal
@@ -28,6 +29,8 @@ RPCS = sorted(
     for name in room.RPCS
     if name in SERVICE.methods_by_name
 )
+
+WAYS = {"memory": lambda rpc: rpc, "wire": lambda rpc: rpc.by_wire}
 
 # What a call may end in. ABORTED would be a failure inside the emulator, INTERNAL and UNKNOWN
 # would be repeated by every SDK.
@@ -187,8 +190,10 @@ def test_any_request_gets_an_honest_answer(ids, rpc, name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", RPCS)
-def test_bytes_that_are_no_message_get_an_honest_answer(ids, rpc, name):
+@pytest.mark.parametrize(("name", "way"), list(zip(RPCS, cycle(WAYS), strict=False)))
+def test_bytes_that_are_no_message_get_an_honest_answer(ids, rpc, name, way):
+    rpc = WAYS[way](rpc)
+
     @hostile
     @given(st.lists(st.binary(max_size=200), min_size=1, max_size=8))
     def send(bodies):
@@ -204,8 +209,9 @@ def test_bytes_that_are_no_message_get_an_honest_answer(ids, rpc, name):
     [b"", b"\0", b"\0\0\0", b"\0\0\0\0\5ab", b"\1\0\0\0\0", b"\0\xff\xff\xff\xff"],
     ids=["nothing", "cut", "cut again", "too short", "compressed", "four gigabytes"],
 )
-def test_frames_that_hold_no_message_are_refused(ids, rpc, frame):
-    status, text = rpc.frame("VolumeList", frame)
+@pytest.mark.parametrize("way", WAYS)
+def test_frames_that_hold_no_message_are_refused(ids, rpc, frame, way):
+    status, text = WAYS[way](rpc).frame("VolumeList", frame)
     assert status == "INVALID_ARGUMENT"
     assert text.startswith("VolumeList: the request ")
 
@@ -254,7 +260,7 @@ def test_garbage_on_the_port_of_the_rpcs_does_no_harm(ids, rpc, modal_emulator):
             await asyncio.gather(*(_say(url, piece) for piece in pieces))
 
         asyncio.run(all_of_them())
-        assert rpc("VolumeList", api_pb2.VolumeListRequest()).items
+        assert rpc.by_wire("VolumeList", api_pb2.VolumeListRequest()).items
 
     send()
 
