@@ -1,0 +1,39 @@
+"""Tests with a mock pass whatever the code does; the same tests here find four bugs in it."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[2] / "docs" / "examples" / "mocked_project"
+
+
+def run(*arguments: str) -> tuple[str, list[str]]:
+    """Run the project's tests as its author does; return how it ended and what failed."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments],
+        cwd=PROJECT,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    ended = re.sub(r" in .*", "", done.stdout.splitlines()[-1])
+    return ended, re.findall(r"^FAILED \S+::(\w+)", done.stdout, re.MULTILINE)
+
+
+@pytest.mark.slow
+def test_what_a_mock_lets_pass() -> None:
+    found = ["test_search", "test_publish", "test_cleanup", "test_forget"]
+    assert run("tests_before") == ("5 passed", [])
+    assert run("tests_after") == ("4 failed, 1 passed", found)
+
+
+@pytest.mark.slow
+def test_what_is_fixed() -> None:
+    ended, failed = run("tests_after", "-o", "pythonpath=fixed")
+    assert not failed
+    assert ended.startswith("5 passed")
