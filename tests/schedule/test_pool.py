@@ -137,6 +137,35 @@ def test_a_batch_lingers_for_more():
     play(body, batch_size=2, max_containers=1)
 
 
+def test_a_full_batch_does_not_linger():
+    async def body(stage: Stage) -> None:
+        first = stage.submit()
+        await settle()
+        worker = stage.launcher.launched[0]
+        asking = asyncio.ensure_future(stage.pool.take(worker, 2, 5.0))
+        await settle()
+        second = stage.submit()
+        await settle()
+        assert asking.done() and await asking == [first, second]
+
+    play(body, batch_size=2)
+
+
+def test_what_a_batch_waits_for_needs_no_other_container():
+    async def body(stage: Stage) -> None:
+        stage.submit()
+        await settle()
+        asking = asyncio.ensure_future(stage.pool.take(stage.launcher.launched[0], 3, 5.0))
+        await settle()
+        stage.submit()
+        await settle()
+        assert len(stage.launcher.launched) == 1
+        await stage.clock.advance(5)
+        assert len(await asking) == 2
+
+    play(body, batch_size=3)
+
+
 def test_min_containers_are_started_and_kept():
     async def body(stage: Stage) -> None:
         stage.pool.scale()

@@ -91,7 +91,7 @@ class Pool:
         able = [w for w in self.workers.values() if not w.leaving]
         room = sum(max(0, spec.max_inputs_at_once - len(w.inputs)) for w in able)
         if spec.batch_size:
-            room *= spec.batch_size
+            room = room * spec.batch_size + sum(w.lingering for w in able)
         short = len(self._waiting) - room
         per = max(1, spec.max_inputs_at_once) * max(1, spec.batch_size)
         wanted = max(0, -(-short // per)) + (spec.buffer_containers if self._waiting else 0)
@@ -114,9 +114,7 @@ class Pool:
         try:
             while not worker.leaving:
                 if taken := self._pop(worker, most):
-                    if len(taken) < most and linger > 0:
-                        await self._clock.sleep(linger)
-                        taken += self._pop(worker, most - len(taken))
+                    await self._fill(worker, taken, most, linger)
                     return taken
                 left = deadline - self._clock.now()
                 if left <= 0 and not worker.inputs and self._may_shrink():
@@ -128,6 +126,20 @@ class Pool:
             return None
         finally:
             worker.asking = False
+
+    async def _fill(self, worker: Worker, taken: list[Input], most: int, linger: float) -> None:
+        """Wait for more inputs of a batch, until it is full or `linger` seconds are over."""
+        late = asyncio.ensure_future(self._clock.sleep(linger))
+        try:
+            while len(taken) < most and not late.done() and not worker.leaving and linger > 0:
+                worker.lingering = most - len(taken)
+                beat = asyncio.ensure_future(self._pulse.wait())
+                await asyncio.wait((late, beat), return_when=asyncio.FIRST_COMPLETED)
+                beat.cancel()
+                taken += self._pop(worker, most - len(taken))
+        finally:
+            late.cancel()
+            worker.lingering = 0
 
     def finish(self, done: Input, outcome: Outcome) -> None:
         """Keep an outcome, or begin the next attempt if the function wants one."""

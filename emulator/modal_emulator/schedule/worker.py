@@ -57,6 +57,8 @@ class Worker:
     container: Container | None = None
     inputs: set[str] = field(default_factory=set)
     asking: bool = False
+    lingering: int = 0
+    """How many more inputs it waits for to fill its batch."""
     ready: bool = False
     """It has asked for an input once: user code was imported and entered."""
     leaving: bool = False

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import modal
 
-app = modal.App("yard")
+app = modal.App("kinds")
 shelf = modal.Volume.from_name("shelf", create_if_missing=True)
 other = modal.Volume.from_name("other", create_if_missing=True, version=2)
 SHELF = Path("/shelf")
@@ -35,7 +35,7 @@ def who() -> dict[str, object]:
         "local": modal.is_local(),
         "input": modal.current_input_id(),
         "call": modal.current_function_call_id(),
-        "task": os.environ.get("MODAL_TASK_ID"),
+        "task": os.environ["MODAL_TASK_ID"],
         "thread": threading.get_ident(),
         "cwd": str(Path.cwd()),
     }
