@@ -22,6 +22,7 @@ from modal_proto import api_pb2
 from modal_emulator.inline.breaking import Abandoned, break_in
 from modal_emulator.inline.job import Answer, Job, answer, failure_of
 from modal_emulator.inline.post import Post
+from modal_emulator.runtime.inline.console import wrap_streams
 
 __all__ = ["Work", "without_ours"]
 
@@ -178,6 +179,7 @@ class Work:
         self._post.deliver(job, answers)
 
     def _called(self, job: Job) -> list[Answer]:
+        wrap_streams()  # pytest puts others there for each test
         value = job.call()
         if not job.callee.is_generator:
             return [answer(each, job.output_format) for each in job.results(value)]
@@ -208,6 +210,7 @@ class Work:
     async def _awaited(self, job: Job) -> list[Answer]:
         if job.cancelled:
             raise asyncio.CancelledError
+        wrap_streams()
         value = job.call()
         if not job.callee.is_generator:
             return [answer(each, job.output_format) for each in job.results(await value)]
