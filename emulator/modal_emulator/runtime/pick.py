@@ -13,6 +13,7 @@ from modal_emulator.runtime.backend import Backend
 from modal_emulator.runtime.inline.backend import InlineBackend
 from modal_emulator.runtime.inline.copied import CopiedPlaces
 from modal_emulator.runtime.inline.mounted import MountedPlaces
+from modal_emulator.runtime.inline.namespace import can_mount
 from modal_emulator.runtime.inline.place import Places
 from modal_emulator.runtime.inline.program import Programs
 from modal_emulator.runtime.job import Isolation
@@ -41,8 +42,15 @@ class Choice(Protocol):
 
 
 def resolve(runtime: str) -> str:
-    """Return the name of the runtime that is meant, also for `AUTO`."""
-    return "process" if runtime == AUTO else runtime
+    """
+    Return the name of the runtime that is meant, also for `AUTO`.
+
+    That is `inline` where this process may mount for its threads, else `process`: inline with
+    copied volumes sees less than a process that mounts, and whoever wants it asks for it.
+    """
+    if runtime != AUTO:
+        return runtime
+    return "inline" if can_mount() else "process"
 
 
 def pick(choice: Choice, directory: Path, programs: Programs | None = None) -> Backend:
@@ -76,7 +84,15 @@ def pick(choice: Choice, directory: Path, programs: Programs | None = None) -> B
 def _places(directory: Path, isolation: Isolation | None, hide: Sequence[Path]) -> Places:
     if isolation is Isolation.PLAIN:
         return CopiedPlaces(directory, hide=hide)
-    return MountedPlaces(directory, isolation or Isolation.ROOT, hide)
+    standing = can_mount(directory)
+    if standing.isolation is None or isolation not in (None, standing.isolation):
+        raise Invalid(
+            f"this process may not mount for containers of threads ({standing.why or 'as asked'}); "
+            "runtime 'process' may be able to, isolation 'plain' goes without. Where ordinary "
+            "users may have namespaces, `modal_runtime = inline` in pytest's configuration or "
+            "`--modal-runtime inline` has the plugin enter one early"
+        )
+    return MountedPlaces(directory, standing.isolation, hide)
 
 
 def _isolation(name: str) -> Isolation | None:
