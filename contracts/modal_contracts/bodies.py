@@ -57,7 +57,8 @@ __all__ = [
 
 Result = TypeVar("Result")
 
-HELD: list[Any] = []
+HELD: dict[str, list[Any]] = {}
+"""What is kept from one input to the next, by container: a module may serve several of them."""
 
 
 def perform(
@@ -228,13 +229,13 @@ def reload_while_program_runs(
 
 def hold(path: str) -> None:
     """Open a file and keep it open after this input."""
-    HELD.append(Path(path).open("rb"))  # noqa: SIM115 - to be open is the point
+    _held().append(Path(path).open("rb"))  # noqa: SIM115 - to be open is the point
 
 
 def let_go() -> None:
     """Close what `hold` opened."""
-    while HELD:
-        HELD.pop().close()
+    while held := _held():
+        held.pop().close()
 
 
 def error_number(body: Callable[..., object], *arguments: Any) -> int | None:
@@ -313,3 +314,7 @@ class Farewell:
     def leave(self) -> None:
         """Write it."""
         write(*self.last_words)
+
+
+def _held() -> list[Any]:
+    return HELD.setdefault(os.environ.get("MODAL_TASK_ID", ""), [])

@@ -9,6 +9,7 @@ import ctypes
 import mmap
 import os
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -30,7 +31,9 @@ __all__ = [
 
 Way = Callable[[str], AbstractContextManager[None]]
 
-HELD, LET_GO = threading.Event(), threading.Event()
+HELD: defaultdict[str, threading.Event] = defaultdict(threading.Event)
+LET_GO: defaultdict[str, threading.Event] = defaultdict(threading.Event)
+"""Signals between inputs of one container, by its id: a module may serve several containers."""
 PATIENCE = 30
 
 
@@ -110,17 +113,17 @@ def reload_while(volume: modal.Volume, way: Way, path: str) -> None:
 def hold_for_another_input(path: str) -> bool:
     """Hold a file until another input of this container has tried to reload."""
     with Path(path).open("rb"):
-        HELD.set()
-        return LET_GO.wait(PATIENCE)
+        HELD[os.environ["MODAL_TASK_ID"]].set()
+        return LET_GO[os.environ["MODAL_TASK_ID"]].wait(PATIENCE)
 
 
 def reload_while_another_input_holds(volume: modal.Volume) -> bool:
     """Reload once another input of this container holds a file; then it may let go."""
-    held = HELD.wait(PATIENCE)
+    held = HELD[os.environ["MODAL_TASK_ID"]].wait(PATIENCE)
     try:
         volume.reload()
     finally:
-        LET_GO.set()
+        LET_GO[os.environ["MODAL_TASK_ID"]].set()
     return held
 
 

@@ -25,6 +25,7 @@ from modal_emulator.inline.pretence import Manager
 from modal_emulator.inline.service import Service, open_service
 from modal_emulator.inline.work import Work, without_ours
 from modal_emulator.runtime.backend import Plan
+from modal_emulator.runtime.disk import VOLUMES
 from modal_emulator.runtime.inline.here import Here
 
 __all__ = ["SdkProgram"]
@@ -48,6 +49,9 @@ class SdkProgram:
         self._lock = threading.Lock()
         self._leaving = False
         here.environment["MODAL_IS_REMOTE"] = "1"
+        here.unlinked = tuple(
+            f"{VOLUMES}/{mount.volume_id}" for mount in plan.mounts if mount.view.version == 1
+        )
         here.manager = Manager(self._arguments, ask)
 
     def run(self) -> int:

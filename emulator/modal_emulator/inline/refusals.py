@@ -5,6 +5,7 @@ A container of a process can end itself or send itself a signal; here that would
 else in the process. It is refused with a message that says where it works.
 """
 
+import errno
 import os
 import signal
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from modal_emulator.runtime.inline.here import here
+from modal_emulator.runtime.mountinfo import is_in
 
 __all__ = ["NotInline", "refuse"]
 
@@ -39,6 +41,7 @@ def refuse() -> Callable[[], None]:
         # Signal 0 only asks whether the process is there.
         _guard(os, "kill", lambda target, number: number != 0 and hits_us(target)),
         _guard(signal, "raise_signal", lambda _number: hits_us(process)),
+        _guard_links(),
     ]
 
     def allow() -> None:
@@ -59,3 +62,26 @@ def _guard(module: ModuleType, name: str, is_refused: Callable[..., bool]) -> Ca
 
     setattr(module, name, guarded)
     return lambda: setattr(module, name, original)
+
+
+def _guard_links() -> Callable[[], None]:
+    """Refuse hard links as volumes of version 1 do; programs and C libraries still make them."""
+    original = os.link
+
+    @wraps(original)
+    def link(src: Any, dst: Any, **options: Any) -> None:
+        container = here()
+        if container is not None and container.unlinked and isinstance(dst, (str, os.PathLike)):
+            target = os.path.realpath(os.path.dirname(os.fspath(dst)) or ".")  # noqa: PTH120
+            inside = any(is_in(target, top) for top in container.unlinked)
+            if inside and os.path.lexists(src) and not os.path.lexists(dst):
+                # modal-semantics 1.6 [observed]
+                raise OSError(errno.EPERM, os.strerror(errno.EPERM), src, None, dst)
+        original(src, dst, **options)
+
+    os.link = link
+
+    def allow() -> None:
+        os.link = original
+
+    return allow

@@ -29,6 +29,8 @@ class Here:
     """How its code names files, where Python's own file functions are redirected for it."""
     manager: Any = None
     """What the SDK finds as its `_ContainerIOManager._singleton` in this container."""
+    unlinked: tuple[str, ...] = ()
+    """Where volumes are in which no hard link can be made."""
     threads: WeakSet[Thread] = field(default_factory=WeakSet, repr=False)
     """Its main thread and all that were started from there, as far as they are not garbage."""
     outlets: Callable[[], tuple[int, int]] | None = field(default=None, repr=False)
