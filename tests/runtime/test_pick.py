@@ -7,6 +7,7 @@ import pytest
 
 from modal_emulator.ground.errors import Invalid, NotBuilt
 from modal_emulator.runtime.inline.backend import InlineBackend
+from modal_emulator.runtime.inline.namespace import can_mount
 from modal_emulator.runtime.job import Isolation
 from modal_emulator.runtime.pick import pick
 from modal_emulator.runtime.process import ProcessBackend
@@ -28,6 +29,11 @@ def test_an_isolation_can_be_forced(tmp_path: Path, isolation: Isolation) -> Non
     backend = pick(Chosen(isolation=isolation.value), tmp_path)
     assert isinstance(backend, ProcessBackend)
     assert backend.isolation is isolation
+
+
+def test_the_best_runtime_for_tests_is_threads_that_may_mount(tmp_path: Path) -> None:
+    backend = pick(Chosen(runtime="auto"), tmp_path, lambda _plan, _here: None)
+    assert isinstance(backend, InlineBackend if can_mount() else ProcessBackend)
 
 
 def test_threads_need_something_to_run_in_them(tmp_path: Path) -> None:

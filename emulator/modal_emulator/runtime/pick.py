@@ -64,7 +64,8 @@ def pick(choice: Choice, directory: Path, programs: Programs | None = None) -> B
         NotBuilt: the emulator knows the name but does not offer it yet.
         Invalid: the emulator does not know the name, or cannot have it here.
     """
-    runtime, isolation = resolve(choice.runtime), _isolation(choice.isolation)
+    isolation = _isolation(choice.isolation)
+    runtime = "process" if choice.runtime == AUTO and not programs else resolve(choice.runtime)
     hide = (directory.absolute().parent,)
     if runtime == "process":
         return ProcessBackend(directory, isolation=isolation, hide=hide)
