@@ -9,7 +9,7 @@ to write has put it there.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,9 +21,10 @@ __all__ = ["Stores"]
 class Stores:
     """The files of one container's volumes."""
 
-    def __init__(self, processes: str) -> None:
-        """Look for who maps what below `processes`, a /proc."""
+    def __init__(self, processes: str, numbers: Callable[[], Sequence[int]] | None = None) -> None:
+        """Look for who maps what below `processes`, a /proc: all, or the `numbers` there."""
         self._processes = processes
+        self._numbers = numbers or self._all
         self._files: dict[str, set[int]] = {}
 
     def note(self, shown: Shown, path: str) -> None:
@@ -31,6 +32,11 @@ class Stores:
         inode = _inode(shown, path)
         if inode is not None:
             self._files.setdefault(shown.volume_id, set()).add(inode)
+
+    def note_mapped(self, shown: Shown) -> None:
+        """Note what is mapped now; only needed where nobody calls `note` at all times."""
+        for path in self._mapped(f"{shown.path}/"):
+            self.note(shown, path)
 
     def take(self, volume_id: str, volumes: Sequence[Shown]) -> tuple[int, ...]:
         """Return the files of a volume, and remember those that are still mapped."""
@@ -45,17 +51,20 @@ class Stores:
 
     def _mapped(self, below: str) -> Iterator[str]:
         """Yield the paths of all files below that a process shares and may store into."""
-        for name in os.listdir(self._processes):  # noqa: PTH208
-            if not name.isdigit():
+        start = os.fsencode(below)
+        for number in self._numbers():
+            try:
+                with open(f"{self._processes}/{number}/maps", "rb") as file:  # noqa: PTH123
+                    maps = file.read()
+            except OSError:
                 continue
-            with (
-                suppress(OSError),
-                open(f"{self._processes}/{name}/maps", errors="surrogateescape") as lines,  # noqa: PTH123
-            ):
-                for line in lines:
-                    _, rights, _, _, _, *path = line.rstrip("\n").split(None, 5)
-                    if "w" in rights and "s" in rights and path and path[0].startswith(below):
-                        yield path[0]
+            for line in maps.splitlines() if start in maps else ():
+                _, rights, _, _, _, *path = line.split(None, 5)
+                if b"w" in rights and b"s" in rights and path and path[0].startswith(start):
+                    yield os.fsdecode(path[0])
+
+    def _all(self) -> Sequence[int]:
+        return [int(name) for name in os.listdir(self._processes) if name.isdigit()]  # noqa: PTH208
 
 
 def _inode(shown: Shown, path: str) -> int | None:

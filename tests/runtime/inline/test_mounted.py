@@ -199,3 +199,37 @@ def test_what_python_needs_in_a_fresh_directory_is_seen_and_not_written(
         assert os.listdir(own) == ["module.py"]
 
     asyncio.run(story())
+
+
+def test_files_that_were_stored_into_through_memory_are_named(yard: ThreadYard) -> None:
+    stage = Stage()
+
+    async def story() -> None:
+        def store() -> None:
+            path = Path("/data/a.txt")
+            path.write_text("one")
+            stage.stop()
+            with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as stored:
+                assert isinstance(stored, mmap.mmap)
+                stored[:] = b"two"
+            stage.stop()
+            with path.open("r+b") as file:
+                held = mmap.mmap(file.fileno(), 0)
+            stage.stop()
+            stage.stop()
+            held.close()
+            stage.stop()
+
+        view = yard.volume().view()
+        run = await yard.run(store, Mount("vo-1", "/data", view))
+        found = []
+        for _ in range(5):
+            await stage.reached()
+            found.append(await run.container.collect("vo-1"))
+            stage.go_on()
+        await run.result()
+        named = frozenset({(view.changes / "a.txt").stat().st_ino})
+        assert found == [frozenset(), named, named, named, named]
+        await yard.close()
+
+    asyncio.run(story())

@@ -168,3 +168,18 @@ def test_programs_of_a_killed_container_end(yard: ThreadYard) -> None:
         await yard.close()
 
     asyncio.run(story())
+
+
+def test_the_test_process_becomes_no_other_program(yard: ThreadYard) -> None:
+    def become() -> None:
+        with pytest.raises(RuntimeError, match=r"os\.execv\(\) .*use runtime='process'"):
+            os.execl("/bin/true", "true")
+        with pytest.raises(RuntimeError, match=r"os\.execve\(\) "):
+            os.execlpe("true", "true", {})
+        assert os.spawnve(os.P_WAIT, "/bin/sh", ["sh", "-c", "exit $N"], {"N": "3"}) == 3
+
+    async def story() -> None:
+        await yard.call(become)
+        await yard.close()
+
+    asyncio.run(story())

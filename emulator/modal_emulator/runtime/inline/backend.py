@@ -87,10 +87,10 @@ class InlineBackend:
     async def close(self) -> None:
         """End every container; its threads go on where Python cannot break them off."""
         await asyncio.gather(*(self._end(pair) for pair in tuple(self._pairs.values())))
+        self._places.close()  # before the surroundings, which were there before
         if self._has_entered:
             self._has_entered = False
             leave_surroundings()
-        self._places.close()
         await asyncio.to_thread(remove_tree, self._directory / "containers")
 
     async def _end(self, pair: Pair) -> None:

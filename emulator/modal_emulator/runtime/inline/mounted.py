@@ -7,20 +7,25 @@ container's threads start, and their programs, are in it too; nobody else is.
 """
 
 import os
+import sys
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from modal_emulator.ground.clock import rest
 from modal_emulator.runtime import kernel
 from modal_emulator.runtime.backend import Capability, OpenFiles, Plan, View
+from modal_emulator.runtime.disk import VOLUMES
 from modal_emulator.runtime.holders import is_held_by, processes_in
 from modal_emulator.runtime.inline.place import Place
+from modal_emulator.runtime.inline.storing import take_noted
 from modal_emulator.runtime.job import Isolation, Job
 from modal_emulator.runtime.leftovers import remove_tree
 from modal_emulator.runtime.mounts import Mounts
 from modal_emulator.runtime.outline import python_needs
 from modal_emulator.runtime.overlay import Privilege, clear_scratch
 from modal_emulator.runtime.root import Root
+from modal_emulator.runtime.stores import Stores
 
 __all__ = ["MountedPlaces"]
 
@@ -82,6 +87,7 @@ class _Mounted:
         self._privilege = Privilege(root=job.isolation is Isolation.ROOT)
         self._mounts = Mounts(job.directory, self._privilege)
         self._scratches = {mount.volume_id: mount.view.scratch for mount in job.mounts}
+        self._stores = Stores("/proc", self._processes)
         self._root: Root | None = None
         self._is_mounted = False
 
@@ -96,7 +102,7 @@ class _Mounted:
             # A mount of its own, to take away all that is mounted inside in one step.
             kernel.mount(self._job.directory, self._job.directory, None, kernel.BIND)
             self._is_mounted = True
-            self._root = Root(self._job, python_needs(), self._privilege, for_threads=True)
+            self._root = Root(self._job, _needs(), self._privilege, for_threads=True)
             self._root.build()
             for mount in self._job.mounts:
                 self._show(mount.volume_id, mount.view)
@@ -132,8 +138,17 @@ class _Mounted:
         clear_scratch(self._scratches[volume_id])
 
     def collect(self, volume_id: str) -> frozenset[int]:
-        """On the keeper: nothing to bring, the kernel writes there by itself."""
-        return frozenset()
+        """On the keeper: the kernel writes there by itself, but not every store has a stamp."""
+        for path in take_noted(self._job.container_id):
+            for shown in self._mounts.shown:
+                inner = path.removeprefix(f"{VOLUMES}/{shown.volume_id}/")
+                if inner != path:
+                    self._stores.note(shown, f"{shown.path}/{inner}")
+        shown_now = [each for each in self._mounts.shown if each.volume_id == volume_id]
+        for shown in shown_now:
+            if not shown.view.read_only:
+                self._stores.note_mapped(shown)
+        return frozenset(self._stores.take(volume_id, shown_now))
 
     def leave(self) -> None:
         """On the keeper: take all mounts away, and the disk."""
@@ -164,6 +179,21 @@ class _Mounted:
             rest(_LOOK)
         return any(is_held_by(path, pid) for pid in holding)
 
+    def _processes(self) -> list[int]:
+        # Whether there are others it takes too long to find out for each commit; a file that only
+        # they have mapped, and changed in no other way since the last commit, is missed.
+        return [os.getpid()]
+
     def _show(self, volume_id: str, view: View) -> None:
         assert self._root is not None  # it is being built
         self._mounts.attach(volume_id, view, self._root.place_of(volume_id))
+
+
+def _needs() -> tuple[str, ...]:
+    # To look at each directory takes as long as several mounts.
+    return _needs_of(sys.prefix, *sys.path)
+
+
+@lru_cache(maxsize=8)
+def _needs_of(*_where: str) -> tuple[str, ...]:
+    return python_needs()

@@ -28,6 +28,7 @@ __all__ = ["adopt_programs", "end_programs"]
 
 # Places of arguments of `fork_exec`, the same in Python 3.10 to 3.13.
 _ENVIRONMENT, _OUTPUT, _ERROR = 5, 9, 11
+_EXECVE = os.execve
 _LOOK = 0.001  # seconds
 _LOOKS = 2000  # a process that waits for a disk does not end
 _hooks: list[Callable[[], None]] = []
@@ -42,7 +43,8 @@ def adopt_programs() -> Callable[[], None]:
         _replace(_posixsubprocess, "fork_exec", _fork_exec),
         _replace(os, "posix_spawn", _posix_spawn),
         _replace(os, "posix_spawnp", _posix_spawn),
-        _replace(os, "execv", _execv),
+        _replace(os, "execv", _exec("execv", os.getpid())),
+        _replace(os, "execve", _exec("execve", os.getpid())),
         _replace(os, "fork", _fork),
         _replace(os, "system", _system),
     ]
@@ -120,15 +122,24 @@ def _posix_spawn(original: Callable[..., int]) -> Callable[..., int]:
     return posix_spawn
 
 
-def _execv(original: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(original)
-    def execv(path: Any, argv: Any, /) -> Any:
-        container = here()
-        if container is None:
-            return original(path, argv)
-        return os.execve(path, argv, _environment(container))  # noqa: S606
+def _exec(name: str, process: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    def around(original: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(original)
+        def become(path: Any, argv: Any, *environment: Any) -> Any:
+            container = here()
+            if container is None:
+                return original(path, argv, *environment)
+            if os.getpid() == process:
+                raise RuntimeError(
+                    f"os.{name}() in a container of the inline runtime would end the whole test "
+                    "process; use runtime='process' for this test"
+                )
+            given = environment or (_environment(container),)
+            return _EXECVE(path, argv, *given)
 
-    return execv
+        return become
+
+    return around
 
 
 def _fork(original: Callable[[], int]) -> Callable[[], int]:

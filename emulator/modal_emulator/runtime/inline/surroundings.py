@@ -11,10 +11,11 @@ from modal_emulator.runtime.inline.console import share_console
 from modal_emulator.runtime.inline.environ import show_environments
 from modal_emulator.runtime.inline.offspring import adopt_programs
 from modal_emulator.runtime.inline.spawning import count_threads
+from modal_emulator.runtime.inline.storing import note_maps
 
 __all__ = ["enter_surroundings", "leave_surroundings"]
 
-_CHANGES = (show_environments, count_threads, share_console, adopt_programs)
+_CHANGES = (show_environments, count_threads, share_console, adopt_programs, note_maps)
 _lock = threading.Lock()
 _users = 0
 _takers: list[Callable[[], None]] = []
