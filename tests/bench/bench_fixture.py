@@ -6,6 +6,7 @@ from constant import constant_server
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from modal_emulator.emulator import Running, running
+from modal_emulator.pytest_plugin.session import open_session
 
 GROUP = "a server of one's own"
 pytestmark = pytest.mark.benchmark(group=GROUP)
@@ -14,7 +15,19 @@ pytestmark = pytest.mark.benchmark(group=GROUP)
 def bench_reset(benchmark: BenchmarkFixture) -> None:
     """The fixture's way: the server stays, the World is new."""
     with running() as emulator:
-        benchmark.pedantic(emulator.reset, rounds=50)
+        benchmark.pedantic(emulator.reset, rounds=200, warmup_rounds=5)
+
+
+def bench_all_that_surrounds_a_test(benchmark: BenchmarkFixture) -> None:
+    """The same with the environment, the guard and the client that is lent."""
+    with open_session({}) as session:
+
+        def test() -> None:
+            with session.test():
+                pass
+
+        test()
+        benchmark.pedantic(test, rounds=200)
 
 
 def bench_reset_after_a_test_with_a_container(
