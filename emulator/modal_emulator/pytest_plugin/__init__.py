@@ -76,6 +76,7 @@ def pytest_report_collectionfinish(
 ) -> str | None:
     """Say where functions run, if a test is going to run one."""
     uses = any("modal_emulator" in getattr(item, "fixturenames", ()) for item in items)
+    uses &= config.get_verbosity() >= 0
     return _headline(config) if uses else None
 
 
