@@ -15,7 +15,11 @@ from modal_emulator.pytest_plugin.session import Session
 from modal_emulator.runtime.job import Isolation
 from yard import require
 
-pytestmark = [pytest.mark.slow, pytest.mark.modal_emulator(background_commit_seconds=0)]
+pytestmark = [
+    pytest.mark.slow,
+    # Threads cannot be killed.
+    pytest.mark.modal(runtime="process", background_commit_seconds=0),
+]
 
 # What the installed SDK makes of a bad download.
 RETRIES = hasattr(modal.volume, "_raise_on_block_response_error")

@@ -8,6 +8,7 @@ asks for the fixture or the configuration for more.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -20,8 +21,10 @@ from modal_emulator.pytest_plugin.choice import (
     add_options,
     asked_runtime,
     guards_all,
+    is_worker,
     options_of_session,
     options_of_test,
+    starts_workers,
 )
 
 if TYPE_CHECKING:
@@ -35,6 +38,7 @@ __all__ = [
     "modal_emulator_settings",
     "pytest_addoption",
     "pytest_configure",
+    "pytest_load_initial_conftests",
     "pytest_report_collectionfinish",
     "pytest_report_header",
     "pytest_runtest_makereport",
@@ -42,6 +46,7 @@ __all__ = [
     "pytest_terminal_summary",
 ]
 
+ENTERED = pytest.StashKey[str]()
 FAILED = pytest.StashKey[bool]()
 KEEPER: pytest.StashKey[Keeper] = pytest.StashKey()
 REFUSED = pytest.StashKey[list[list[str]]]()
@@ -54,8 +59,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add_options(parser)
 
 
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Enter a user namespace if inline containers are asked for and need it; later is too late."""
+    # Workers of xdist have threads from the first; they get what the one who starts them has.
+    if asked_runtime(early_config) == "inline" and not is_worker():
+        from modal_emulator.pytest_plugin.headline import enter
+
+        early_config.stash[ENTERED] = enter(with_workers=starts_workers(early_config))
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the marks."""
+    if is_worker() and os.geteuid() and asked_runtime(config) == "inline":
+        from modal_emulator.pytest_plugin.headline import resume
+
+        resume()
     for mark in MARKS:
         config.addinivalue_line(
             "markers",
@@ -76,7 +94,7 @@ def pytest_report_collectionfinish(
 ) -> str | None:
     """Say where functions run, if a test is going to run one."""
     uses = any("modal_emulator" in getattr(item, "fixturenames", ()) for item in items)
-    uses &= config.get_verbosity() >= 0
+    uses &= config.get_verbosity() >= 0 or bool(config.stash.get(ENTERED, ""))
     return _headline(config) if uses else None
 
 
@@ -171,7 +189,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def _headline(config: pytest.Config) -> str:
     from modal_emulator.pytest_plugin.headline import headline
 
-    return headline(asked_runtime(config))
+    return headline(asked_runtime(config), config.stash.get(ENTERED, ""))
 
 
 def _check_refused(item: pytest.Item, report: pytest.TestReport) -> None:

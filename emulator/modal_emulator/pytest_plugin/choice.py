@@ -6,6 +6,7 @@ the marks, a parameter of the fixture. It reads names and values; what they mean
 Every test run loads this room, so it imports nothing of the emulator.
 """
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,8 +19,10 @@ __all__ = [
     "add_options",
     "asked_runtime",
     "guards_all",
+    "is_worker",
     "options_of_session",
     "options_of_test",
+    "starts_workers",
 ]
 
 MARKS = ("modal", "modal_emulator")
@@ -58,8 +61,21 @@ def add_options(parser: pytest.Parser) -> None:
 
 
 def asked_runtime(config: pytest.Config) -> str:
-    """Return the runtime that was asked for, or an empty string."""
-    return str(config.getoption("--modal-runtime") or config.getini(RUNTIME))
+    """Return the runtime that was asked for, or an empty string; early in a session, too."""
+    known = config.known_args_namespace
+    option = getattr(config.option, "modal_runtime", None) or getattr(known, "modal_runtime", None)
+    return str(option or config.getini(RUNTIME))
+
+
+def is_worker() -> bool:
+    """Say whether this process runs tests for another one, by pytest-xdist."""
+    return "PYTEST_XDIST_WORKER" in os.environ
+
+
+def starts_workers(config: pytest.Config) -> bool:
+    """Say, early in a session, whether other processes will run the tests, by pytest-xdist."""
+    known = config.known_args_namespace
+    return bool(getattr(known, "numprocesses", None) or getattr(known, "tx", None))
 
 
 def guards_all(config: pytest.Config) -> bool:

@@ -27,6 +27,7 @@ __all__ = [
     "detach",
     "die_with_parent",
     "exchange",
+    "hand_on_rights",
     "join_mounts",
     "lay_down_rights",
     "mount",
@@ -42,6 +43,7 @@ NEW_MOUNTS, NEW_USER, NEW_PIDS = 0x0002_0000, 0x1000_0000, 0x2000_0000
 OWN_DIRECTORIES = 0x200  # CLONE_FS: root and working directory of a thread
 _DETACH = 2
 _SET_DEATH_SIGNAL, _SET_CHILD_SUBREAPER = 1, 36
+_AMBIENT, _AMBIENT_RAISE, _AMBIENT_CLEAR = 47, 2, 4
 _CAPABILITIES = 0x2008_0522  # _LINUX_CAPABILITY_VERSION_3
 _NO_DIRECTORY, _EXCHANGE = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
 _OPEN_HOW, _IN_ROOT = 437, 0x10  # openat2(2), RESOLVE_IN_ROOT
@@ -119,8 +121,8 @@ def die_with_parent(signal: int) -> None:
     _prctl(_SET_DEATH_SIGNAL, signal)
 
 
-def _prctl(option: int, value: int) -> None:
-    _check(_libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0), "prctl")
+def _prctl(option: int, value: int, more: int = 0) -> None:
+    _check(_libc.prctl(option, ctypes.c_ulong(value), ctypes.c_ulong(more), 0, 0), "prctl")
 
 
 def take_up_rights() -> None:
@@ -129,17 +131,29 @@ def take_up_rights() -> None:
 
 
 def lay_down_rights() -> None:
-    """Have the calling thread, and those that it starts, use none of its capabilities."""
+    """Have the calling thread, and all that it starts, use none of its capabilities."""
+    _prctl(_AMBIENT, _AMBIENT_CLEAR)
     _set_effective(used=False)
 
 
-def _set_effective(*, used: bool) -> None:
+def hand_on_rights() -> None:
+    """Let programs that the calling thread starts have its capabilities, which it need not use."""
+    permitted = _set_effective(used=False, inherited=True)
+    for number in range(64):
+        if permitted >> number & 1:
+            _prctl(_AMBIENT, _AMBIENT_RAISE, number)
+
+
+def _set_effective(*, used: bool, inherited: bool = False) -> int:
+    """Set what the calling thread uses, and may hand on; returns all that it is permitted."""
     header = (ctypes.c_uint32 * 2)(_CAPABILITIES, 0)  # 0: the calling thread
     sets = (ctypes.c_uint32 * 6)()  # effective, permitted, inheritable; twice 32 bits of each
     _check(_libc.capget(header, sets), "capget")
     for low in (0, 3):
         sets[low] = sets[low + 1] if used else 0
+        sets[low + 2] = sets[low + 1] if inherited else sets[low + 2]
     _check(_libc.capset(header, sets), "capset")
+    return int(sets[1] | sets[4] << 32)
 
 
 def exchange(one: str | Path, other: str | Path) -> None:
