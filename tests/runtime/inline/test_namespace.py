@@ -66,6 +66,15 @@ MAIN = textwrap.dedent(
 )
 
 
+SOME = (
+    "backend.py",
+    "mounted.py",
+    "offspring.py::test_prints_and_programs_speak_in_order",
+    "offspring.py::test_programs_end_with_their_container",
+    "spawning.py",
+)
+
+
 def need_namespaces(place: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("this whole run is a user's")
@@ -83,8 +92,7 @@ def test_a_user_enters_a_namespace_and_stays_who_it_was(place: Path) -> None:
 def test_a_user_has_the_same_containers(place: Path) -> None:
     need_namespaces(place)
     options = ("-q", "-p", "no:cacheprovider", "--rootdir", str(TESTS.parent))
-    names = ("backend", "console", "environ", "mounted", "offspring", "spawning")
-    chosen = [str(TESTS / "runtime" / "inline" / f"test_{name}.py") for name in names]
+    chosen = [str(TESTS / "runtime" / "inline" / f"test_{name}") for name in SOME]
     done = as_nobody(interpreter(), "-c", MAIN, *options, *chosen)
     assert "skipped" not in done.stdout
     assert " passed" in done.stdout
