@@ -3,9 +3,10 @@ import threading
 
 import pytest
 
-from modal_emulator.emulator import Emulator, Running, running
+from modal_emulator.emulator import Emulator, Running, Settings, running
 from modal_emulator.ground.errors import Invalid
 from modal_emulator.hosting import own_thread, sdk_thread
+from modal_emulator.runtime.backend import Capability
 from modal_emulator.runtime.inline.here import HERE, Here
 
 
@@ -67,6 +68,16 @@ def test_an_emulator_leaves_no_task_on_the_sdks_loop() -> None:
 def test_a_transport_that_is_not_there_is_named() -> None:
     with pytest.raises(Invalid, match="unknown transport 'pigeons'; there is: memory, wire"):
         Emulator(transport="pigeons")
+
+
+def test_threads_as_containers_are_refused_by_the_wire() -> None:
+    """Their calls would come in like those of any client."""
+    wanted = Settings(runtime="inline")
+    refused = pytest.raises(Invalid, match="with the transport 'memory'")
+    with refused, running(settings=wanted, transport="wire"):
+        pass
+    with running(settings=Settings(runtime="auto"), transport="wire") as emulator:
+        assert Capability.OWN_PROCESSES in emulator.offers
 
 
 def test_the_environment_chooses_the_transport(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -89,7 +89,8 @@ class Emulator:
         self._count = 0
         self._listeners: list[Callable[[LogLine], None]] = []
         self._programs = SdkPrograms(lambda: self.world)
-        self.backends = Backends(self._programs)
+        # Threads of this process have no socket: which container calls is known in memory only.
+        self.backends = Backends(self._programs if transport == MEMORY else None)
         self._url = ""
 
     @property

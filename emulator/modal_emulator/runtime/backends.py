@@ -14,7 +14,7 @@ __all__ = ["Backends"]
 class Backends:
     """Makes and closes them."""
 
-    def __init__(self, programs: Programs) -> None:
+    def __init__(self, programs: Programs | None) -> None:
         self._programs = programs
         self._made: dict[tuple[str, str], Backend] = {}
 
@@ -26,7 +26,7 @@ class Backends:
             NotBuilt: there is no such runtime yet.
             Invalid: there will never be, or this process cannot have it.
         """
-        kind = (resolve(choice.runtime), choice.isolation)
+        kind = (resolve(choice.runtime, threads=self._programs is not None), choice.isolation)
         if kind not in self._made:
             # The first has the same place in each life of a server: it removes what a kill left.
             name = f"containers-{len(self._made)}" if self._made else "containers"

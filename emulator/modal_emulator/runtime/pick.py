@@ -41,16 +41,17 @@ class Choice(Protocol):
         ...
 
 
-def resolve(runtime: str) -> str:
+def resolve(runtime: str, *, threads: bool = True) -> str:
     """
     Return the name of the runtime that is meant, also for `AUTO`.
 
-    That is `inline` where this process may mount for its threads, else `process`: inline with
-    copied volumes sees less than a process that mounts, and whoever wants it asks for it.
+    That is `inline` where there may be containers of `threads` and this process may mount for
+    them, else `process`: inline with copied volumes sees less than a process that mounts, and
+    whoever wants it asks for it.
     """
     if runtime != AUTO:
         return runtime
-    return "inline" if can_mount() else "process"
+    return "inline" if threads and can_mount() else "process"
 
 
 def pick(choice: Choice, directory: Path, programs: Programs | None = None) -> Backend:
@@ -65,13 +66,16 @@ def pick(choice: Choice, directory: Path, programs: Programs | None = None) -> B
         Invalid: the emulator does not know the name, or cannot have it here.
     """
     isolation = _isolation(choice.isolation)
-    runtime = "process" if choice.runtime == AUTO and not programs else resolve(choice.runtime)
+    runtime = resolve(choice.runtime, threads=programs is not None)
     hide = (directory.absolute().parent,)
     if runtime == "process":
         return ProcessBackend(directory, isolation=isolation, hide=hide)
     if runtime == "inline":
         if programs is None:
-            raise Invalid("the runtime 'inline' is for tests, in the process of their functions")
+            raise Invalid(
+                "the runtime 'inline' is for tests, in the process of their functions, "
+                "with the transport 'memory'"
+            )
         return InlineBackend(directory, _places(directory, isolation, hide), programs)
     if runtime in _NOT_BUILT:
         raise NotBuilt(
