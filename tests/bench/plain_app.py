@@ -30,6 +30,12 @@ def cold(number: int) -> int:
     return number + 1
 
 
+@app.function(volumes={str(DATA): volume}, single_use_containers=True)
+def look() -> int:
+    """Count what is on the volume, from a container that is made for this call."""
+    return len(list(DATA.iterdir()))
+
+
 @app.function(volumes={str(DATA): volume}, single_use_containers=True, timeout=1800)
 def fill(count: int) -> None:
     """
