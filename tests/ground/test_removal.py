@@ -27,6 +27,23 @@ def test_what_is_nested_deeply_goes(tmp_path, remove):
     assert not top.exists()
 
 
+def test_functions_that_are_replaced_meanwhile_are_no_hindrance(tmp_path, monkeypatch):
+    top = tmp_path / "top"
+    (top / "a" / "b").mkdir(parents=True)
+    scandir = os.scandir
+
+    def scan_and_replace(path):
+        for name in ("lstat", "rmdir"):
+            original = getattr(os, name)
+            monkeypatch.setattr(os, name, lambda *a, o=original, **k: o(*a, **k))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", scan_and_replace)
+    remove_tree(top)
+    monkeypatch.undo()
+    assert not top.exists()
+
+
 def test_all_names_are_counted(tmp_path):
     top = tmp_path / "top"
     (top / "a" / "b").mkdir(parents=True)

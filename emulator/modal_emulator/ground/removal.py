@@ -20,7 +20,9 @@ def remove_tree(path: Path) -> None:
     """Delete a directory with all it holds; what cannot go stays."""
     try:
         shutil.rmtree(path, ignore_errors=True)
-    except RecursionError:  # until Python 3.13 it calls itself once for each level
+    # Until Python 3.13 it calls itself once for each level. Since then it knows functions of `os`
+    # by identity, and fails when they are replaced meanwhile, as they are for copied volumes.
+    except (RecursionError, AssertionError):
         with suppress(OSError):
             dispose(path)
 
