@@ -135,4 +135,4 @@ def test_a_breakpoint_shows_the_streams_underneath(
     assert said_by(yard, stop) == ("before\n", "")
     assert "42" in shown.getvalue()
     assert "after" in shown.getvalue()
-    assert 'print("after")' in shown.getvalue()  # it stopped in the user's own line
+    assert ")stop()\n-> " in shown.getvalue()  # it stopped in the user's own function

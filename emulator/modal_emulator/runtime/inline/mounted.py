@@ -155,6 +155,7 @@ class _Mounted:
         if self._is_mounted:
             kernel.detach(self._job.directory)
             self._is_mounted = False
+        take_noted(self._job.container_id)
         for scratch in self._scratches.values():
             clear_scratch(scratch)
 

@@ -108,14 +108,16 @@ def _fork_exec(original: Callable[..., int]) -> Callable[..., int]:
 
 def _posix_spawn(original: Callable[..., int]) -> Callable[..., int]:
     @wraps(original)
-    def posix_spawn(path: Any, argv: Any, env: Mapping[Any, Any], /, **options: Any) -> int:
+    def posix_spawn(path: Any, argv: Any, env: Mapping[Any, Any] | None, /, **options: Any) -> int:
         container = here()
         if container is None:
             return original(path, argv, env, **options)
         outlets = enumerate(_outlets(container), 1)
         ours = [(os.POSIX_SPAWN_DUP2, outlet, number) for number, outlet in outlets]
         options["file_actions"] = [*ours, *(options.get("file_actions") or ())]
-        pid = original(path, argv, dict(env), **options)
+        # None means the process's own, since Python 3.13.
+        given = _environment(container) if env is None else dict(env)
+        pid = original(path, argv, given, **options)
         container.children.add(pid)
         return pid
 
