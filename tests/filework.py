@@ -156,6 +156,33 @@ def other_libraries() -> None:
     assert (module.NAME, module.FILE) == ("module", "/data/module.py")
 
 
+def sockets() -> None:
+    import os
+    import socket
+    import stat
+
+    with socket.socket(socket.AF_UNIX) as server, socket.socket(socket.AF_UNIX) as client:
+        server.bind("/data/server")
+        assert server.getsockname() == "/data/server"
+        assert stat.S_ISSOCK(os.stat("/data/server").st_mode)
+        server.listen()
+        os.chdir("/data")
+        client.connect("server")
+        with server.accept()[0] as accepted:
+            accepted.sendall(b"hello")
+            assert client.recv(5) == b"hello"
+        os.chdir("/")
+    one, other = socket.socketpair()
+    assert one.getsockname() == ""
+    one.close(), other.close()
+    with socket.socket(socket.AF_UNIX) as client:
+        assert client.connect_ex("/data/none") == 2
+    with socket.socket() as server, socket.socket() as client:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        client.connect(server.getsockname())
+
+
 def elsewhere() -> None:
     import os
     import tempfile
@@ -169,4 +196,4 @@ def elsewhere() -> None:
     assert not os.path.exists("/database")  # begins like /data, and is not in it
 
 
-SCRIPTS = (reading, links, moving, working_directory, errors, other_libraries, elsewhere)
+SCRIPTS = (reading, links, moving, working_directory, errors, other_libraries, sockets, elsewhere)

@@ -19,6 +19,7 @@ from modal_emulator.ground.clock import adopt_time_zone
 from modal_emulator.runtime import kernel, portable, renames
 from modal_emulator.runtime.disk import ARGUMENTS, SERVER
 from modal_emulator.runtime.job import Isolation, Job
+from modal_emulator.runtime.named_sockets import redirect_sockets
 from modal_emulator.runtime.outline import python_needs
 from modal_emulator.runtime.replacing import Places
 from modal_emulator.runtime.seccomp import Filter
@@ -61,10 +62,12 @@ class Entry:
             "MODAL_SERVER_URL": f"unix://{server}",
         }
         # What Python needs is asked before the container's own paths are among it.
-        shadow = shadow_of(self.job, python_needs()) if self.root is None else None
+        needs = (*python_needs(), str(self.job.directory), server)
+        shadow = shadow_of(self.job, needs) if self.root is None else None
         _set_environment(environment)
         if shadow is not None:
             portable.install(shadow, self.places)
+            redirect_sockets(lambda: shadow)
         elif self.job.isolation is Isolation.USER:
             renames.install(self.places)
         os.umask(0o022)

@@ -25,7 +25,7 @@ from urllib.parse import quote, unquote
 from modal_emulator.runtime.entries import Entries
 from modal_emulator.runtime.replacing import Places
 
-__all__ = ["OTHERS", "TABLE", "Names", "Redirections", "install", "redirections"]
+__all__ = ["OTHERS", "TABLE", "Find", "Names", "Redirections", "install", "redirections"]
 
 Function = Callable[..., Any]
 Redirections = Mapping[tuple[types.ModuleType, str], Any]

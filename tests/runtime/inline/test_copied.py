@@ -7,6 +7,7 @@ import io
 import os
 import posix
 import shutil
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -441,6 +442,7 @@ def test_a_read_only_volume(kind: str, request: pytest.FixtureRequest) -> None:
             lambda: os.unlink("b.txt", dir_fd=directory),
             lambda: shutil.rmtree("/data/d"),
             lambda: os.mkdir("."),
+            lambda: socket.socket(socket.AF_UNIX).bind("/data/server"),
             lambda: os.rename("/data/a.txt", "/root/a.txt"),
         ):
             with pytest.raises(OSError, match="Read-only file system"):
@@ -555,6 +557,7 @@ def test_nothing_is_left_of_what_could_not_be_made(ground: Ground) -> None:
 def test_functions_are_put_back(tmp_path: Path) -> None:
     before = {name: getattr(posix, name) for name in dir(posix)}
     real_open, real_stat, real_file = open, os.stat, io.FileIO
+    sockets = vars(socket.socket).copy()
     defaults, kinds = shutil.rmtree.__kwdefaults__, os.supports_fd.copy()
     ground = Ground(tmp_path, CopiedPlaces(tmp_path / "places"))
     other = CopiedPlaces(tmp_path / "others")
@@ -574,6 +577,7 @@ def test_functions_are_put_back(tmp_path: Path) -> None:
         del sys.modules["late_module"]
     assert {name: getattr(posix, name) for name in dir(posix)} == before
     assert open is real_open and os.stat is real_stat
+    assert vars(socket.socket) == sockets
     assert late.stat is real_stat and late.look is real_open
     assert late.FileIO is real_file
     assert (shutil.rmtree.__kwdefaults__, os.supports_fd) == (defaults, kinds)

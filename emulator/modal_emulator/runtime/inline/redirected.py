@@ -13,6 +13,7 @@ from threading import Lock
 from modal_emulator.runtime.inline.here import HERE
 from modal_emulator.runtime.inline.paths import Paths, really
 from modal_emulator.runtime.inline.whereabouts import whereabouts
+from modal_emulator.runtime.named_sockets import redirect_sockets
 from modal_emulator.runtime.portable import Redirections, redirections
 from modal_emulator.runtime.replacing import Places
 
@@ -51,12 +52,13 @@ class Redirection:
             self._new = {**others, **whereabouts(_find, others)}
             self._places = Places()
         self._places.look()
-        functions = self._places.replace(self._new)
+        functions, sockets = self._places.replace(self._new), redirect_sockets(_find)
         spawns = getattr(subprocess, _POSIX_SPAWN, False)
         # It takes no working directory, and the container's is not the process's.
         setattr(subprocess, _POSIX_SPAWN, False)
 
         def put_back() -> None:
+            sockets()
             functions()
             setattr(subprocess, _POSIX_SPAWN, spawns)
 
