@@ -89,3 +89,18 @@ def test_a_small_shared_memory_is_not_used(fast, monkeypatch):
     monkeypatch.setattr(os, "statvfs", lambda path: Small())
     assert not lodging._has_room(fast)
     assert not lodging._has_room(fast / "missing")
+
+
+@pytest.mark.parametrize("count", [0, 5, 2 * lodging.LITTLE])
+def test_what_is_discarded_is_gone_at_the_end(fast, count):
+    taken = Lodging(None)
+    world, other = taken.base / "world", taken.base / "other"
+    (world / "deep" / "er").mkdir(parents=True)
+    other.mkdir()
+    for number in range(count):
+        (world / "deep" / "er" / str(number)).touch()
+    taken.discard(world)
+    assert count > lodging.LITTLE or not world.exists()
+    assert other.exists()
+    taken.close()
+    assert not taken.base.exists()

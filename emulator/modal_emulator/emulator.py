@@ -19,7 +19,6 @@ from modal_emulator.ground.clock import SystemClock
 from modal_emulator.ground.errors import Invalid
 from modal_emulator.ground.ids import Ids
 from modal_emulator.ground.journal import Event
-from modal_emulator.ground.removal import remove_tree
 from modal_emulator.handles import (
     ContainerHandle,
     FaultsHandle,
@@ -132,8 +131,6 @@ class Emulator:
             Invalid: the port is taken, or the directory cannot be used.
         """
         self._lodging = Lodging(self._directory)
-        self._removal: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._removal.set_result(None)
         self._site = Site(lambda: self.world)
         try:
             self._credentials = Credentials(DEMO_TOKEN_ID, self._lodging.token_secret(Ids()))
@@ -172,7 +169,6 @@ class Emulator:
         if hasattr(self, "_wire"):
             await self._wire.stop()
         await self._site.stop()
-        await self._removal
         self._lodging.close()
 
     async def reset(self, settings: Settings | None = None) -> None:
@@ -192,8 +188,7 @@ class Emulator:
         await self._close_world()
         self._around = replace(self._around, backend=backend)
         self._open_world(settings)
-        await self._removal  # of the World before: not more than one is behind
-        self._removal = asyncio.ensure_future(asyncio.to_thread(remove_tree, old))
+        self._lodging.discard(old)
 
     async def warm(self) -> None:
         """Make ready what the first container needs."""

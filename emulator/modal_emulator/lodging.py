@@ -12,15 +12,17 @@ import stat
 import tempfile
 from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 
 from modal_emulator.ground.ids import Ids
-from modal_emulator.ground.removal import remove_tree
+from modal_emulator.ground.removal import dispose, remove_tree
 
 __all__ = ["Lodging"]
 
 FAST = Path("/dev/shm")  # noqa: S108 (a private directory is made in it)
 PREFIX = "modal-emulator-"
 LOCK = "alive"
+LITTLE = 100  # names; to wake a thread up takes longer than to remove them
 # A unix socket's name has 108 bytes at most; this leaves some for a number and a slash.
 LONGEST = 90
 
@@ -31,6 +33,7 @@ class Lodging:
     def __init__(self, directory: Path | None) -> None:
         self.durable = directory is not None
         self._scratch: list[tuple[Path, int]] = []
+        self._going: list[Thread] = []
         _remove_orphans(FAST)
         _remove_orphans(Path(tempfile.gettempdir()))
         if directory is None:
@@ -55,8 +58,19 @@ class Lodging:
                 opened.write(fresh)
         return path.read_text().strip() or fresh
 
+    def discard(self, path: Path) -> None:
+        """Remove a directory: at once if little is in it, else while others go on."""
+        with suppress(OSError):
+            if dispose(path, LITTLE) < LITTLE:
+                return
+        thread = Thread(target=remove_tree, args=(path,), name="modal-emulator-removal")
+        thread.start()
+        self._going = [*(each for each in self._going if each.is_alive()), thread]
+
     def close(self) -> None:
         """Remove what is not the user's."""
+        for thread in self._going:
+            thread.join()
         for path, lock in self._scratch:
             remove_tree(path)
             os.close(lock)
