@@ -3,7 +3,8 @@ Programs that code in a container starts: `subprocess`, `os.system`, `multiproce
 
 They are in the container's files by the kernel's doing. Here they get its environment, which the
 kernel does not know, and their output goes to the container's where they would inherit the
-process's. With the container they end.
+process's. With the container they end. A program belongs where the thread does that starts it: what
+the SDK's own thread starts on behalf of a container is none of that container's.
 
 What cannot be had: a program that C code starts gets the process's environment and output. A
 program that `multiprocessing` starts once for all (its forkserver and its resource tracker) is in
@@ -23,6 +24,7 @@ from typing import Any
 from modal_emulator.ground.clock import rest
 from modal_emulator.runtime.holders import processes_in
 from modal_emulator.runtime.inline.here import Here, here
+from modal_emulator.runtime.inline.spawning import home
 
 __all__ = ["adopt_programs", "end_programs"]
 
@@ -90,7 +92,7 @@ def _outlets(container: Here) -> tuple[int, int]:
 def _fork_exec(original: Callable[..., int]) -> Callable[..., int]:
     @wraps(original)
     def fork_exec(*arguments: Any) -> int:
-        container = here()
+        container = home()
         if container is None:
             return original(*arguments)
         given = list(arguments)
@@ -109,7 +111,7 @@ def _fork_exec(original: Callable[..., int]) -> Callable[..., int]:
 def _posix_spawn(original: Callable[..., int]) -> Callable[..., int]:
     @wraps(original)
     def posix_spawn(path: Any, argv: Any, env: Mapping[Any, Any] | None, /, **options: Any) -> int:
-        container = here()
+        container = home()
         if container is None:
             return original(path, argv, env, **options)
         outlets = enumerate(_outlets(container), 1)
@@ -128,7 +130,7 @@ def _exec(name: str, process: int) -> Callable[[Callable[..., Any]], Callable[..
     def around(original: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(original)
         def become(path: Any, argv: Any, *environment: Any) -> Any:
-            container = here()
+            container = home()
             if container is None:
                 return original(path, argv, *environment)
             if os.getpid() == process:
@@ -148,7 +150,7 @@ def _fork(original: Callable[[], int]) -> Callable[[], int]:
     @wraps(original)
     def fork() -> int:
         pid = original()
-        container = here()
+        container = home()
         if pid and container is not None:
             container.children.add(pid)
         return pid
@@ -168,13 +170,13 @@ def _system(original: Callable[[Any], int]) -> Callable[[Any], int]:
 
 
 def _before_fork() -> None:
-    container = here()
+    container = home()
     if container is not None:
         _outlets(container)  # made before: what the child would make, nobody reads
 
 
 def _after_fork() -> None:
-    container = here()
+    container = home()
     if container is None:
         return
     for number, outlet in enumerate(_outlets(container), 1):

@@ -17,7 +17,7 @@ from threading import Thread
 
 from modal_emulator.runtime.inline.here import HERE, Here
 
-__all__ = ["belong", "count_threads"]
+__all__ = ["belong", "count_threads", "home"]
 
 _HOME = "_modal_emulator_home"
 
@@ -29,12 +29,21 @@ class _Belonging(threading.local):
 _THIS = _Belonging()
 
 
-def belong(home: Here) -> None:
+def home() -> Here | None:
+    """Return the container that the calling thread belongs to, whatever it works for."""
+    return _THIS.home
+
+
+def belong(container: Here) -> None:
     """Have the calling thread, and all that it starts, belong to a container."""
-    _THIS.home = home
-    HERE.set(home)
+    _settle(container, threading.current_thread())
+
+
+def _settle(container: Here, thread: Thread) -> None:
+    _THIS.home = container
+    HERE.set(container)
     with suppress(TypeError):  # a class of threads that cannot be hashed
-        home.threads.add(threading.current_thread())
+        container.threads.add(thread)
 
 
 def count_threads() -> Callable[[], None]:
@@ -49,12 +58,9 @@ def count_threads() -> Callable[[], None]:
 
     @wraps(bootstrap)
     def bootstrap_at_home(self: Thread) -> None:
-        home = self.__dict__.get(_HOME)
-        if home is not None:
-            _THIS.home = home
-            HERE.set(home)
-            with suppress(TypeError):  # a class of threads that cannot be hashed
-                home.threads.add(self)
+        container = self.__dict__.get(_HOME)
+        if container is not None:
+            _settle(container, self)
         bootstrap(self)
 
     Thread.start = start_at_home  # type: ignore[method-assign]
