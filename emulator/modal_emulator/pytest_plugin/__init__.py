@@ -21,7 +21,6 @@ from modal_emulator.pytest_plugin.choice import (
     add_options,
     asked_runtime,
     guards_all,
-    is_worker,
     options_of_session,
     options_of_test,
     starts_workers,
@@ -61,8 +60,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     """Enter a user namespace if inline containers are asked for and need it; later is too late."""
-    # Workers of xdist have threads from the first; they get what the one who starts them has.
-    if asked_runtime(early_config) == "inline" and not is_worker():
+    # Workers of xdist have threads from the first; they may do what the one who starts them may.
+    if asked_runtime(early_config) == "inline":
         from modal_emulator.pytest_plugin.headline import enter
 
         early_config.stash[ENTERED] = enter(with_workers=starts_workers(early_config))
@@ -70,7 +69,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the marks."""
-    if is_worker() and os.geteuid() and asked_runtime(config) == "inline":
+    if hasattr(config, "workerinput") and os.geteuid() and asked_runtime(config) == "inline":
         from modal_emulator.pytest_plugin.headline import resume
 
         resume()

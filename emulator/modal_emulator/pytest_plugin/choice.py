@@ -6,7 +6,6 @@ the marks, a parameter of the fixture. It reads names and values; what they mean
 Every test run loads this room, so it imports nothing of the emulator.
 """
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,7 +18,6 @@ __all__ = [
     "add_options",
     "asked_runtime",
     "guards_all",
-    "is_worker",
     "options_of_session",
     "options_of_test",
     "starts_workers",
@@ -65,11 +63,6 @@ def asked_runtime(config: pytest.Config) -> str:
     known = config.known_args_namespace
     option = getattr(config.option, "modal_runtime", None) or getattr(known, "modal_runtime", None)
     return str(option or config.getini(RUNTIME))
-
-
-def is_worker() -> bool:
-    """Say whether this process runs tests for another one, by pytest-xdist."""
-    return "PYTEST_XDIST_WORKER" in os.environ
 
 
 def starts_workers(config: pytest.Config) -> bool:

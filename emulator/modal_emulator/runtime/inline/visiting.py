@@ -67,6 +67,7 @@ def _join(container: Here) -> None:
             here = os.stat("/proc/thread-self/ns/mnt").st_ino  # noqa: PTH116
             if os.fstat(namespace).st_ino == here:
                 return
+            kernel.take_up_rights()  # an ordinary user's, for this thread, which soon ends
             kernel.unshare(kernel.OWN_DIRECTORIES)
             kernel.join_mounts(namespace)
             os.fchdir(root)
