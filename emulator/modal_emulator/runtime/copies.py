@@ -68,9 +68,12 @@ class Copies:
         _date((found.source, aside / found.path) for found in copied)
         base = frozenset(found.path for found in walk(descend(view.layers, view.sub_path)))
         self._copies[volume_id] = _Copy(view, _look_through(aside), base)
-        place.mkdir(parents=True, exist_ok=True)
-        exchange(aside, place)
-        discard(aside)
+        if place.exists():
+            exchange(aside, place)
+            discard(aside)
+        else:
+            place.parent.mkdir(exist_ok=True)  # `aside` is beside it
+            aside.rename(place)
 
     def detach(self, volume_id: str, warden: int) -> None:
         """

@@ -26,7 +26,7 @@ def is_held(directory: Path, ancestor: int, proc: Path = PROC) -> bool:
     return any(
         held == str(directory) or held.startswith(inside)
         for pid in _family(ancestor, proc)
-        for held in _held_by(proc / pid)
+        for held in _held_by(proc / pid, directory)
     )
 
 
@@ -39,7 +39,8 @@ def is_held_by(directory: Path, pid: int, proc: Path = PROC) -> bool:
             with suppress(OSError):
                 working.append(os.readlink(place / "task" / task / "cwd"))  # noqa: PTH115
     return any(
-        held == str(directory) or held.startswith(inside) for held in (*working, *_held_by(place))
+        held == str(directory) or held.startswith(inside)
+        for held in (*working, *_held_by(place, directory))
     )
 
 
@@ -56,11 +57,12 @@ def processes_in(namespace: str, proc: Path = PROC) -> set[int]:
 
 def _family(ancestor: int, proc: Path) -> set[str]:
     parents: dict[str, str] = {}
-    for entry in proc.iterdir():
-        if entry.name.isdigit():
+    for name in os.listdir(proc):  # noqa: PTH208
+        if name.isdigit():
             with suppress(OSError):
                 # The name in parentheses may hold anything; the parent is the second field after.
-                parents[entry.name] = (entry / "stat").read_text().rpartition(")")[2].split()[1]
+                words = _read(f"{proc}/{name}/stat").rpartition(b")")[2].split()
+                parents[name] = words[1].decode()
     family, is_growing = {str(ancestor)}, True
     while is_growing:
         born = {pid for pid, parent in parents.items() if parent in family} - family
@@ -69,7 +71,8 @@ def _family(ancestor: int, proc: Path) -> set[str]:
     return family
 
 
-def _held_by(place: Path) -> Iterator[str]:
+def _held_by(place: Path, directory: Path) -> Iterator[str]:
+    """Yield what a process holds; of what is mapped, only what may be in the directory."""
     with suppress(OSError):
         yield os.readlink(place / "cwd")  # noqa: PTH115
     with suppress(OSError):
@@ -77,7 +80,20 @@ def _held_by(place: Path) -> Iterator[str]:
             with suppress(OSError):
                 yield os.readlink(place / "fd" / file)  # noqa: PTH115
     with suppress(OSError):
-        for line in (place / "maps").read_text(errors="surrogateescape").splitlines():
+        maps = _read(f"{place}/maps")
+        for line in maps.splitlines() if os.fsencode(directory) in maps else ():
             fields = line.split(None, 5)
             if len(fields) > 5:
-                yield fields[5]
+                yield os.fsdecode(fields[5])
+
+
+def _read(path: str) -> bytes:
+    """Read a file of /proc; there are many, and a text of each would take most of the time."""
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        pieces = []
+        while piece := os.read(file, 1 << 16):
+            pieces.append(piece)
+        return b"".join(pieces)
+    finally:
+        os.close(file)
