@@ -1,9 +1,11 @@
 """What a volume holds, written, read and expected by a test."""
 
+import asyncio
 import hashlib
 import os
-import threading
+from pathlib import Path
 
+import modal
 import pytest
 
 from modal_emulator.ground.errors import Invalid, NotFound
@@ -189,17 +191,49 @@ def test_the_traceback_ends_in_the_test(pytester):
         assert room not in result.stdout.str()
 
 
-def test_a_container_asks_like_a_test(modal_emulator, volume):
-    """Any thread may, but for the emulator's own, which would wait for itself."""
-    threading.Thread(target=volume.write, args=("a", "1")).start()
+asking = modal.App("asking")
+data = modal.Volume.from_name("data", create_if_missing=True)
+lent = []
+
+
+@asking.function(volumes={"/data": data})
+def ask():
+    (emulator,) = lent
+    Path("/data/a").write_text("1")
+    data.commit()
+    emulator.volume("shelf").write("b", "2")
+    emulator.secret("s", KEY="v")
+    emulator.volume("data").write("c", "3")
+    data.reload()
+    return emulator.volume("data").tree(), Path("/data/c").read_text()
+
+
+@pytest.mark.modal(runtime="inline", isolation="plain")
+def test_code_of_a_container_asks_like_a_test(modal_emulator, volume, monkeypatch):
+    """Its thread waits for the loop as any other; the loop answers the SDK meanwhile."""
+    monkeypatch.setattr(f"{__name__}.lent", [modal_emulator])
+    with asking.run():
+        assert ask.remote() == ({"a": "1", "c": "3"}, "3")
+    volume.assert_tree({"b": "2"})
+    assert modal_emulator.secret("s").keys == ("KEY",)
+
+
+def test_a_coroutine_of_a_test_may_ask(volume):
+    async def test():
+        volume.write("a", "1")
+        return volume.tree()
+
+    assert asyncio.run(test()) == {"a": "1"}
+
+
+def test_the_own_thread_of_the_emulator_may_not_ask(modal_emulator, volume):
+    """It would wait for itself."""
     heard = []
 
     def on_the_loop(line):
         with pytest.raises(RuntimeError, match="lives on the thread that asks it"):
             volume.write("a", "1")
         heard.append(line)
-
-    import modal
 
     app = modal.App("shouts")
     shout = app.function(serialized=True, name="shout")(lambda: print("hello"))
