@@ -117,6 +117,15 @@ def doze(seconds: float) -> str:
     return "slept"
 
 
+@app.function()
+def wait_in_c() -> None:
+    came.set()
+    door.wait()
+
+
+came, door = threading.Event(), threading.Event()
+
+
 @app.cls(volumes={"/other": other})
 class Desk:
     """A class with all that classes have."""

@@ -133,6 +133,9 @@ class _Calling:
     def interrupt(self) -> None:
         self._raise(KeyboardInterrupt)
 
+    def is_deaf(self) -> bool:
+        return False
+
     def abandon(self) -> None:
         self._raise(SystemExit)
 

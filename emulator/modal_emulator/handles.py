@@ -177,7 +177,8 @@ def running_containers(
     return tuple(
         one
         for one in sorted(found, key=lambda each: each.container_id)
-        if function in (None, one.function) and app in (None, one.app)
+        if function in (None, one.function, one.function.rpartition(".<locals>.")[2])
+        and app in (None, one.app)
     )
 
 

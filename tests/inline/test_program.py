@@ -213,6 +213,16 @@ def test_a_late_function_fails(modal_emulator: Running) -> None:
         late.remote()
 
 
+def test_nobody_waits_for_a_thread_that_no_interrupt_reaches(modal_emulator: Running) -> None:
+    call = kinds.wait_in_c.spawn()
+    container = modal_emulator.container("wait_in_c")
+    assert kinds.came.wait(60)
+    container.stop()
+    container.wait(25)  # less than the grace that other containers get
+    call.cancel()
+    kinds.door.set()
+
+
 def test_what_a_thread_cannot_do_is_refused(modal_emulator: Running) -> None:
     assert Capability.KILL not in modal_emulator.offers
     call = kinds.doze.spawn(600)

@@ -14,7 +14,7 @@ from functools import wraps
 from modal_emulator.ground.clock import monotonic, replace_sleep
 from modal_emulator.runtime.inline.here import here
 
-__all__ = ["Abandoned", "break_in", "sleep_in_pieces"]
+__all__ = ["Abandoned", "break_in", "interruption", "sleep_in_pieces"]
 
 _PIECE = 0.02  # seconds; what an interrupted sleep may take longer
 
@@ -26,6 +26,20 @@ class Abandoned(BaseException):
 def break_in(thread: int, error: type[BaseException]) -> None:
     """Have a thread, known by `threading.get_ident`, raise this at its next line of Python."""
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(error))
+
+
+def interruption() -> tuple[type[KeyboardInterrupt], Callable[[], bool]]:
+    """Return a KeyboardInterrupt to break in with, and what tells whether it was met."""
+    met = []
+
+    class Interrupted(KeyboardInterrupt):
+        def __init__(self, *arguments: object) -> None:
+            super().__init__(*arguments)
+            met.append(True)  # the thread makes it when it meets it
+
+    Interrupted.__name__ = Interrupted.__qualname__ = "KeyboardInterrupt"
+    Interrupted.__module__ = "builtins"
+    return Interrupted, lambda: bool(met)
 
 
 def sleep_in_pieces() -> Callable[[], None]:

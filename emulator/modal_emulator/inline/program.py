@@ -83,7 +83,11 @@ class SdkProgram:
             self._leaving = True
         self._work.interrupt()
         if self._entering:
-            break_in(self._thread, KeyboardInterrupt)
+            break_in(self._thread, self._work.interruption)
+
+    def is_deaf(self) -> bool:
+        """Say whether the interrupt has not reached user code: it waits in C."""
+        return self._work.is_deaf()
 
     def abandon(self) -> None:
         """Break off user code wherever Python can."""

@@ -19,7 +19,7 @@ from typing import Any
 
 from modal_proto import api_pb2
 
-from modal_emulator.inline.breaking import Abandoned, break_in
+from modal_emulator.inline.breaking import Abandoned, break_in, interruption
 from modal_emulator.inline.job import Answer, Job, answer, failure_of
 from modal_emulator.inline.post import Post
 from modal_emulator.runtime.inline.console import wrap_streams
@@ -43,6 +43,7 @@ class Work:
         self._bell: asyncio.Event | None = None
         self._jobs: dict[str, Job] = {}
         self._interrupted = False
+        self.interruption, self._is_met = interruption()
 
     # ------------------------------------------------------- from other threads
 
@@ -67,8 +68,13 @@ class Work:
         """Break off everything, and take nothing new."""
         self._interrupted = True
         for job in tuple(self._jobs.values()):
-            self._break(job, KeyboardInterrupt)
+            self._break(job, self.interruption)
         self.arrive(None)
+
+    def is_deaf(self) -> bool:
+        """Say whether synchronous code runs that an interrupt has not reached."""
+        running = any(job.thread for job in tuple(self._jobs.values()))
+        return self._interrupted and running and not self._is_met()
 
     def abandon(self) -> None:
         """Break off everything; nobody waits for the end."""

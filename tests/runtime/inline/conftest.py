@@ -6,9 +6,21 @@ from pathlib import Path
 
 import pytest
 
+from modal_emulator.runtime.inline import surroundings
 from modal_emulator.runtime.inline.mounted import MountedPlaces
 from modal_emulator.runtime.inline.namespace import can_mount
 from threadyard import ThreadYard
+
+
+@pytest.fixture(autouse=True)
+def untouched() -> Iterator[None]:
+    """Python as it is, also where an emulator of the whole session has changed it already."""
+    users = surroundings._users
+    for _ in range(users):
+        surroundings.leave_surroundings()
+    yield
+    for _ in range(users):
+        surroundings.enter_surroundings()
 
 
 @pytest.fixture

@@ -33,6 +33,9 @@ from modal_emulator.runtime.output import Lines, Output
 
 __all__ = ["Pair"]
 
+_PATIENCE = 3.0
+"""Seconds in which a thread that runs Python meets an interrupt, however busy the machine is."""
+
 Answer = TypeVar("Answer")
 
 
@@ -64,6 +67,7 @@ class Pair:
         self._gone: asyncio.Future[None] = self._loop.create_future()
         self._rested: asyncio.Future[None] = self._loop.create_future()
         self._is_silent = True
+        self._giving_up: asyncio.Task[None] | None = None
 
     @property
     def has_left(self) -> bool:
@@ -119,6 +123,12 @@ class Pair:
         """Have the program end in order; nothing to do when it has ended."""
         if not self._gone.done():
             self._program.interrupt()
+            self._loop.call_later(_PATIENCE, self._give_up, context=Context())
+
+    def _give_up(self) -> None:
+        """Do not wait for a thread that no interrupt reaches; nothing would change that."""
+        if not self._gone.done() and self._program.is_deaf():
+            self._giving_up = asyncio.ensure_future(self.kill())
 
     async def kill(self) -> None:
         """End the container; returns when it is told, though a thread of it may go on."""

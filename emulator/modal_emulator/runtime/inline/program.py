@@ -30,6 +30,10 @@ class Program(Protocol):
         """From any thread: end in order, as an entrypoint does on SIGINT; may come twice."""
         ...
 
+    def is_deaf(self) -> bool:
+        """Say whether user code has not met the interrupt yet, because it waits in C."""
+        ...
+
     def abandon(self) -> None:
         """From any thread: break off user code wherever Python can; nobody listens any more."""
         ...
