@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from modal_emulator.ground.clock import rest
 from modal_emulator.ground.errors import Conflict
 from modal_emulator.lodging import FAST
 from modal_emulator.runtime import kernel
@@ -26,6 +27,7 @@ from modal_emulator.runtime.probe import refusal, try_stack
 __all__ = ["Standing", "can_mount", "enter_user_namespace"]
 
 _TASKS = Path("/proc/self/task")
+_LOOK, _LOOKS = 0.001, 200  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,13 @@ def enter_user_namespace() -> None:
         Conflict: the machine refuses, or there are other threads; nothing was changed.
     """
     threads = sorted(thread.name for thread in threading.enumerate())
-    count = len(list(_TASKS.iterdir())) if _TASKS.is_dir() else len(threads)
+    count = len(threads)
+    for _ in range(_LOOKS if _TASKS.is_dir() and count == 1 else 0):
+        # A thread that was waited for is gone for Python a moment before it is for the kernel.
+        count = len(list(_TASKS.iterdir()))
+        if count == 1:
+            break
+        rest(_LOOK)
     if count > 1:
         raise Conflict(
             "a process with more than one thread cannot enter a user namespace, and this one has "
