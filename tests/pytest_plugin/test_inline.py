@@ -7,10 +7,12 @@ import pytest
 pytestmark = pytest.mark.slow
 
 SHOP = """
+import threading
 import urllib.request
 import modal
 
 app = modal.App("shop")
+over = threading.Event()
 
 @app.function()
 def fetch(number):
@@ -25,6 +27,10 @@ def doubles(number):
     twice = 2 * number
     breakpoint()
     return twice
+
+@app.function()
+def goes_on():
+    threading.Thread(target=over.wait, name="waits").start()
 """
 
 INLINE = ("--modal-runtime", "inline")
@@ -37,23 +43,36 @@ def shop(user: pytest.Pytester) -> pytest.Pytester:
     return user
 
 
-def test_mocks_and_coverage_reach_functions(shop: pytest.Pytester) -> None:
+def test_mocks_and_coverage_reach_functions_and_threads_are_named(shop: pytest.Pytester) -> None:
     shop.makepyfile("""
-        import shop
+        import pytest, shop
+
+        @pytest.fixture(scope="session", autouse=True)
+        def ends():
+            yield
+            shop.over.set()
 
         def test_mocks(modal_emulator, monkeypatch):
             monkeypatch.setattr("urllib.request.urlopen", lambda url: f"mocked {url}")
             with shop.app.run():
                 assert shop.fetch.remote(7) == "mocked http://orders.example/7"
+
+        def test_leaves_a_thread(modal_emulator):
+            with shop.app.run():
+                shop.goes_on.remote()
+
+        def test_is_told_once(modal_emulator):
+            pass
     """)
     coverage = ("-p", "pytest_cov", "--cov", "shop", "--cov-report", "term-missing")
     result = shop.runpytest_subprocess(*INLINE, *coverage)
-    result.assert_outcomes(passed=1)
+    result.assert_outcomes(passed=3, warnings=1)
     result.stdout.fnmatch_lines(
         [
             "modal-emulator: inline containers *",
+            "*ThreadsLeft: thread 'waits' of goes_on goes on at *threading.py:*",
             # The line that was not reached, and the function that was not called.
-            "shop.py * 11, 16-18",
+            "shop.py * 13, 18-20",
         ]
     )
 
