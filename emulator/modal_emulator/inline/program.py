@@ -47,7 +47,7 @@ class SdkProgram:
         self._work = Work(self._post, self._arguments.task_id, self._user_loop)
         self._thread = 0
         self._lock = threading.Lock()
-        self._leaving = False
+        self._entering = self._leaving = False
         here.environment["MODAL_IS_REMOTE"] = "1"
         here.unlinked = tuple(
             f"{VOLUMES}/{mount.volume_id}" for mount in plan.mounts if mount.view.version == 1
@@ -96,8 +96,6 @@ class SdkProgram:
         self._work.abandon()
         if self._thread:
             break_in(self._thread, Abandoned)
-
-    _entering = False
 
     def _serve(self) -> None:
         definition = self._arguments.function_def
