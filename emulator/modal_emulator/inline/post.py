@@ -8,6 +8,8 @@ without a wire: the container speaks to the same handlers as any other.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import Future
+from contextvars import Context
 from typing import Any
 
 from google.protobuf.message import Message
@@ -49,11 +51,6 @@ class Post:
         most = definition.max_concurrent_inputs or 1
         self._slots = asyncio.Semaphore(most)
 
-    @property
-    def loop(self) -> asyncio.AbstractEventLoop:
-        """The server's event loop."""
-        return self._loop
-
     # ------------------------------------------------------- from the container's threads
 
     def open(
@@ -72,7 +69,12 @@ class Post:
 
     def wait(self, work: Coroutine[Any, Any, Any]) -> Any:
         """Have this done on the loop, and return when it is."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        return self.start(work).result()
+
+    def start(self, work: Coroutine[Any, Any, Any]) -> "Future[Any]":
+        """Have this done on the loop."""
+        # What the server does belongs to no container, whoever had it done.
+        return Context().run(asyncio.run_coroutine_threadsafe, work, self._loop)
 
     def stop_asking(self) -> None:
         """Ask for no more inputs, and hear of no more cancellations."""
@@ -175,14 +177,14 @@ class Post:
             self._slots.release()
 
     def _begin(self, tasks: set[asyncio.Task[Any]], work: Coroutine[Any, Any, Any]) -> None:
-        """From any thread: run this on the loop, in the context of the caller."""
+        """From any thread: run this on the loop, outside of every container."""
 
         def begin() -> None:
             task = self._loop.create_task(work)
             tasks.add(task)
             task.add_done_callback(tasks.discard)
 
-        self._loop.call_soon_threadsafe(begin)
+        self._loop.call_soon_threadsafe(begin, context=Context())
 
 
 async def _stub() -> Any:

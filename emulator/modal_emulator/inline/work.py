@@ -225,10 +225,7 @@ class Work:
             async for item in items:
                 count += 1
                 data = answer(item, job.output_format).data
-                giving = asyncio.run_coroutine_threadsafe(
-                    self._post.give(job, count, data), self._post.loop
-                )
-                await asyncio.wrap_future(giving)
+                await asyncio.wrap_future(self._post.start(self._post.give(job, count, data)))
         return [_generator_done(count)]
 
     def _failed(self, job: Job, error: BaseException) -> list[Answer]:
