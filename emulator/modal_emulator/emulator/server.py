@@ -1,31 +1,14 @@
-"""
-The emulator: one World behind its servers, started and stopped as one thing.
-
-`Emulator` is for code on an event loop. `running` runs one on another thread and gives a
-`Running`, whose methods may be called from any thread but that one: this is what the pytest plugin
-uses.
-"""
+"""One World behind its servers, started and stopped as one thing; for code on its event loop."""
 
 import asyncio
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import TypeVar
 
 from modal_emulator.ground.clock import SystemClock
 from modal_emulator.ground.errors import Invalid
 from modal_emulator.ground.ids import Ids
-from modal_emulator.ground.journal import Event
-from modal_emulator.handles import (
-    ContainerHandle,
-    FaultsHandle,
-    first_container,
-    running_containers,
-)
-from modal_emulator.hosting import Host, own_thread, sdk_thread
 from modal_emulator.inline.programs import SdkPrograms
 from modal_emulator.lodging import Lodging
 from modal_emulator.rpc.credentials import DEMO_TOKEN_ID, Credentials
@@ -36,19 +19,15 @@ from modal_emulator.rpc.server import Wire
 from modal_emulator.rpc.translator import Messages
 from modal_emulator.runtime.backend import Capability
 from modal_emulator.runtime.backends import Backends
-from modal_emulator.runtime.inline.leftover import Leftover
-from modal_emulator.schedule.background import commit_in_background, commit_once
+from modal_emulator.schedule.background import commit_in_background
 from modal_emulator.schedule.logs import LogLine
 from modal_emulator.sdk import newest_builder_version
-from modal_emulator.secret import Hidden, LocalSecret, Values
 from modal_emulator.store.births import Births
-from modal_emulator.volume import LocalVolume
 from modal_emulator.web.site import Site
 from modal_emulator.world import Settings, Surroundings, World
 
-__all__ = ["MEMORY", "TRANSPORTS", "WIRE", "Emulator", "Running", "Settings", "running"]
+__all__ = ["DEFAULTS", "MEMORY", "TRANSPORTS", "WIRE", "Emulator"]
 
-T = TypeVar("T")
 DEFAULTS = Settings()
 MEMORY, WIRE = "memory", "wire"
 TRANSPORTS = (MEMORY, WIRE)
@@ -251,145 +230,3 @@ class Emulator:
         if self._world is not None:
             await self._world.close()
             self._world = None
-
-
-class Running:
-    """A running emulator, for callers on other threads."""
-
-    def __init__(self, emulator: Emulator, host: Host) -> None:
-        self._emulator = emulator
-        self._host = host
-        self._run = host.run
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """The three variables that send an SDK here."""
-        return self._emulator.environment
-
-    @property
-    def server_url(self) -> str:
-        """Where SDKs find it."""
-        return self._emulator.server_url
-
-    @property
-    def notice(self) -> str:
-        """What containers cannot do on this machine, or an empty string."""
-        return self._emulator.notice
-
-    @property
-    def offers(self) -> frozenset[Capability]:
-        """What containers can do on this machine."""
-        return self._emulator.offers
-
-    @property
-    def settings(self) -> Settings:
-        """The settings of the World of the moment."""
-        return self._emulator.world.settings
-
-    @property
-    def faults(self) -> FaultsHandle:
-        """What can be made to fail on purpose."""
-        return FaultsHandle(self._run, lambda: self._emulator.world)
-
-    def reset(self, settings: Settings | None = None) -> None:
-        """Begin a fresh World behind the same servers, with these settings or the first ones."""
-        self._run(self._emulator.reset(settings))
-
-    def containers(
-        self, function: str | None = None, *, app: str | None = None
-    ) -> tuple[ContainerHandle, ...]:
-        """Return the containers that run, of this function and app if they are given."""
-
-        async def find() -> tuple[ContainerHandle, ...]:
-            return running_containers(self._run, self._emulator.world, function, app)
-
-        return self._run(find())
-
-    def container(
-        self, function: str, *, app: str | None = None, timeout: float = 60.0
-    ) -> ContainerHandle:
-        """Return the oldest container of this function, waiting until there is one."""
-        world = self._emulator.world
-        return self._run(first_container(self._run, world, function, app, timeout))
-
-    def commit_in_background(self) -> None:
-        """Let every container that runs make its background commit now."""
-        now = self._emulator.world
-        self._run(commit_once(now.dispatcher, now.commits, now.journal))
-
-    def warm(self) -> None:
-        """Make ready what the first container needs."""
-        self._run(self._emulator.warm())
-
-    def settle(self) -> None:
-        """Return once the containers that are on their way out have committed and are gone."""
-        self._run(self._emulator.settle())
-
-    def leftovers(self) -> tuple[Leftover, ...]:
-        """Return the threads that go on though their container has ended."""
-        return self._emulator.backends.leftovers()
-
-    def ask(self, question: Callable[[World], T]) -> T:
-        """Return the answer of the World of the moment; it is asked on the emulator's thread."""
-
-        async def asked() -> T:
-            return question(self._emulator.world)
-
-        return self._run(asked())
-
-    def on_log(self, listener: Callable[[LogLine], None]) -> None:
-        """Call `listener` on the emulator's thread for each piece that a container prints."""
-        self._host.loop.call_soon_threadsafe(self._emulator.on_log, listener)
-
-    def secret(
-        self, name: str, values: Values = None, /, *, environment: str = "", **more: str
-    ) -> LocalSecret:
-        """Return a Secret; it is made, or replaced whole, when values are given."""
-        __tracebackhide__ = True
-        secret = LocalSecret(self._run, lambda: self._emulator.world, name, environment)
-        values, more = None if values is None else Hidden(values), Hidden(more)
-        return secret.set(values, **more) if more or values is not None else secret
-
-    def volume(
-        self, name: str, *, environment: str = "", create: bool = False, version: int | None = None
-    ) -> LocalVolume:
-        """
-        Return a volume with its old versions; with `create` it is made when it is missing.
-
-        `version` is that of its file system: a volume that is made gets it, another must have it.
-        """
-        now = self._emulator
-        return LocalVolume(lambda: now.world, self._run, name, environment, create, version)
-
-    def journal(self, kind: str = "") -> tuple[Event, ...]:
-        """Return what happened so far, oldest first."""
-
-        async def read() -> tuple[Event, ...]:
-            return self._emulator.world.journal.events(kind)
-
-        return self._run(read())
-
-
-@contextmanager
-def running(
-    directory: Path | None = None,
-    *,
-    port: int = 0,
-    settings: Settings = DEFAULTS,
-    transport: str | None = None,
-) -> Iterator[Running]:
-    """
-    Run an emulator for the length of a `with` block.
-
-    With the transport "memory" it lives on the thread of this process's SDK, where a call of the
-    SDK needs no network and no other thread; with "wire", on a thread of its own. None asks the
-    environment variable MODAL_EMULATOR_TRANSPORT, and is "memory" without it.
-    """
-    transport = transport or os.environ.get("MODAL_EMULATOR_TRANSPORT") or MEMORY
-    with sdk_thread() if transport == MEMORY else own_thread() as host:
-        emulator = Emulator(directory, port=port, settings=settings, transport=transport)
-        host.run(emulator.start())
-        try:
-            yield Running(emulator, host)
-        finally:
-            host.run(emulator.stop())
