@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import modal
+import modal.experimental
 
 app = modal.App("kinds")
 shelf = modal.Volume.from_name("shelf", create_if_missing=True)
@@ -67,6 +68,21 @@ def append(items: list[int]) -> list[int]:
     items.append(1)
     seen.append(items)
     return items
+
+
+@app.function()
+def last() -> str:
+    modal.experimental.stop_fetching_inputs()
+    return os.environ["MODAL_TASK_ID"]
+
+
+@app.function(max_containers=1)
+@modal.concurrent(max_inputs=8)
+async def narrow(wanted: int) -> int:
+    if wanted:
+        modal.experimental.set_local_input_concurrency(wanted)
+    await asyncio.sleep(0)
+    return modal.experimental.get_local_input_concurrency()
 
 
 @app.function()

@@ -98,6 +98,19 @@ def test_what_cannot_be_pickled_fails_its_call() -> None:
             odd.remote("raise")
 
 
+def test_a_container_leaves_when_it_wants_no_more() -> None:
+    assert kinds.last.remote() != kinds.last.remote()
+
+
+def test_a_container_takes_fewer_inputs_at_once() -> None:
+    assert kinds.narrow.remote(0) == 8
+    assert kinds.narrow.remote(2) in (2, 8)
+    assert kinds.narrow.remote(0) == 2
+    assert list(kinds.narrow.map([0] * 10)) == [2] * 10
+    kinds.narrow.remote(100)
+    assert kinds.narrow.remote(0) == 8
+
+
 def test_functions_call_functions() -> None:
     assert kinds.outer.remote(5) == 10 + (2 + 4 + 6) + 2
 

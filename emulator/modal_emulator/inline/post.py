@@ -49,7 +49,9 @@ class Post:
         self._deliveries: set[asyncio.Task[Any]] = set()
         definition = arguments.function_def
         most = definition.max_concurrent_inputs or 1
+        self._most = self._wanted = most
         self._slots = asyncio.Semaphore(most)
+        self._is_asking = True
 
     # ------------------------------------------------------- from the container's threads
 
@@ -75,6 +77,28 @@ class Post:
         """Have this done on the loop."""
         # What the server does belongs to no container, whoever had it done.
         return Context().run(asyncio.run_coroutine_threadsafe, work, self._loop)
+
+    def finish_up(self) -> None:
+        """Ask for no more inputs once the one at hand is done."""
+        self._is_asking = False
+
+    @property
+    def concurrency(self) -> int:
+        """How many inputs are taken at once."""
+        return self._wanted
+
+    def set_concurrency(self, wanted: int) -> None:
+        """Take so many at once from now on, at most what the function allows."""
+
+        def change() -> None:
+            new = min(wanted, self._most)
+            for _ in range(new - self._wanted):
+                self._slots.release()
+            for _ in range(self._wanted - new):  # each when an input is done
+                self._begin(self._running, self._withdraw())
+            self._wanted = new
+
+        self._loop.call_soon_threadsafe(change, context=Context())
 
     def stop_asking(self) -> None:
         """Ask for no more inputs, and hear of no more cancellations."""
@@ -136,6 +160,8 @@ class Post:
         try:
             while True:
                 await self._slots.acquire()
+                if not self._is_asking:
+                    return
                 items = (await self._ask("FunctionGetInputs", request)).inputs
                 if not items or items[0].kill_switch:
                     return
@@ -148,6 +174,9 @@ class Post:
             LOG.debug("%s gets no more inputs: %s", self._arguments.task_id, error)
         finally:
             arrive(None)
+
+    async def _withdraw(self) -> None:
+        await self._slots.acquire()
 
     async def _listen(self, cancel: Callable[[str], None]) -> None:
         request = api_pb2.ContainerHeartbeatRequest(canceled_inputs_return_outputs_v2=True)

@@ -7,14 +7,14 @@ stand-in answers for the container that the caller runs in.
 """
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Generator
 from pathlib import PurePosixPath
 from typing import Any, cast
 
 from modal_proto import api_pb2
 
 from modal_emulator.inline.breaking import sleep_in_pieces
-from modal_emulator.inline.post import Ask
+from modal_emulator.inline.post import Ask, Post
 from modal_emulator.inline.refusals import refuse
 from modal_emulator.rpc.compat import known
 from modal_emulator.runtime.inline.here import here
@@ -32,11 +32,12 @@ _PLACES = {
 class Manager:
     """Stands for the SDK's manager of one container."""
 
-    def __init__(self, arguments: api_pb2.ContainerArguments, ask: Ask) -> None:
+    def __init__(self, arguments: api_pb2.ContainerArguments, ask: Ask, post: Post) -> None:
         self.task_id = arguments.task_id
         self.function_id = arguments.function_id
         self.function_def = arguments.function_def
         self._ask = ask
+        self._post = post
 
     async def interact(self, from_breakpoint: bool = False) -> None:
         """Refuse, as the SDK does where no terminal was asked for."""
@@ -47,19 +48,29 @@ class Manager:
 
     def get_input_concurrency(self) -> int:
         """Return how many inputs the container takes at once."""
-        return self.function_def.max_concurrent_inputs or 1
+        return self._post.concurrency
 
     def set_input_concurrency(self, concurrency: int) -> None:
-        """Refuse: the inline runtime takes as many inputs at once as the function says."""
-        raise NotImplementedError(
-            "modal-emulator's inline runtime does not change the input concurrency of a running "
-            "container; runtime 'process' does"
-        )
+        """Take so many at once from now on; what runs goes on."""
+        self._post.set_concurrency(concurrency)
 
-    async def stop_fetching_inputs(self) -> None:
-        """Take no more inputs after those at hand."""
-        request = known(api_pb2.ContainerStopRequest, task_id=self.task_id, graceful=True)
-        await self._ask("ContainerStop", request)
+    def stop_fetching_inputs(self) -> Awaitable[None]:
+        """Take no more inputs after those at hand; older SDKs do not await what this returns."""
+        self._post.finish_up()
+        return _Stopping(self._ask, self.task_id)
+
+
+class _Stopping:
+    """Tells the server, when it is awaited, that a container is about to leave."""
+
+    def __init__(self, ask: Ask, task_id: str) -> None:
+        self._ask = ask
+        self._task_id = task_id
+
+    def __await__(self) -> Generator[Any, None, None]:
+        """Tell it."""
+        request = known(api_pb2.ContainerStopRequest, task_id=self._task_id, graceful=True)
+        yield from self._ask("ContainerStop", request).__await__()
 
 
 class _Standing:

@@ -52,7 +52,7 @@ class SdkProgram:
         here.unlinked = tuple(
             f"{VOLUMES}/{mount.volume_id}" for mount in plan.mounts if mount.view.version == 1
         )
-        here.manager = Manager(self._arguments, ask)
+        here.manager = Manager(self._arguments, ask, self._post)
 
     def run(self) -> int:
         """Work until told to leave; returns 0, as the SDK's entrypoint does when all is told."""
