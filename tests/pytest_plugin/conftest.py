@@ -4,8 +4,6 @@ import os
 
 import pytest
 
-pytest_plugins = ["pytester"]
-
 APP = """
 import modal
 

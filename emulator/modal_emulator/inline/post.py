@@ -126,20 +126,19 @@ class Post:
         result = api_pb2.GenericResult(**failure.fields, **await _placed(failure.data, "data"))
         await self._ask("TaskResult", api_pb2.TaskResultRequest(result=result))
 
-    async def commit(self) -> None:
-        """Commit the volumes, as the SDK does when a container ends."""
+    async def commit(self) -> dict[str, Exception]:
+        """Commit the volumes, as the SDK does when a container ends; return what failed."""
         mounts = self._arguments.function_def.volume_mounts
-        requests = [
-            api_pb2.VolumeCommitRequest(volume_id=mount.volume_id)
-            for mount in mounts
-            if mount.allow_background_commits
-        ]
+        volume_ids = [m.volume_id for m in mounts if m.allow_background_commits]
         results = await asyncio.gather(
-            *(self._ask("VolumeCommit", request) for request in requests), return_exceptions=True
+            *(
+                self._ask("VolumeCommit", api_pb2.VolumeCommitRequest(volume_id=volume_id))
+                for volume_id in volume_ids
+            ),
+            return_exceptions=True,
         )
-        for request, result in zip(requests, results, strict=True):
-            if isinstance(result, Exception):
-                LOG.error("the commit at the end of %s failed: %s", request.volume_id, result)
+        both = zip(volume_ids, results, strict=True)
+        return {volume_id: error for volume_id, error in both if isinstance(error, Exception)}
 
     async def delivered(self) -> None:
         """Return once everything that was to be delivered is."""

@@ -22,6 +22,7 @@ from modal_emulator.inline.breaking import Abandoned, break_in
 from modal_emulator.inline.job import PICKLE, failure_of
 from modal_emulator.inline.post import Ask, Post
 from modal_emulator.inline.pretence import Manager
+from modal_emulator.inline.private import private
 from modal_emulator.inline.service import Service, open_service
 from modal_emulator.inline.work import Work, without_ours
 from modal_emulator.runtime.backend import Plan
@@ -69,7 +70,7 @@ class SdkProgram:
             self._post.stop_asking()
         try:
             self._post.wait(self._post.delivered())
-            self._post.wait(self._post.commit())
+            self._commit()
             self._close_loop()
         except (Abandoned, EmulatorError):
             return 1
@@ -150,6 +151,12 @@ class SdkProgram:
             failure = failure_of(error, self._arguments.task_id, PICKLE)
             self._post.wait(self._post.fail(failure))
             raise _Told from None
+
+    def _commit(self) -> None:
+        """Commit, and tell of failures where the SDK tells of them, in its words."""
+        log = private("modal.config", "logger")
+        for volume_id, error in self._post.wait(self._post.commit()).items():
+            log.error(f"modal.Volume background commit failed for {volume_id}. Exception: {error}")
 
     def _close_loop(self) -> None:
         for task in asyncio.all_tasks(self._user_loop):

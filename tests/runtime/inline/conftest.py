@@ -9,18 +9,23 @@ import pytest
 from modal_emulator.runtime.inline import surroundings
 from modal_emulator.runtime.inline.mounted import MountedPlaces
 from modal_emulator.runtime.inline.namespace import can_mount
+from modal_emulator.runtime.inline.redirected import REDIRECTION
 from threadyard import ThreadYard
 
 
 @pytest.fixture(autouse=True)
 def untouched() -> Iterator[None]:
     """Python as it is, also where an emulator of the whole session has changed it already."""
-    users = surroundings._users
+    users, takers = surroundings._users, REDIRECTION._takers
+    for _ in range(takers):  # it may stand around what the surroundings put there
+        REDIRECTION.give_back()
     for _ in range(users):
         surroundings.leave_surroundings()
     yield
     for _ in range(users):
         surroundings.enter_surroundings()
+    for _ in range(takers):
+        REDIRECTION.take()
 
 
 @pytest.fixture
