@@ -60,7 +60,7 @@ def make_files(top: Path, count: int) -> dict[str, str]:
     return files
 
 
-@pytest.mark.parametrize(("version", "count"), [(1, 200), (2, 800)], ids=["v1", "v2"])
+@pytest.mark.parametrize(("version", "count"), [(1, 200), (2, 2000)], ids=["v1", "v2"])
 def test_many_files_go_up_and_down_with_progress(
     terminal: Terminal, tmp_path: Path, version: int, count: int
 ) -> None:
