@@ -66,7 +66,7 @@ def test_mocks_and_coverage_reach_functions_and_threads_are_named(shop: pytest.P
     """)
     coverage = ("-p", "pytest_cov", "--cov", "shop", "--cov-report", "term-missing")
     result = shop.runpytest_subprocess(*INLINE, *coverage)
-    result.assert_outcomes(passed=3, warnings=1)
+    result.assert_outcomes(passed=3)  # the SDK may warn besides, of an old Python say
     result.stdout.fnmatch_lines(
         [
             "modal-emulator: inline containers *",
@@ -88,4 +88,4 @@ def test_a_function_stops_in_the_debugger(shop: pytest.Pytester) -> None:
     command = (sys.executable, "-m", "pytest", "-s", *INLINE)
     result = shop.run(*command, stdin=b"p f'{twice} is twice {number}'\nc\n")
     assert result.ret == 0
-    result.stdout.fnmatch_lines(["*-> return twice", "*'42 is twice 21'", "*1 passed*"])
+    result.stdout.fnmatch_lines(["*)doubles()", "*'42 is twice 21'", "*1 passed*"])

@@ -60,7 +60,7 @@ def test_a_failure_tells_who_wrote_what(
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     user.makepyfile(TESTS)
     result = user.runpytest_subprocess("--modal-runtime", "process", "--modal-keep=failed")
-    result.assert_outcomes(passed=2, failed=2, warnings=2)
+    result.assert_outcomes(passed=2, failed=2)
     told = ["*- modal-emulator -*", "volume orders: 3 versions"]
     told += ["  version * paths", "  3 * 2 * api * from outside * first.txt (removed)"]
     told += ["  2 * 0 * commit * write (ta-*) *second.txt", "  1 * write (ta-*) *first.txt"]
