@@ -9,7 +9,7 @@ stand-in answers for the container that the caller runs in.
 import importlib
 from collections.abc import Awaitable, Callable, Generator
 from pathlib import PurePosixPath
-from typing import Any, cast
+from typing import Any
 
 from modal_proto import api_pb2
 
@@ -19,6 +19,7 @@ from modal_emulator.inline.refusals import refuse
 from modal_emulator.rpc.compat import known
 from modal_emulator.runtime.inline.here import here
 from modal_emulator.runtime.inline.visiting import directories_of, visit
+from modal_emulator.runtime.replacing import wrap_one
 
 __all__ = ["Manager", "pretend"]
 
@@ -96,19 +97,13 @@ def pretend() -> Callable[[], None]:
         module = importlib.import_module(module_name)
         for name in names:
             if hasattr(module, name):
-                takers.append(_stand_in(module, name))
+                takers.append(wrap_one(module, name, _Standing))
 
     def take_away() -> None:
         for take in reversed(takers):
             take()
 
     return take_away
-
-
-def _stand_in(module: Any, name: str) -> Callable[[], None]:
-    original = getattr(module, name)
-    setattr(module, name, _Standing(original))
-    return lambda: setattr(module, name, original)
 
 
 def _annotate_in_place() -> list[Callable[[], None]]:
@@ -118,19 +113,18 @@ def _annotate_in_place() -> list[Callable[[], None]]:
     After a reload that was refused, it looks from its own thread for what holds the volume.
     """
     module, name = importlib.import_module("modal.volume"), "_open_files_error_annotation"
-    original = getattr(module, name, None)
-    if original is None:
-        return []
+    return [wrap_one(module, name, _annotating)] if hasattr(module, name) else []
 
+
+def _annotating(original: Callable[[str], str | None]) -> Callable[[str], str | None]:
     def annotate(mount_path: str) -> str | None:
         container = here()
         if container is None:
-            return cast("str | None", original(mount_path))
+            return original(mount_path)
         # The process's own working directory is its first thread's, which is the test's.
         for directory in visit(container, lambda: directories_of(container)):
             if PurePosixPath(directory).is_relative_to(mount_path):
                 return "cwd is inside volume"
-        return visit(container, lambda: cast("str | None", original(mount_path)))
+        return visit(container, lambda: original(mount_path))
 
-    setattr(module, name, annotate)
-    return [lambda: setattr(module, name, original)]
+    return annotate

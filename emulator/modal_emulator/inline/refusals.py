@@ -15,6 +15,7 @@ from typing import Any
 
 from modal_emulator.runtime.inline.here import here
 from modal_emulator.runtime.mountinfo import is_in
+from modal_emulator.runtime.replacing import wrap_one
 
 __all__ = ["NotInline", "refuse"]
 
@@ -52,36 +53,37 @@ def refuse() -> Callable[[], None]:
 
 
 def _guard(module: ModuleType, name: str, is_refused: Callable[..., bool]) -> Callable[[], None]:
-    original = getattr(module, name)
+    def guard(original: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(original)
+        def guarded(*arguments: Any) -> Any:
+            if is_refused(*arguments):
+                raise NotInline(_REASON.format(name=f"{module.__name__}.{name}()"))
+            return original(*arguments)
 
-    @wraps(original)
-    def guarded(*arguments: Any) -> Any:
-        if is_refused(*arguments):
-            raise NotInline(_REASON.format(name=f"{module.__name__}.{name}()"))
-        return original(*arguments)
+        return guarded
 
-    setattr(module, name, guarded)
-    return lambda: setattr(module, name, original)
+    return wrap_one(module, name, guard)
 
 
 def _guard_links() -> Callable[[], None]:
     """Refuse hard links as volumes of version 1 do; programs and C libraries still make them."""
-    original = os.link
 
-    @wraps(original)
-    def link(src: Any, dst: Any, **options: Any) -> None:
-        container = here()
-        if container is not None and container.unlinked and isinstance(dst, (str, os.PathLike)):
-            target = os.path.realpath(os.path.dirname(os.fspath(dst)) or ".")  # noqa: PTH120
-            inside = any(is_in(target, top) for top in container.unlinked)
-            if inside and os.path.lexists(src) and not os.path.lexists(dst):
+    def guard(original: Callable[..., None]) -> Callable[..., None]:
+        @wraps(original)
+        def link(src: Any, dst: Any, **options: Any) -> None:
+            if _forbids_link(dst) and os.path.lexists(src) and not os.path.lexists(dst):
                 # modal-semantics 1.6 [observed]
                 raise OSError(errno.EPERM, os.strerror(errno.EPERM), src, None, dst)
-        original(src, dst, **options)
+            original(src, dst, **options)
 
-    os.link = link
+        return link
 
-    def allow() -> None:
-        os.link = original
+    return wrap_one(os, "link", guard)
 
-    return allow
+
+def _forbids_link(path: Any) -> bool:
+    container = here()
+    if container is None or not container.unlinked or not isinstance(path, (str, os.PathLike)):
+        return False
+    target = os.path.realpath(os.path.dirname(os.fspath(path)) or ".")  # noqa: PTH120
+    return any(is_in(target, top) for top in container.unlinked)

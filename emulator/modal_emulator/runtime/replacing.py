@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
-__all__ = ["Places"]
+__all__ = ["Places", "wrap_one"]
 
 # Where the functions that somebody may want to replace are defined.
 _HOMES = ("posix", "_io", "_posixsubprocess", "_ctypes", "_sqlite3", "_dbm", "_gdbm")
@@ -173,3 +173,10 @@ def _in_set(functions: set[Any]) -> Put:
                     functions.discard(each)  # one of ours; what others kept still counts
 
     return put
+
+
+def wrap_one(owner: Any, name: str, wrap: Callable[[Any], Any]) -> Callable[[], None]:
+    """Put what `wrap` makes of a module's or class's own member there; returns what undoes that."""
+    original = owner.__dict__[name]
+    setattr(owner, name, wrap(original))
+    return lambda: setattr(owner, name, original)

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from modal_emulator.runtime.inline.here import Here, here
+from modal_emulator.runtime.replacing import wrap_one
 
 __all__ = ["share_console", "wrap_streams"]
 
@@ -37,9 +38,9 @@ def wrap_streams() -> None:
 def share_console() -> Callable[[], None]:
     """Give containers their part of the streams; returns what takes that back."""
     takers = [
-        _replace(contextlib._RedirectStream, "__enter__", _entering),
-        _replace(contextlib._RedirectStream, "__exit__", _exiting),
-        _replace(bdb.Bdb, "set_trace", _tracing),
+        wrap_one(contextlib._RedirectStream, "__enter__", _entering),
+        wrap_one(contextlib._RedirectStream, "__exit__", _exiting),
+        wrap_one(bdb.Bdb, "set_trace", _tracing),
     ]
     wrap_streams()
 
@@ -246,9 +247,3 @@ def _tracing(original: Callable[..., Any]) -> Callable[..., Any]:
         return original(self, frame or sys._getframe().f_back, *rest, **options)
 
     return set_trace
-
-
-def _replace(owner: Any, name: str, wrap: Callable[[Any], Any]) -> Callable[[], None]:
-    original = owner.__dict__[name]
-    setattr(owner, name, wrap(original))
-    return lambda: setattr(owner, name, original)

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from modal_emulator.runtime.inline.here import here
+from modal_emulator.runtime.replacing import wrap_one
 
 __all__ = ["show_environments"]
 
@@ -26,9 +27,9 @@ def show_environments() -> Callable[[], None]:
     for each in maps:
         each.__class__ = _Environ
     functions = [
-        _replace(os, "putenv", _putenv),
-        _replace(os, "unsetenv", _unsetenv),
-        _replace(tempfile, "_gettempdir", _gettempdir),
+        wrap_one(os, "putenv", _putenv),
+        wrap_one(os, "unsetenv", _unsetenv),
+        wrap_one(tempfile, "_gettempdir", _gettempdir),
     ]
 
     def take_back() -> None:
@@ -131,9 +132,3 @@ def _gettempdir(original: Callable[[], Any]) -> Callable[[], Any]:
         return "/tmp"  # noqa: S108
 
     return gettempdir
-
-
-def _replace(owner: Any, name: str, wrap: Callable[[Any], Any]) -> Callable[[], None]:
-    original = getattr(owner, name)
-    setattr(owner, name, wrap(original))
-    return lambda: setattr(owner, name, original)

@@ -25,6 +25,7 @@ from modal_emulator.ground.clock import rest
 from modal_emulator.runtime.holders import processes_in
 from modal_emulator.runtime.inline.here import Here, here
 from modal_emulator.runtime.inline.spawning import home
+from modal_emulator.runtime.replacing import wrap_one
 
 __all__ = ["adopt_programs", "end_programs"]
 
@@ -42,16 +43,16 @@ def adopt_programs() -> Callable[[], None]:
         os.register_at_fork(before=_before_fork, after_in_child=_after_fork)
         _hooks.append(_before_fork)
     takers = [
-        _replace(_posixsubprocess, "fork_exec", _fork_exec),
-        _replace(os, "posix_spawn", _posix_spawn),
-        _replace(os, "posix_spawnp", _posix_spawn),
-        _replace(os, "execv", _exec("execv", os.getpid())),
-        _replace(os, "execve", _exec("execve", os.getpid())),
-        _replace(os, "fork", _fork),
-        _replace(os, "system", _system),
+        wrap_one(_posixsubprocess, "fork_exec", _fork_exec),
+        wrap_one(os, "posix_spawn", _posix_spawn),
+        wrap_one(os, "posix_spawnp", _posix_spawn),
+        wrap_one(os, "execv", _exec("execv", os.getpid())),
+        wrap_one(os, "execve", _exec("execve", os.getpid())),
+        wrap_one(os, "fork", _fork),
+        wrap_one(os, "system", _system),
     ]
     if hasattr(subprocess, "_fork_exec"):  # since Python 3.11
-        takers.append(_replace(subprocess, "_fork_exec", _fork_exec))
+        takers.append(wrap_one(subprocess, "_fork_exec", _fork_exec))
 
     def take_back() -> None:
         for take in takers:
@@ -222,9 +223,3 @@ def _descendants(pid: int) -> set[int]:
             with open(f"/proc/{pid}/task/{task}/children") as file:  # noqa: PTH123
                 found.update(int(child) for child in file.read().split())
     return found.union(*(_descendants(child) for child in found))
-
-
-def _replace(owner: Any, name: str, wrap: Callable[[Any], Any]) -> Callable[[], None]:
-    original = getattr(owner, name)
-    setattr(owner, name, wrap(original))
-    return lambda: setattr(owner, name, original)
