@@ -37,10 +37,19 @@ def test_the_best_runtime_for_tests_is_threads_that_may_mount(tmp_path: Path) ->
 
 
 def test_threads_need_something_to_run_in_them(tmp_path: Path) -> None:
-    backend = pick(Chosen(runtime="inline"), tmp_path, lambda _plan, _here: None)
-    assert isinstance(backend, InlineBackend)
+    copied = Chosen(runtime="inline", isolation="plain")
+    assert isinstance(pick(copied, tmp_path, lambda _plan, _here: None), InlineBackend)
     with pytest.raises(Invalid, match="'inline' is for tests"):
-        pick(Chosen(runtime="inline"), tmp_path)
+        pick(copied, tmp_path)
+
+
+def test_threads_that_are_to_mount_have_to_be_able_to(tmp_path: Path) -> None:
+    chosen = Chosen(runtime="inline")
+    if can_mount(tmp_path):
+        assert isinstance(pick(chosen, tmp_path, lambda _plan, _here: None), InlineBackend)
+        return
+    with pytest.raises(Invalid, match="may not mount for containers of threads"):
+        pick(chosen, tmp_path, lambda _plan, _here: None)
 
 
 def test_what_is_not_built_is_said(tmp_path: Path) -> None:

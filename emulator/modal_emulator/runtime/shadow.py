@@ -125,7 +125,8 @@ def _nearest(path: str, tops: Sequence[str]) -> int:
 def shadow_of(site: Site, needs: Sequence[str] = ()) -> Shadow:
     """Return the mapping for one container, which leaves alone what Python `needs`."""
     tops = {_HOME, _MODAL, *(mount.path for mount in site.mounts), *_tops(site.files)}
-    if not Path(site.working_directory).is_dir():
+    # Where others may not look, Path.is_dir raises; this never does.
+    if not os.path.isdir(site.working_directory):  # noqa: PTH112
         tops.add(posixpath.normpath(site.working_directory))
     return Shadow(
         directory=str(site.shadow),
