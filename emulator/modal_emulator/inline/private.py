@@ -1,5 +1,5 @@
 """
-The SDK's parts that are not public, by name: the one door to them for this wing.
+The SDK's parts that are not public, by name: this wing's door to them, but for `pretence`.
 
 What stands behind it has been there, with this meaning, from 1.0.0 to 1.6.4; where a name changed,
 both are asked for.
