@@ -25,6 +25,7 @@ FLOORS = {
     "lodging": 1,
     "store": 1,
     "findings": 2,
+    "engines": 3,
     "runtime": 3,
     "schedule": 4,
     "world": 5,

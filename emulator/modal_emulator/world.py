@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from modal_emulator.engines.embedded import embedded
+from modal_emulator.engines.engine import DictEngine, Engines, QueueEngine, Registry
 from modal_emulator.ground.clock import Clock
 from modal_emulator.ground.ids import Ids
 from modal_emulator.ground.journal import Journal
@@ -25,12 +27,14 @@ from modal_emulator.store.apps import Apps
 from modal_emulator.store.births import Births
 from modal_emulator.store.blobs import Blobs
 from modal_emulator.store.content import Content
+from modal_emulator.store.dicts import DictLimits
 from modal_emulator.store.environments import Environments
 from modal_emulator.store.grants import Grants
 from modal_emulator.store.images import Images
 from modal_emulator.store.ledger import Ledger
 from modal_emulator.store.mounts import Mounts
 from modal_emulator.store.names import Creation, Names
+from modal_emulator.store.queues import QueueLimits
 from modal_emulator.store.secrets import Secrets
 from modal_emulator.store.seeds import Seeds
 from modal_emulator.store.volumes import VolumeLimits, Volumes
@@ -59,6 +63,8 @@ class Settings:
     """What the server claims; empty takes the newest that the installed SDK knows."""
     pool: PoolLimits = field(default_factory=PoolLimits)
     volumes: VolumeLimits = field(default_factory=VolumeLimits)
+    dicts: DictLimits = field(default_factory=DictLimits)
+    queues: QueueLimits = field(default_factory=QueueLimits)
     seeds: Seeds = field(default_factory=Seeds)
 
 
@@ -91,6 +97,7 @@ class World:
     blobs: Blobs
     volumes: Volumes
     secrets: Secrets
+    engines: Engines
     mounts: Mounts
     images: Images
     apps: Apps
@@ -111,6 +118,26 @@ class World:
     def site_url(self) -> str:
         """The base URL of the HTTP side door, without a slash at its end."""
         return self._site_url()
+
+    @property
+    def dicts(self) -> Registry:
+        """Which Dicts there are."""
+        return self.engines.dicts
+
+    @property
+    def queues(self) -> Registry:
+        """Which Queues there are."""
+        return self.engines.queues
+
+    @property
+    def dict_engine(self) -> DictEngine:
+        """What is in the Dicts."""
+        return self.engines.dict_engine
+
+    @property
+    def queue_engine(self) -> QueueEngine:
+        """What is in the Queues."""
+        return self.engines.queue_engine
 
     @classmethod
     def open(
@@ -135,6 +162,7 @@ class World:
             limits=settings.volumes,
         )
         secrets = Secrets(ledger, names, environments, clock, journal, WORKSPACE)
+        engines = embedded(ledger, names, environments, clock, settings.dicts, settings.queues)
         _sow(settings.seeds, volumes, secrets)
         mounts = Mounts(ledger, content, environments, directory / "mounts", ids)
         blobs = Blobs(ledger, content, ids)
@@ -170,6 +198,7 @@ class World:
             blobs=blobs,
             volumes=volumes,
             secrets=secrets,
+            engines=engines,
             mounts=mounts,
             images=images,
             apps=apps,
@@ -188,6 +217,7 @@ class World:
         await self.dispatcher.close()
         await self.commits.close()
         self.grants.close()
+        await self.engines.close()
         self.ledger.close()
 
 

@@ -127,6 +127,7 @@ class Emulator:
             if self._directory is not None:
                 await asyncio.to_thread(self._around.backend.sweep)
             self._open_world()
+            await self.world.engines.open()
             await self._site.start(self._host)
             port = await self._wire.listen(self._host, self._port)
             if self._transport == MEMORY:
@@ -167,6 +168,7 @@ class Emulator:
         await self._close_world()
         self._around = replace(self._around, backend=backend)
         self._open_world(settings)
+        await self.world.engines.open()
         self._lodging.discard(old)
 
     async def warm(self) -> None:

@@ -18,7 +18,9 @@ __all__ = [
     "Invalid",
     "NotBuilt",
     "NotFound",
+    "TooLarge",
     "Unauthenticated",
+    "Unavailable",
 ]
 
 
@@ -31,6 +33,8 @@ class Code(Enum):
     FAILED_PRECONDITION = "failed_precondition"
     UNAUTHENTICATED = "unauthenticated"
     RESOURCE_EXHAUSTED = "resource_exhausted"
+    TOO_LARGE = "too_large"
+    UNAVAILABLE = "unavailable"
     DATA_LOSS = "data_loss"
     UNIMPLEMENTED = "unimplemented"
     INTERNAL = "internal"
@@ -92,6 +96,19 @@ class Exhausted(EmulatorError):
 
     code = Code.RESOURCE_EXHAUSTED
     definite = True
+
+
+class TooLarge(EmulatorError):
+    """The request carries more than may be sent at once."""
+
+    code = Code.TOO_LARGE
+    definite = True
+
+
+class Unavailable(EmulatorError):
+    """Something that is needed and is not ours cannot be reached."""
+
+    code = Code.UNAVAILABLE
 
 
 class DataLoss(EmulatorError):

@@ -13,6 +13,9 @@ STATUS: dict[Code, Status] = {
     Code.FAILED_PRECONDITION: Status.FAILED_PRECONDITION,
     Code.UNAUTHENTICATED: Status.UNAUTHENTICATED,
     Code.RESOURCE_EXHAUSTED: Status.RESOURCE_EXHAUSTED,
+    # Modal's front door answers 413 without a gRPC status; a status that the SDK does not repeat.
+    Code.TOO_LARGE: Status.INVALID_ARGUMENT,
+    Code.UNAVAILABLE: Status.UNAVAILABLE,
     Code.DATA_LOSS: Status.DATA_LOSS,
     Code.UNIMPLEMENTED: Status.UNIMPLEMENTED,
     # The SDKs repeat UNKNOWN and INTERNAL silently; see `to_grpc` for what is our own mistake.

@@ -2,10 +2,11 @@
 The one file that makes things true.
 
 A document store on SQLite: a kind, a key and bytes. What the bytes mean is known to whoever put
-them. The rule that the rooms above keep: files go to disk first, then one transaction here makes
-them true, so a kill at any instant leaves whole changes or none. (WAL with synchronous=NORMAL:
-a killed process loses nothing that was acknowledged; a power cut may lose the newest moments,
-but never tears one.) It knows no thread and no object of Modal's.
+them. A room whose things are many and have an order of their own keeps tables in it. The rule that
+the rooms above keep: files go to disk first, then one transaction here makes them true, so a kill
+at any instant leaves whole changes or none. (WAL with synchronous=NORMAL: a killed process loses
+nothing that was acknowledged; a power cut may lose the newest moments, but never tears one.) It
+knows no thread and no object of Modal's.
 """
 
 import errno
@@ -76,6 +77,15 @@ class Ledger:
         """Forget one document, if it is there."""
         self._execute("DELETE FROM documents WHERE kind = ? AND key = ?", kind, key)
 
+    def own(self, tables: str) -> None:
+        """Make the tables that a room keeps for itself, where documents would not do."""
+        for definition in tables.split(";"):
+            self._execute(definition)
+
+    def run(self, statement: str, *values: str | bytes | float) -> sqlite3.Cursor:
+        """Run a statement on such tables."""
+        return self._execute(statement, *values)
+
     def clear(self, kind: str) -> None:
         """Forget every document of a kind."""
         self._execute("DELETE FROM documents WHERE kind = ?", kind)
@@ -133,7 +143,7 @@ class Ledger:
             os.close(self._lock)
             self._lock = -1
 
-    def _execute(self, statement: str, *values: str | bytes) -> sqlite3.Cursor:
+    def _execute(self, statement: str, *values: str | bytes | float) -> sqlite3.Cursor:
         try:
             return self._database.execute(statement, values)
         except sqlite3.OperationalError as error:

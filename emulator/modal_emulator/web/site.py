@@ -30,6 +30,8 @@ HTTP_STATUS: dict[Code, int] = {
     Code.FAILED_PRECONDITION: 409,
     Code.UNAUTHENTICATED: 401,
     Code.RESOURCE_EXHAUSTED: 507,
+    Code.TOO_LARGE: 413,
+    Code.UNAVAILABLE: 503,
     Code.DATA_LOSS: 400,  # the caller's bytes are not those that were announced
     Code.UNIMPLEMENTED: 501,
     Code.INTERNAL: 500,

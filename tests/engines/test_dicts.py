@@ -1,0 +1,148 @@
+import asyncio
+
+import pytest
+
+from engines.conftest import Kept
+from modal_emulator.engines.engine import DictEngine
+from modal_emulator.ground.errors import Invalid, TooLarge
+
+DAY = 86_400.0
+D = "di-1"
+
+
+def with_dicts(test):
+    """Run the test's coroutine with an open engine."""
+
+    def run(kept: Kept) -> None:
+        async def opened() -> None:
+            async with kept.open() as engines:
+                await test(kept, engines.dict_engine)
+
+        asyncio.run(opened())
+
+    run.__name__ = test.__name__
+    return run
+
+
+async def put(dicts: DictEngine, key: bytes, value: bytes = b"v", *, if_absent=False) -> bool:
+    return await dicts.update(D, [(key, value)], if_absent=if_absent)
+
+
+async def items(dicts: DictEngine, dict_id: str = D) -> dict[bytes, bytes]:
+    return {key: value async for key, value in dicts.contents(dict_id)}
+
+
+@with_dicts
+async def test_what_is_put_is_found_by_its_bytes(kept, dicts):
+    assert await put(dicts, b"\x80\x05\x00k", b"\x00one")
+    assert await put(dicts, b"\x80\x05\x00K", b"")
+    assert await dicts.get(D, b"\x80\x05\x00k") == b"\x00one"
+    assert await dicts.get(D, b"\x80\x05\x00K") == b""
+    assert await dicts.get(D, b"k") is None
+    assert await dicts.contains(D, b"\x80\x05\x00K")
+    assert not await dicts.contains("di-2", b"\x80\x05\x00K")
+    assert await put(dicts, b"\x80\x05\x00k", b"two")
+    assert await items(dicts) == {b"\x80\x05\x00k": b"two", b"\x80\x05\x00K": b""}
+    assert await dicts.length(D) == 2 and await dicts.length("di-2") == 0
+
+
+@with_dicts
+async def test_only_what_is_absent_is_written(kept, dicts):
+    assert await put(dicts, b"a", b"1", if_absent=True)
+    assert not await put(dicts, b"a", b"2", if_absent=True)
+    assert await dicts.update(D, [(b"a", b"3"), (b"b", b"4")], if_absent=True)
+    assert await items(dicts) == {b"a": b"1", b"b": b"4"}
+
+
+@with_dicts
+async def test_of_many_who_put_what_is_absent_one_wins(kept, dicts):
+    won = await asyncio.gather(*(put(dicts, b"lock", b"%d" % n, if_absent=True) for n in range(9)))
+    assert won.count(True) == 1
+    assert await dicts.get(D, b"lock") == b"%d" % won.index(True)
+
+
+@with_dicts
+async def test_pop_takes_once(kept, dicts):
+    await put(dicts, b"a", b"1")
+    assert await dicts.pop(D, b"a") == b"1"
+    assert await dicts.pop(D, b"a") is None
+    assert await dicts.length(D) == 0
+
+
+@with_dicts
+async def test_clear_takes_all_of_one_dict(kept, dicts):
+    await dicts.update(D, [(b"a", b"1"), (b"b", b"2")], if_absent=False)
+    await dicts.update("di-2", [(b"a", b"3")], if_absent=False)
+    await dicts.clear(D)
+    assert await items(dicts) == {} and await items(dicts, "di-2") == {b"a": b"3"}
+    assert await dicts.update(D, [], if_absent=False) and not await dicts.contains(D, b"a")
+
+
+@with_dicts
+async def test_an_entry_expires_seven_days_after_its_last_use(kept, dicts):
+    for key in (b"read", b"written", b"left", b"seen"):
+        await put(dicts, key)
+    await kept.clock.advance(5 * DAY)
+    assert await dicts.get(D, b"read") == b"v"
+    assert await dicts.contains(D, b"seen")
+    await put(dicts, b"written", b"w")
+    assert not await put(dicts, b"left", if_absent=True)  # which is no use of it
+    await kept.clock.advance(2 * DAY - 0.5)
+    assert await dicts.length(D) == 4
+    await kept.clock.advance(0.5)
+    assert await dicts.length(D) == 3
+    assert not await dicts.contains(D, b"left")
+    assert await put(dicts, b"left", b"new", if_absent=True)
+    await kept.clock.advance(5 * DAY)
+    assert await items(dicts) == {b"left": b"new"}
+    await kept.clock.advance(6.5 * DAY)
+    assert await dicts.get(D, b"left") == b"new"  # going through the entries was a read
+
+
+@with_dicts
+async def test_reads_in_short_intervals_count_to_the_moment(kept, dicts):
+    await put(dicts, b"a")
+    for _ in range(10):
+        await kept.clock.advance(1000.0)
+        await dicts.get(D, b"a")
+    await kept.clock.advance(7 * DAY - 0.5)
+    assert await dicts.length(D) == 1
+    await kept.clock.advance(0.5)
+    assert await dicts.length(D) == 0 and await dicts.pop(D, b"a") is None
+
+
+@with_dicts
+async def test_a_clock_that_was_set_back_counts_from_there(kept, dicts):
+    await put(dicts, b"a")
+    await put(dicts, b"b")
+    await kept.clock.advance(-30 * DAY)
+    await dicts.get(D, b"a")
+    await kept.clock.advance(7 * DAY)
+    assert await items(dicts) == {b"b": b"v"}
+
+
+@with_dicts
+async def test_length_counts_no_further_than_modal_does(kept, dicts):
+    await dicts.update(D, [(b"%d" % n, b"") for n in range(50)], if_absent=False)
+    assert await dicts.length(D) == 40
+    assert len(await items(dicts)) == 50
+
+
+@with_dicts
+async def test_what_is_too_much_is_refused_as_a_whole(kept, dicts):
+    with pytest.raises(Invalid, match="50 entries"):
+        await dicts.update(D, [(b"%d" % n, b"") for n in range(51)], if_absent=False)
+    with pytest.raises(TooLarge, match="status = '413'"):
+        await dicts.update(D, [(b"a", b""), (b"k", b"x" * 1000)], if_absent=False)
+    assert await items(dicts) == {}
+    assert await put(dicts, b"k", b"x" * 999)
+
+
+@with_dicts
+async def test_what_goes_on_the_way_is_left_out(kept, dicts):
+    await dicts.update(D, [(b"%d" % n, b"") for n in range(9)], if_absent=False)
+    seen = []
+    async for key, _ in dicts.contents(D):
+        seen.append(key)
+        await dicts.clear(D)
+    assert len(seen) == 1
