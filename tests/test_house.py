@@ -30,6 +30,7 @@ FLOORS = {
     "schedule": 4,
     "world": 5,
     "contents": 2,
+    "cron": 6,
     "records": 2,
     "secret": 6,
     "volume": 6,
