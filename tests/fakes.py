@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass, field
 
+from modal_emulator.ground.virtual import VirtualClock
 from modal_emulator.runtime.backend import Exit, OpenFiles, View
 from modal_emulator.schedule.calls import Input
 from modal_emulator.schedule.worker import Worker
@@ -10,28 +11,22 @@ from modal_emulator.schedule.worker import Worker
 __all__ = ["FakeContainer", "FakeLauncher", "ManualClock", "settle"]
 
 
-class ManualClock:
-    """Stands still until it is moved; sleepers wake in order of their instants."""
+class ManualClock(VirtualClock):
+    """Stands still until it is moved, and takes clients along."""
 
     def __init__(self, start: float = 1_000_000.0) -> None:
-        self._now = start
-        self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
+        super().__init__()
+        self.set(start)
+        self.settle_with(settle)
 
-    def now(self) -> float:
-        return self._now
+    def lived(self) -> float:
+        return self.now()
 
-    async def sleep(self, seconds: float) -> None:
-        woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._sleepers.append((self._now + seconds, woken))
-        await woken
+    async def live(self, seconds: float) -> None:
+        await self.sleep(seconds)
 
     async def advance(self, seconds: float) -> None:
-        self._now += seconds
-        for due, woken in sorted(self._sleepers, key=lambda s: s[0]):
-            if due <= self._now and not woken.done():
-                woken.set_result(None)
-        self._sleepers = [s for s in self._sleepers if not s[1].done()]
-        await settle()
+        await self.travel(self.now() + seconds)
 
 
 async def settle(turns: int = 20) -> None:

@@ -207,8 +207,8 @@ def test_foreign_packages_stay_on_their_floors(room: Room) -> None:
         if allowed is not None and room.floor not in allowed:
             wrong.append(f"{room.path}:{line}: {module} belongs to {', '.join(allowed)}")
         if top in NOT_BELOW_RUNTIME and room.floor in {"ground", "store", "findings"}:
-            if room.words == ("ground", "clock"):
-                continue  # the one room that touches the system's time
+            if room.words in {("ground", "clock"), ("ground", "virtual")}:
+                continue  # waiting is asyncio's
             wrong.append(f"{room.path}:{line}: {room.floor} is ordinary synchronous Python")
     assert not wrong, "\n".join(wrong)
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from modal_emulator.engines.embedded import embedded
 from modal_emulator.engines.engine import DictEngine, Engines, QueueEngine, Registry
-from modal_emulator.ground.clock import Clock
 from modal_emulator.ground.ids import Ids
 from modal_emulator.ground.journal import Journal
+from modal_emulator.ground.virtual import VirtualClock
 from modal_emulator.runtime.backend import Backend, Capability
 from modal_emulator.schedule.after_kill import AfterKill
 from modal_emulator.schedule.calls import Calls
@@ -23,6 +23,7 @@ from modal_emulator.schedule.faults import Faults
 from modal_emulator.schedule.launcher import ContainerLauncher, Door, Translator
 from modal_emulator.schedule.logs import Logs
 from modal_emulator.schedule.pool import PoolLimits
+from modal_emulator.schedule.settling import Settling
 from modal_emulator.store.apps import Apps
 from modal_emulator.store.births import Births
 from modal_emulator.store.blobs import Blobs
@@ -72,7 +73,7 @@ class Settings:
 class Surroundings:
     """What outlives a World and is handed to each."""
 
-    clock: Clock
+    clock: VirtualClock
     ids: Ids
     births: Births
     backend: Backend
@@ -86,7 +87,7 @@ class World:
     """One of each."""
 
     settings: Settings
-    clock: Clock
+    clock: VirtualClock
     ids: Ids
     journal: Journal
     ledger: Ledger
@@ -105,6 +106,7 @@ class World:
     logs: Logs
     faults: Faults
     commits: Commits
+    settling: Settling
     dispatcher: Dispatcher
     _backend: Backend
     _site_url: Callable[[], str]
@@ -184,7 +186,11 @@ class World:
             door=around.door,
             translator=around.translator(apps, volumes),
         )
-        dispatcher = Dispatcher(apps, calls, logs, launcher, clock, ids, journal, settings.pool)
+        settling = Settling(clock, journal)
+        clock.settle_with(settling.settled)
+        dispatcher = Dispatcher(
+            apps, calls, logs, launcher, clock, settling, ids, journal, settings.pool
+        )
         return cls(
             settings=settings,
             clock=clock,
@@ -206,6 +212,7 @@ class World:
             logs=logs,
             faults=faults,
             commits=commits,
+            settling=settling,
             dispatcher=dispatcher,
             _backend=around.backend,
             _site_url=around.site_url,

@@ -15,6 +15,7 @@ from modal_emulator.schedule.after_kill import AfterKill
 from modal_emulator.schedule.background import commit_in_background
 from modal_emulator.schedule.commits import LIGHT, Commits, MountPoint
 from modal_emulator.schedule.faults import Fault, Faults
+from modal_emulator.schedule.settling import Settling
 from modal_emulator.store import changes
 from modal_emulator.store.content import Content
 from modal_emulator.store.environments import Environments
@@ -316,7 +317,12 @@ def test_background_commits_come_at_their_interval(play):
 
         one = stage.container("ta-1")
         work = commit_in_background(
-            Dispatcher(), stage.commits, stage.clock, stage.journal, interval=5.0
+            Dispatcher(),
+            stage.commits,
+            stage.clock,
+            Settling(stage.clock, stage.journal),
+            stage.journal,
+            interval=5.0,
         )
         running = asyncio.ensure_future(work)
         await settle()
@@ -334,7 +340,9 @@ def test_background_commits_come_at_their_interval(play):
 
 def test_without_an_interval_there_are_none(play):
     async def body(stage: Stage) -> None:
-        await commit_in_background(None, stage.commits, stage.clock, stage.journal, interval=0)
+        await commit_in_background(
+            None, stage.commits, stage.clock, None, stage.journal, interval=0
+        )
 
     play(body)
 

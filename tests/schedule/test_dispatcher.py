@@ -11,6 +11,7 @@ from modal_emulator.schedule.calls import Calls, Outcome, Status
 from modal_emulator.schedule.dispatcher import HEARTBEAT_GRACE, Dispatcher
 from modal_emulator.schedule.logs import LogFilter, Logs
 from modal_emulator.schedule.pool import PoolLimits
+from modal_emulator.schedule.settling import Settling
 from modal_emulator.store.apps import App, Apps, AppState, Function, FunctionSpec
 from modal_emulator.store.environments import Environments
 from modal_emulator.store.ledger import Ledger
@@ -40,6 +41,7 @@ class Stage:
             self.logs,
             self.launcher,
             self.clock,
+            Settling(self.clock, Journal(self.clock)),
             ids,
             Journal(self.clock),
             PoolLimits(exit_grace=0.01),

@@ -112,11 +112,11 @@ def test_listings_keep_to_a_rate_on_the_clock(stage: Stage, rate: float, burst: 
             count += 1
 
     assert passed() == burst
-    stage.clock._now += 1 / rate - 0.01
+    stage.clock.set(stage.clock.now() + 1 / rate - 0.01)
     assert passed() == 0
-    stage.clock._now += 0.01
+    stage.clock.set(stage.clock.now() + 0.01)
     assert passed() == 1
-    stage.clock._now += 1000
+    stage.clock.set(stage.clock.now() + 1000)
     assert passed() == burst
 
 

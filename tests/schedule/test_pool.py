@@ -10,6 +10,7 @@ from modal_emulator.ground.journal import Journal
 from modal_emulator.runtime.backend import Exit
 from modal_emulator.schedule.calls import Calls, FunctionCall, Input, Outcome, State, Status
 from modal_emulator.schedule.pool import Pool, PoolLimits
+from modal_emulator.schedule.settling import Settling
 from modal_emulator.schedule.worker import Ending, Worker
 from modal_emulator.store.apps import Function, FunctionSpec
 
@@ -31,6 +32,7 @@ class Stage:
             self.calls,
             self.launcher,
             self.clock,
+            Settling(self.clock, Journal(self.clock)),
             Journal(self.clock),
             PoolLimits(max_containers=4, exit_grace=GRACE),
             lambda: ids.mint("ta"),

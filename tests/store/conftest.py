@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -34,8 +35,16 @@ class StillClock:
     def now(self) -> float:
         return self.at
 
+    def lived(self) -> float:
+        return self.at
+
+    def after(self, seconds: float, then: object) -> NoReturn:
+        raise AssertionError("the store does not wait")
+
     async def sleep(self, seconds: float) -> None:
         raise AssertionError("the store does not wait")
+
+    sleep_until = live = sleep
 
 
 class Store:

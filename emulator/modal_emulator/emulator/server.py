@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
-from modal_emulator.ground.clock import SystemClock
 from modal_emulator.ground.errors import Invalid
 from modal_emulator.ground.ids import Ids
+from modal_emulator.ground.virtual import VirtualClock
 from modal_emulator.inline.programs import SdkPrograms
 from modal_emulator.lodging import Lodging
 from modal_emulator.rpc.credentials import DEMO_TOKEN_ID, Credentials
@@ -116,7 +116,7 @@ class Emulator:
             front = Front(lambda: self.world, self._credentials)
             self._wire = Wire(front, self._lodging.sockets)
             self._around = Surroundings(
-                clock=SystemClock(),
+                clock=VirtualClock(),
                 ids=Ids(salt=self._credentials.token_secret),
                 births=Births(),
                 backend=self.backends.get(self._settings, self._lodging.base),
@@ -216,9 +216,15 @@ class Emulator:
             asyncio.ensure_future(world.dispatcher.reap(lambda: terminated(world))),
             asyncio.ensure_future(
                 commit_in_background(
-                    world.dispatcher, world.commits, world.clock, world.journal, interval
+                    world.dispatcher,
+                    world.commits,
+                    world.clock,
+                    world.settling,
+                    world.journal,
+                    interval,
                 )
             ),
+            asyncio.ensure_future(world.settling.go_on()),
         ]
         if durable:  # what a killed server had given away, or the opening has
             trash = asyncio.to_thread(world.volumes.empty_trash)

@@ -1,10 +1,12 @@
 """
-The emulator's time.
+The emulator's time, as those see it who stamp and wait.
 
-Everything that waits or stamps asks a `Clock`; only this room touches the system's.
+Everything that waits or stamps asks a `Clock`; only this room and `virtual`, where the clock that
+tests move is, touch the system's.
 """
 
 import asyncio
+import sys
 import time
 from collections.abc import Callable
 from typing import Protocol
@@ -12,23 +14,64 @@ from typing import Protocol
 __all__ = [
     "Clock",
     "SystemClock",
+    "Timer",
     "adopt_time_zone",
     "breathe",
+    "coarse_ns",
+    "machine_time",
     "monotonic",
     "replace_sleep",
     "rest",
 ]
 
 
+class _Machine:
+    """The machine's clocks, where no library looks that puts others in their place."""
+
+    instant = staticmethod(time.time)
+    monotonic = staticmethod(time.monotonic)
+    gettime_ns = staticmethod(time.clock_gettime_ns)
+    coarse = 5 if sys.platform == "linux" else time.CLOCK_REALTIME  # CLOCK_REALTIME_COARSE
+
+
+class Timer(Protocol):
+    """Something that will happen."""
+
+    def cancel(self) -> None:
+        """Let it not happen; without effect when it has."""
+        ...
+
+
 class Clock(Protocol):
-    """Tells the time in seconds since 1970 and waits for spans of it."""
+    """Tells the time in seconds since 1970 and waits for instants and spans of it."""
 
     def now(self) -> float:
         """Return the present instant, seconds since 1970, UTC."""
         ...
 
     async def sleep(self, seconds: float) -> None:
-        """Return after that many seconds of this clock."""
+        """Return after that many seconds of this clock; its being set anew changes no span."""
+        ...
+
+    async def sleep_until(self, at: float) -> None:
+        """Return when this clock has reached an instant, seconds since 1970."""
+        ...
+
+    def after(self, seconds: float, then: Callable[[], None]) -> Timer:
+        """Call `then` on the event loop after that many seconds of this clock."""
+        ...
+
+    def lived(self) -> float:
+        """
+        Return the seconds that have passed for clients, whom no jump of this clock takes along.
+
+        A client sends its heartbeats by the machine's time, however fast the story goes: this
+        goes no faster than the machine's time, and stands while the clock stands.
+        """
+        ...
+
+    async def live(self, seconds: float) -> None:
+        """Wait for the machine's seconds, to look after clients."""
         ...
 
 
@@ -37,9 +80,25 @@ class SystemClock:
 
     def now(self) -> float:
         """Return the present instant, seconds since 1970, UTC."""
-        return time.time()
+        return _Machine.instant()
 
     async def sleep(self, seconds: float) -> None:
+        """Wait on asyncio's loop."""
+        await asyncio.sleep(seconds)
+
+    async def sleep_until(self, at: float) -> None:
+        """Wait on asyncio's loop."""
+        await asyncio.sleep(max(0.0, at - _Machine.instant()))
+
+    def after(self, seconds: float, then: Callable[[], None]) -> Timer:
+        """Have asyncio's loop call."""
+        return asyncio.get_running_loop().call_later(seconds, then)
+
+    def lived(self) -> float:
+        """Return the machine's monotonic seconds."""
+        return _Machine.monotonic()
+
+    async def live(self, seconds: float) -> None:
         """Wait on asyncio's loop."""
         await asyncio.sleep(seconds)
 
@@ -61,7 +120,17 @@ def rest(seconds: float) -> None:
 
 def monotonic() -> float:
     """Return the machine's seconds since some instant, for spans of waiting only."""
-    return time.monotonic()
+    return _Machine.monotonic()
+
+
+def machine_time() -> float:
+    """Return the machine's instant, seconds since 1970, whatever libraries make of it."""
+    return _Machine.instant()
+
+
+def coarse_ns() -> int:
+    """Return the machine's instant as its kernel stamps files with it, nanoseconds since 1970."""
+    return _Machine.gettime_ns(_Machine.coarse)
 
 
 def replace_sleep(

@@ -5,11 +5,12 @@ Modal commits "every few seconds" while a function runs; the interval is not pub
 (modal-semantics 1.5). Here it is a setting; 0 turns background commits off.
 """
 
-from modal_emulator.ground.clock import Clock
+from modal_emulator.ground.clock import Clock, monotonic
 from modal_emulator.ground.errors import EmulatorError
 from modal_emulator.ground.journal import Journal
 from modal_emulator.schedule.commits import Commits
 from modal_emulator.schedule.dispatcher import Dispatcher
+from modal_emulator.schedule.settling import Settling
 
 __all__ = ["commit_in_background", "commit_once"]
 
@@ -18,7 +19,12 @@ REST = 4
 
 
 async def commit_in_background(
-    dispatcher: Dispatcher, commits: Commits, clock: Clock, journal: Journal, interval: float
+    dispatcher: Dispatcher,
+    commits: Commits,
+    clock: Clock,
+    settling: Settling,
+    journal: Journal,
+    interval: float,
 ) -> None:
     """
     Commit every volume of every container each `interval` seconds; runs until cancelled.
@@ -28,10 +34,12 @@ async def commit_in_background(
     """
     took = 0.0
     while interval > 0:
+        await commits.any_mounted()
         await clock.sleep(max(interval, REST * took))
-        began = clock.now()
-        await commit_once(dispatcher, commits, journal)
-        took = clock.now() - began
+        began = monotonic()
+        with settling.busy("background commits"):
+            await commit_once(dispatcher, commits, journal)
+        took = monotonic() - began
 
 
 async def commit_once(dispatcher: Dispatcher, commits: Commits, journal: Journal) -> None:

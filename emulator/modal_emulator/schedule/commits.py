@@ -21,6 +21,7 @@ from modal_emulator.ground.journal import Journal
 from modal_emulator.runtime.backend import Bound, Container, Mount, OpenFiles, View
 from modal_emulator.schedule.after_kill import AfterKill
 from modal_emulator.schedule.faults import Faults
+from modal_emulator.schedule.pulse import Pulse
 from modal_emulator.store.checkout import Checkout, Staged
 from modal_emulator.store.drafts import Budget, Heavy
 from modal_emulator.store.history import Committer
@@ -73,6 +74,7 @@ class Commits:
         self._who: dict[str, Callable[[str], Committer]] = {}
         self._work: set[asyncio.Task[None]] = set()
         self._merging: set[str] = set()
+        self._mounting = Pulse()
 
     def prepare(self, container_id: str, points: tuple[MountPoint, ...]) -> tuple[Mount, ...]:
         """Check out the newest version of each volume for a container that is to start."""
@@ -81,6 +83,7 @@ class Commits:
             checkout = self._volumes.checkout(point.volume_id, container_id)
             self._mounted[container_id, point.volume_id] = _Mounted(point, checkout)
             mounts.append(Mount(point.volume_id, point.path, _view(point, checkout)))
+            self._mounting.beat()
         return tuple(mounts)
 
     def started(self, container: Container, who: Callable[[str], Committer]) -> None:
@@ -117,6 +120,11 @@ class Commits:
         """Return once everything that was begun is done."""
         while self._work:
             await asyncio.wait(self._work)
+
+    async def any_mounted(self) -> None:
+        """Return when a container mounts a volume."""
+        while not self._mounted:
+            await self._mounting.wait()
 
     def volumes_of(self, container_id: str) -> tuple[str, ...]:
         """Return the ids of the volumes that the container mounts and may write."""

@@ -16,6 +16,7 @@ from modal_emulator.ground.journal import Journal
 from modal_emulator.schedule.calls import Calls, FunctionCall, Input, Outcome
 from modal_emulator.schedule.logs import Logs
 from modal_emulator.schedule.pool import Pool, PoolLimits
+from modal_emulator.schedule.settling import Settling
 from modal_emulator.schedule.worker import Launcher, Worker
 from modal_emulator.store.apps import Apps, AppState, Function
 
@@ -36,6 +37,7 @@ class Dispatcher:
         logs: Logs,
         launcher: Launcher,
         clock: Clock,
+        settling: Settling,
         ids: Ids,
         journal: Journal,
         limits: PoolLimits,
@@ -45,12 +47,14 @@ class Dispatcher:
         self._logs = logs
         self._launcher = launcher
         self._clock = clock
+        self._settling = settling
         self._ids = ids
         self._journal = journal
         self._limits = limits
         self._pools: dict[str, Pool] = {}
         self._draining: list[Pool] = []
         self._heartbeats: dict[str, float] = {}
+        settling.watch(self.workers)
 
     def pool(self, function_id: str) -> Pool:
         """Return the pool of this function, made at the first need."""
@@ -101,7 +105,7 @@ class Dispatcher:
 
     def heartbeat(self, app_id: str) -> None:
         """The client of this app is there."""
-        self._heartbeats[app_id] = self._clock.now()
+        self._heartbeats[app_id] = self._clock.lived()
 
     def scale(self, app_id: str) -> None:
         """Start what `min_containers` of the app's published functions asks for."""
@@ -140,10 +144,10 @@ class Dispatcher:
     async def reap(self, terminated: Callable[[], Outcome]) -> None:
         """Stop the ephemeral apps whose client is gone; runs until cancelled."""
         while True:
-            await self._clock.sleep(HEARTBEAT_GRACE / 12)
+            await self._clock.live(HEARTBEAT_GRACE / 12)
             for app_id, seen in tuple(self._heartbeats.items()):
                 app = self._apps.get(app_id)
-                if app.state is AppState.EPHEMERAL and self._clock.now() - seen > HEARTBEAT_GRACE:
+                if app.state is AppState.EPHEMERAL and self._clock.lived() - seen > HEARTBEAT_GRACE:
                     # The words are Modal's (modal-semantics 5 [observed]).
                     self._logs.add(app_id, "Stopping app - local client disconnected.\n")
                     await self.stop_app(app_id, terminated)
@@ -173,6 +177,7 @@ class Dispatcher:
             self._calls,
             self._launcher,
             self._clock,
+            self._settling,
             self._journal,
             self._limits,
             lambda: self._ids.ordered("ta", self._clock.now()),

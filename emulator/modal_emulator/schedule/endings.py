@@ -13,7 +13,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from modal_emulator.ground.clock import Clock
+from modal_emulator.ground.clock import Clock, Timer
 from modal_emulator.schedule.calls import Input
 from modal_emulator.schedule.worker import Ending, Worker
 
@@ -26,17 +26,16 @@ class Endings:
     def __init__(self, clock: Clock, grace: float) -> None:
         self._clock = clock
         self._grace = grace
-        self._limits: dict[str, asyncio.Task[None]] = {}
+        self._limits: dict[str, Timer] = {}
 
     def limit(self, running: Input, seconds: float, late: Callable[[Input, float], None]) -> None:
         """Call `late` when an input takes longer than this, unless `unlimit` is called before."""
 
-        async def wait() -> None:
-            await self._clock.sleep(seconds)
+        def over() -> None:
             self._limits.pop(running.input_id, None)
             late(running, seconds)
 
-        self._limits[running.input_id] = asyncio.ensure_future(wait())
+        self._limits[running.input_id] = self._clock.after(seconds, over)
 
     def unlimit(self, done: Input) -> None:
         """The attempt is over."""
@@ -59,11 +58,14 @@ class Endings:
         """Wait until a container that was told to leave is gone, and kill it after the grace."""
         gone = asyncio.ensure_future(worker.gone.wait())
         late = asyncio.ensure_future(self._clock.sleep(self._grace))
+        # On a clock that stands nothing would end what hangs.
+        stuck = asyncio.ensure_future(self._clock.live(self._grace))
         try:
-            await asyncio.wait((gone, late), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((gone, late, stuck), return_when=asyncio.FIRST_COMPLETED)
         finally:
             gone.cancel()
             late.cancel()
+            stuck.cancel()
         if not worker.gone.is_set():
             await self.kill(worker, Ending.KILLED)
 

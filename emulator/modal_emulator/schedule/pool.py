@@ -19,6 +19,7 @@ from modal_emulator.runtime.backend import Exit
 from modal_emulator.schedule.calls import Calls, Input, Outcome, State, Status
 from modal_emulator.schedule.endings import Endings
 from modal_emulator.schedule.pulse import Pulse
+from modal_emulator.schedule.settling import Settling
 from modal_emulator.schedule.worker import RESTARTS, WORDLESS, Ending, Launcher, Worker
 from modal_emulator.store.apps import Function
 
@@ -49,6 +50,7 @@ class Pool:
         calls: Calls,
         launcher: Launcher,
         clock: Clock,
+        settling: Settling,
         journal: Journal,
         limits: PoolLimits,
         new_id: Callable[[], str],
@@ -57,6 +59,7 @@ class Pool:
         self._calls = calls
         self._launcher = launcher
         self._clock = clock
+        self._settling = settling
         self._journal = journal
         self._limits = limits
         self._endings = Endings(clock, limits.exit_grace)
@@ -111,16 +114,19 @@ class Pool:
         worker.ready = worker.asking = True
         self._failed_starts = 0
         deadline = self._clock.now() + self._window
+        self._settling.changed()
         try:
             while not worker.leaving:
                 if taken := self._pop(worker, most):
                     await self._fill(worker, taken, most, linger)
                     return taken
-                left = deadline - self._clock.now()
-                if left <= 0 and not worker.inputs and self._may_shrink():
+                if (left := deadline - self._clock.now()) > 0:
+                    if not await self._pulse.wait(left, self._clock):
+                        deadline = 0.0
+                elif worker.inputs or not self._may_shrink():
+                    await self._pulse.wait()  # a change of either beats
+                else:
                     worker.leaving = True
-                    return None
-                await self._pulse.wait(max(left, 1.0))
             if worker.ending in WORDLESS:
                 await worker.gone.wait()  # a word now would let it run its exit handlers
             return None
@@ -185,6 +191,7 @@ class Pool:
         worker.leaving = True
         worker.gone.set()
         worker.pulse.beat()
+        self._settling.changed()
         self._journal.add(
             "container.exit",
             container_id=worker.container_id,
@@ -278,6 +285,7 @@ class Pool:
     def _start(self) -> None:
         worker = Worker(self._new_id(), self, self._clock.now())
         self.workers[worker.container_id] = worker
+        self._pulse.beat()  # with one more, another may leave
         self._spawn(self._launch(worker))
 
     async def _launch(self, worker: Worker) -> None:

@@ -1,6 +1,9 @@
 """A signal that many may wait for and that may come again and again."""
 
 import asyncio
+from functools import partial
+
+from modal_emulator.ground.clock import Clock, Timer
 
 __all__ = ["Pulse"]
 
@@ -17,19 +20,35 @@ class Pulse:
             _wake(waiter, True)
         self._waiting.clear()
 
-    async def wait(self, timeout: float | None = None) -> bool:
-        """Wait for the next beat, at most `timeout` seconds; say whether it came."""
+    async def wait(
+        self,
+        timeout: float | None = None,
+        clock: Clock | None = None,
+        machine: float | None = None,
+    ) -> bool:
+        """
+        Wait for the next beat; say whether it came.
+
+        At most for `timeout` seconds of the clock (of the machine if no clock is given), and for
+        `machine` seconds of the machine.
+        """
         # One future and no task: every input of every container passes here twice.
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[bool] = loop.create_future()
         self._waiting.add(waiter)
-        late = None if timeout is None else loop.call_later(timeout, _wake, waiter, False)
+        late: list[Timer] = []
+        if timeout is not None and clock is not None:
+            late.append(clock.after(timeout, partial(_wake, waiter, False)))
+        elif timeout is not None:
+            machine = timeout if machine is None else min(machine, timeout)
+        if machine is not None:
+            late.append(loop.call_later(machine, _wake, waiter, False))
         try:
             return await waiter
         finally:
             self._waiting.discard(waiter)
-            if late is not None:
-                late.cancel()
+            for timer in late:
+                timer.cancel()
 
 
 def _wake(waiter: "asyncio.Future[bool]", came: bool) -> None:

@@ -206,7 +206,7 @@ class Names:
         """Keep an ephemeral object alive for another grace."""
         named = self.get(kind, object_id)
         if named.ephemeral:
-            self._beats[named.object_id] = self._clock.now()
+            self._beats[named.object_id] = self._clock.lived()
 
     def drop(self, kind: str, object_id: str) -> None:
         """End an object's life; its id will lead nowhere in this World."""
@@ -277,7 +277,9 @@ class Names:
         self._births.record(named.object_id, birth)
 
     def _expired(self, named: Named) -> bool:
-        return named.ephemeral and self._clock.now() - self._beats[named.object_id] > self._grace_s
+        return (
+            named.ephemeral and self._clock.lived() - self._beats[named.object_id] > self._grace_s
+        )
 
     def _replace(self, new: Named) -> None:
         old = self._objects[new.object_id]
@@ -320,7 +322,7 @@ class Names:
             self._by_name[named.kind, named.environment, named.name] = named.object_id
         if named.ephemeral:
             # Heartbeats are not written down: after a restart their senders get a whole grace.
-            self._beats[named.object_id] = self._clock.now()
+            self._beats[named.object_id] = self._clock.lived()
 
     def _forget(self, named: Named) -> None:
         self._objects.pop(named.object_id, None)

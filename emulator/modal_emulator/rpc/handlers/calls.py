@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Iterable
 
 from google.protobuf.empty_pb2 import Empty
@@ -10,6 +9,7 @@ from modal_proto import api_pb2
 
 from modal_emulator.rpc.call import Call
 from modal_emulator.rpc.compat import has, known
+from modal_emulator.rpc.patience import Patience
 from modal_emulator.rpc.results import terminated
 from modal_emulator.rpc.tables import Rpc, accepted, full, partly, stream
 from modal_emulator.schedule.calls import FunctionCall, Input
@@ -54,7 +54,7 @@ async def function_get_outputs(
     """Return outputs after an entry, waiting for the first one as long as the caller says."""
     request = call.request
     opened = world.calls.call(request.function_call_id)
-    found = await _wait(world, opened, request)
+    found = await _wait(world, call, opened)
     last = f"{found[-1].entry}-0" if found else request.last_entry_id
     return known(
         api_pb2.FunctionGetOutputsResponse,
@@ -131,15 +131,13 @@ async def function_call_get_data_out(
     """Stream what a generator gives, from an index on."""
     opened = world.calls.call(call.request.function_call_id)
     given = call.request.last_index
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + STREAM_SECONDS
+    patience = Patience(world, call.container_id, STREAM_SECONDS)
     while True:
         for chunk in opened.produced[given:]:
             given += 1
             yield api_pb2.DataChunk.FromString(chunk)
-        if not opened.unfinished or loop.time() >= deadline:
+        if not opened.unfinished or not await patience.wait(opened.pulse):
             return
-        await opened.pulse.wait(deadline - loop.time())
 
 
 def _put(
@@ -157,19 +155,17 @@ def _put(
 
 
 async def _wait(
-    world: World, opened: FunctionCall, request: api_pb2.FunctionGetOutputsRequest
+    world: World, call: Call[api_pb2.FunctionGetOutputsRequest], opened: FunctionCall
 ) -> list[Input]:
+    request = call.request
     after = int(request.last_entry_id.partition("-")[0] or 0)
     first = request.start_idx if has(request, "start_idx") else None
     last = request.end_idx if has(request, "end_idx") else None
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + request.timeout
+    patience = Patience(world, call.container_id, request.timeout)
     while True:
         found = world.calls.outcomes(opened, after, first, last)
-        left = deadline - loop.time()
-        if found or left <= 0:
+        if found or not await patience.wait(opened.pulse):
             return found[: request.max_values] if request.max_values else found
-        await opened.pulse.wait(left)
 
 
 def _output(done: Input) -> api_pb2.FunctionGetOutputsItem:

@@ -1,0 +1,174 @@
+"""
+Whether everything that an instant set off is over.
+
+A container is *at rest* when nothing will come of it before the clock moves: it asks for an input
+and there is none, or each input that it works on waits on the clock, or for another call. Whoever
+waits so says it with `waits`; what the emulator itself does between two instants is marked with
+`busy`. When no container starts, ends or works, the instant is settled.
+
+A clock that stands would keep a client waiting for ever that waits for something that is still to
+come: then, and only while everything is settled, the clock goes on to whatever is next.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from modal_emulator.ground.clock import breathe
+from modal_emulator.ground.errors import Conflict, EmulatorError
+from modal_emulator.ground.journal import Journal
+from modal_emulator.ground.virtual import Mode, VirtualClock
+from modal_emulator.schedule.pulse import Pulse
+from modal_emulator.schedule.worker import Worker
+
+__all__ = ["PATIENCE", "Settling"]
+
+PATIENCE = 120.0
+"""The machine's seconds after which work that does not come to rest is an error."""
+
+_CALM = 0.005
+"""The machine's seconds for which an emulator that jumps by itself sees nothing happen first."""
+
+_TURNS = 1000
+"""Of the loop, after which what is still ready is taken for something that polls."""
+
+
+class Settling:
+    """Knows who is at work, and waits until nobody is."""
+
+    def __init__(self, clock: VirtualClock, journal: Journal, patience: float = PATIENCE) -> None:
+        self._clock = clock
+        self._journal = journal
+        self._patience = patience
+        self._resting: Counter[str] = Counter()
+        self._clients = 0
+        self._busy: Counter[str] = Counter()
+        self._workers: Callable[[], list[Worker]] = list
+        self._changed = Pulse()
+        self._ran_on = Pulse()
+        self._idling = 0
+        self.autojump = False
+        """Whether the clock goes on by itself whenever everything is settled."""
+
+    def watch(self, workers: Callable[[], list[Worker]]) -> None:
+        """Look at these containers."""
+        self._workers = workers
+
+    def changed(self) -> None:
+        """Somebody came to rest, or began."""
+        self._changed.beat()
+
+    @contextmanager
+    def waits(self, container_id: str | None) -> Iterator[None]:
+        """For the length of the block this container (None: a client) waits for what comes."""
+        if container_id is None:
+            self._clients += 1
+        else:
+            self._resting[container_id] += 1
+        self._changed.beat()
+        try:
+            yield
+        finally:
+            if container_id is None:
+                self._clients -= 1
+            else:
+                self._resting[container_id] -= 1
+                if not self._resting[container_id]:
+                    del self._resting[container_id]
+
+    @contextmanager
+    def busy(self, what: str) -> Iterator[None]:
+        """For the length of the block the emulator itself does something."""
+        self._busy[what] += 1
+        try:
+            yield
+        finally:
+            self._busy[what] -= 1
+            if not self._busy[what]:
+                del self._busy[what]
+            self._changed.beat()
+
+    def at_work(self) -> list[str]:
+        """Say what is not at rest, empty when everything is."""
+        return [*self._busy, *filter(None, map(self._does, self._workers()))]
+
+    async def settled(self) -> None:
+        """
+        Wait until everything is at rest.
+
+        Raises:
+            Conflict: something goes on for longer than the patience allows; the text names it.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._patience
+        while True:
+            await self._idle(loop)
+            if not self.at_work():
+                return
+            if not await self._changed.wait(deadline - loop.time()) and self.at_work():
+                raise Conflict(
+                    f"the clock cannot go on: after {self._patience:g} s there is still at work: "
+                    + "; ".join(self.at_work())
+                )
+
+    async def go_on(self) -> None:
+        """While the clock stands and somebody waits for it, let it go on; runs until cancelled."""
+        clock, loop = self._clock, asyncio.get_running_loop()
+        ran_on = clock.listen(self._ran_on.beat)
+        try:
+            while True:
+                if not self._stands(clock):
+                    await self._ran_on.wait()
+                elif not self._is_stuck(clock):
+                    await self._changed.wait()
+                else:
+                    if not self._clients:
+                        await clock.live(_CALM)  # who moves it by hand may be about to do more
+                    await self._idle(loop)
+                    if self._is_stuck(clock):
+                        await self._jump(clock)
+        finally:
+            ran_on()
+
+    async def _jump(self, clock: VirtualClock) -> None:
+        due = clock.next_due()
+        if due is None:
+            await self._changed.wait()
+            return
+        try:
+            await clock.travel(max(due, clock.now()), lambda: True)
+        except EmulatorError as error:
+            self._journal.add("clock.stuck", error=str(error))
+            await self._changed.wait()
+
+    def _stands(self, clock: VirtualClock) -> bool:
+        return clock.mode is Mode.FROZEN and not clock.travelling
+
+    def _is_stuck(self, clock: VirtualClock) -> bool:
+        waited_for = self._clients > 0 or self.autojump
+        return waited_for and self._stands(clock) and not self.at_work()
+
+    async def _idle(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Let everything go first that is ready on the loop, and what becomes ready of that."""
+        ready = getattr(loop, "_ready", ())  # asyncio's own; on other loops some turns must do
+        self._idling += 1
+        try:
+            for turn in range(_TURNS):
+                if turn > 3 and len(ready) < self._idling:
+                    break
+                await breathe()
+        finally:
+            self._idling -= 1
+
+    def _does(self, worker: Worker) -> str:
+        who = f"container {worker.container_id} of {worker.pool.function.tag!r}"
+        if self._resting.get(worker.container_id, 0) >= max(1, len(worker.inputs)):
+            return ""
+        if not worker.ready:
+            return f"{who} starts"
+        if worker.inputs:
+            return f"{who} runs {len(worker.inputs)} of its inputs"
+        if worker.leaving:
+            return f"{who} ends"
+        return "" if worker.asking else f"{who} begins or ends an input"
