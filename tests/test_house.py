@@ -32,6 +32,7 @@ FLOORS = {
     "contents": 2,
     "cron": 6,
     "records": 2,
+    "keyed": 6,
     "secret": 6,
     "volume": 6,
     "inline": 7,

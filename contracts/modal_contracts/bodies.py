@@ -20,7 +20,11 @@ __all__ = [
     "BadStart",
     "Farewell",
     "Named",
+    "answer",
     "append",
+    "ask",
+    "call",
+    "claim_each",
     "commit",
     "commit_while_open",
     "copy_environment",
@@ -28,6 +32,7 @@ __all__ = [
     "die",
     "error_number",
     "exists",
+    "first_of",
     "hard_link",
     "hold",
     "in_a_row_then_commit",
@@ -48,6 +53,7 @@ __all__ = [
     "run_program",
     "secret_from_local_environ",
     "symlink",
+    "take_each",
     "then_commit",
     "write",
     "write_and_fail",
@@ -272,6 +278,43 @@ def delete_volume(name: str) -> str:
     """Delete a volume by name, from inside a container."""
     modal.Volume.objects.delete(name)
     return "deleted"
+
+
+def call(handle: Any, method: str, *arguments: Any, **options: Any) -> Any:
+    """Call a method of a Dict or a Queue; what it gives one by one comes as a list."""
+    answer = getattr(handle, method)(*arguments, **options)
+    return list(answer) if hasattr(answer, "__next__") else answer
+
+
+def first_of(handle: modal.Queue, patience: float) -> Any:
+    """Wait for the first value of a Queue and leave it there."""
+    return next(handle.iterate(item_poll_timeout=patience))
+
+
+def ask(handle: modal.Queue, number: int) -> Any:
+    """Send a number, and wait for what comes back."""
+    handle.put(number, partition="questions")
+    return handle.get(timeout=30, partition="answers")
+
+
+def answer(handle: modal.Queue) -> int:
+    """Wait for a number, and send back twice as much."""
+    number = int(handle.get(timeout=30, partition="questions") or 0)
+    handle.put(2 * number, partition="answers")
+    return number
+
+
+def claim_each(handle: modal.Dict, keys: Sequence[str], who: str) -> list[str]:
+    """Try to be the first at each of these keys; return those where that went well."""
+    return [key for key in keys if handle.put(key, who, skip_if_exists=True)]
+
+
+def take_each(handle: modal.Queue) -> list[Any]:
+    """Take one by one until nothing is there."""
+    taken = []
+    while (value := handle.get(block=False)) is not None:
+        taken.append(value)
+    return taken
 
 
 class BadStart:

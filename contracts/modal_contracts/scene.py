@@ -146,6 +146,22 @@ class Scene:
             create.create_deployed(name, dict(values))
         return modal.Secret.from_name(name)
 
+    def dict(self, entries: Mapping[Any, Any] | None = None) -> modal.Dict:
+        """Make a named Dict with these entries."""
+        made = modal.Dict.from_name(self.unused_name("dict"), create_if_missing=True)
+        made.hydrate()
+        if entries:
+            made.update(entries)
+        return made
+
+    def queue(self, *values: Any) -> modal.Queue:
+        """Make a named Queue with these values in its default partition."""
+        made = modal.Queue.from_name(self.unused_name("queue"), create_if_missing=True)
+        made.hydrate()
+        if values:
+            made.put_many(list(values))
+        return made
+
     def container(self, volumes: Volumes | None = None, **options: Any) -> Container:
         """Make one warm container; see `containers`."""
         return self.containers(1, volumes, **options)[0]

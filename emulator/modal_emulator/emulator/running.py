@@ -15,6 +15,7 @@ from modal_emulator.handles import (
     running_containers,
 )
 from modal_emulator.hosting import Host, own_thread, sdk_thread
+from modal_emulator.keyed import LocalDict, LocalQueue
 from modal_emulator.runtime.backend import Capability
 from modal_emulator.runtime.inline.leftover import Leftover
 from modal_emulator.schedule.background import commit_once
@@ -135,6 +136,14 @@ class Running:
         """
         now = self._emulator
         return LocalVolume(lambda: now.world, self._run, name, environment, create, version)
+
+    def dict(self, name: str, *, environment: str = "") -> LocalDict:
+        """Return a Dict, which is used as one of Python's and made when something is set in it."""
+        return LocalDict(self._run, lambda: self._emulator.world, name, environment)
+
+    def queue(self, name: str, *, environment: str = "") -> LocalQueue:
+        """Return a Queue, which is made when something is put into it."""
+        return LocalQueue(self._run, lambda: self._emulator.world, name, environment)
 
     def journal(self, kind: str = "") -> tuple[Event, ...]:
         """Return what happened so far, oldest first."""

@@ -1,0 +1,1 @@
+"""Clauses on Queues: how they are made and found, order, partitions, waiting, and how long."""
