@@ -7,6 +7,7 @@ code would have sent. To look at an entry from here counts as a read of it.
 
 import importlib
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, MutableMapping
+from types import ModuleType
 from typing import Any
 
 from modal_emulator.engines.engine import Registry
@@ -222,11 +223,19 @@ class _Named:
 
 
 def _pickled(value: Any) -> bytes:
-    data: bytes = importlib.import_module("modal._serialization").serialize(value)
+    data: bytes = _sdk("_serialization").serialize(_synchronizer()._translate_in(value))
     return data
 
 
 def _unpickled(data: bytes) -> Any:
     # Handles among the values belong to the client that this process has, if it has one.
-    client = importlib.import_module("modal.client")._Client._client_from_env
-    return importlib.import_module("modal._serialization").deserialize(data, client)
+    client = _sdk("client")._Client._client_from_env
+    return _synchronizer()._translate_out(_sdk("_serialization").deserialize(data, client))
+
+
+def _synchronizer() -> Any:
+    return _sdk("_utils.async_utils").synchronizer
+
+
+def _sdk(name: str) -> ModuleType:
+    return importlib.import_module(f"modal.{name}")

@@ -72,9 +72,12 @@ def test_prints_exports_for_a_shell(tmp_path: Path) -> None:
 def test_state_outlives_the_server(serve: Serve) -> None:
     first = serve()
     modal(first, "volume", "create", "shelf")
+    put = "import modal; modal.Dict.from_name('d', create_if_missing=True)['key'] = 'the value'"
+    subprocess.run([sys.executable, "-c", put], env=first.environment, check=True, timeout=60)
     first.stop()
     second = serve()
     assert "shelf" in modal(second, "volume", "list", "--json")
+    assert modal(second, "dict", "get", "d", "key").strip() == "the value"
     assert second.ready["env"]["MODAL_TOKEN_SECRET"] == first.ready["env"]["MODAL_TOKEN_SECRET"]
 
 

@@ -32,7 +32,6 @@ def test_the_command_creates_lists_and_deletes(scene: Scene) -> None:
     _fine(scene.command("dict", "delete", name, "--yes"))
     with pytest.raises(modal.exception.NotFoundError):
         modal.Dict.from_name(name).hydrate()
-    assert scene.command("dict", "delete", name, "--yes").code != 0
 
 
 @clause("dicts/the-command-shows-entries", GUIDE)
@@ -42,9 +41,9 @@ def test_the_command_shows_entries(scene: Scene) -> None:
     entries = modal.Dict.from_name(name, create_if_missing=True)
     entries.update({"key": "the value", "other": [1, 2]})
     assert _fine(scene.command("dict", "get", name, "key")).strip() == "the value"
-    assert {str(row) for row in json.loads(_fine(scene.command("dict", "items", name, "--json")))}
-    assert "the value" in _fine(scene.command("dict", "items", name))
-    assert "[1, 2]" in _fine(scene.command("dict", "items", name, "--all"))
+    rows = json.loads(_fine(scene.command("dict", "items", name, "--json")))
+    assert ["key", "the value"] in [list(row.values()) for row in rows]
+    assert "[1, 2]" in _fine(scene.command("dict", "items", name))
     _fine(scene.command("dict", "clear", name, "--yes"))
     assert entries.len() == 0
 

@@ -43,8 +43,8 @@ def test_the_command_lists_sizes(scene: Scene) -> None:
     line.put(3, partition="a")
     rows = json.loads(_fine(scene.command("queue", "list", "--json")))
     (row,) = [row for row in rows if name in row.values()]
-    told = {key.lower().replace(" ", "_"): int(row[key]) for key in row if "otal size" in key}
-    assert [int(value) for value in row.values() if str(value) in ("2", "3")] == [2, 3], told
+    told = {key.lower().replace(" ", "_"): str(value) for key, value in row.items()}
+    assert (told["partitions"], told["total_size"]) == ("2", "3")
 
 
 @clause("queues/the-command-looks-and-counts", GUIDE)
@@ -54,12 +54,11 @@ def test_the_command_looks_and_counts(scene: Scene) -> None:
     line = modal.Queue.from_name(name, create_if_missing=True)
     line.put_many(["first", "second", "third"])
     line.put("apart", partition="a")
-    assert _fine(scene.command("queue", "peek", name)).split() == ["first"]
     assert _fine(scene.command("queue", "peek", name, "2")).split() == ["first", "second"]
     assert _fine(scene.command("queue", "peek", name, "--partition", "a")).split() == ["apart"]
     assert _fine(scene.command("queue", "len", name)).split() == ["3"]
     assert _fine(scene.command("queue", "len", name, "--total")).split() == ["4"]
     _fine(scene.command("queue", "clear", name, "--yes"))
-    assert _fine(scene.command("queue", "len", name, "--total")).split() == ["1"]
+    assert (line.len(), line.len(total=True)) == (0, 1)
     _fine(scene.command("queue", "clear", name, "--all", "--yes"))
     assert line.len(total=True) == 0

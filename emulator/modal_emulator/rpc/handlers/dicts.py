@@ -116,9 +116,7 @@ async def dict_contents(
     """Stream the entries, or one side of them."""
     asked = call.request
     async for key, value in world.dict_engine.contents(await _id(world, call)):
-        yield api_pb2.DictEntry(
-            key=key if asked.keys else None, value=value if asked.values else None
-        )
+        yield api_pb2.DictEntry(key=key * asked.keys, value=value * asked.values)
 
 
 async def _id(world: World, call: Call[Any]) -> str:
