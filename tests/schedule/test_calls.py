@@ -3,7 +3,7 @@ import pytest
 from fakes import ManualClock
 from modal_emulator.ground.errors import Conflict, NotFound
 from modal_emulator.ground.ids import Ids
-from modal_emulator.schedule.calls import Calls, Event, Outcome, State, Status
+from modal_emulator.schedule.calls import RETENTION, Calls, Event, Outcome, State, Status
 
 
 @pytest.fixture
@@ -64,3 +64,24 @@ def test_calls_of_a_function_are_listed_newest_first(calls):
     first, second = calls.open("fu-1", 4), calls.open("fu-1", 4)
     calls.open("fu-2", 4)
     assert calls.of_function("fu-1") == (second, first)
+
+
+def test_results_are_kept_for_seven_days():
+    clock = ManualClock()
+    calls = Calls(clock, Ids(seed=1))
+    call = calls.open("fu-1", 4)
+    done = calls.add_input(call, 0, b"")
+    calls.take(done, "ta-1")
+    calls.finish(done, Outcome(Status.SUCCESS, b"r"))
+    clock.set(clock.now() + RETENTION - 1)
+    assert calls.outcomes(calls.call(call.call_id), 0, None, None) == [done]
+    late = calls.add_input(call, 1, b"")
+    clock.set(clock.now() + 1)
+    assert not calls.call(call.call_id).expired  # it is at work again
+    calls.take(late, "ta-1")
+    calls.finish(late, Outcome(Status.SUCCESS, b"r"))
+    clock.set(clock.now() + RETENTION)
+    assert calls.call(call.call_id).expired
+    assert calls.outcomes(call, 0, None, None) == []
+    with pytest.raises(NotFound):
+        calls.input(done.input_id)

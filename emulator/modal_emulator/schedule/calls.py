@@ -6,6 +6,7 @@ its life. Payloads and results are opaque bytes here: what they mean is agreed b
 both ends. Who takes an input is decided in `pool`.
 """
 
+from collections import deque
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -14,7 +15,10 @@ from modal_emulator.ground.errors import Conflict, NotFound
 from modal_emulator.ground.ids import Ids
 from modal_emulator.schedule.pulse import Pulse
 
-__all__ = ["Calls", "FunctionCall", "Input", "Outcome", "State", "Status"]
+__all__ = ["RETENTION", "Calls", "FunctionCall", "Input", "Outcome", "State", "Status"]
+
+RETENTION = 7 * 86_400.0
+"""Seconds for which results are kept after a call (modal-semantics 5 [doc])."""
 
 
 class State(Enum):
@@ -110,11 +114,12 @@ class FunctionCall:
     """What a generator gave so far, as serialised DataChunks in order."""
     pulse: Pulse = field(default_factory=Pulse)
     cancelled: bool = False
-
-    @property
-    def unfinished(self) -> int:
-        """How many inputs have no outcome yet."""
-        return sum(1 for i in self.inputs if i.state is not State.FINISHED)
+    unfinished: int = 0
+    """How many inputs have no outcome yet."""
+    finished_at: float = 0.0
+    """When the last of the inputs got its outcome."""
+    expired: bool = False
+    """What it was given and what came of it is gone."""
 
 
 class Calls:
@@ -125,6 +130,7 @@ class Calls:
         self._ids = ids
         self._calls: dict[str, FunctionCall] = {}
         self._inputs: dict[str, Input] = {}
+        self._finished: deque[FunctionCall] = deque()
         self._entry = 0
 
     def open(self, function_id: str, invocation: int, parent_input_id: str = "") -> FunctionCall:
@@ -134,6 +140,7 @@ class Calls:
             self._ids.ordered("fc", now), function_id, invocation, now, parent_input_id
         )
         self._calls[call.call_id] = call
+        self._expire()
         return call
 
     def call(self, call_id: str) -> FunctionCall:
@@ -143,6 +150,7 @@ class Calls:
         Raises:
             NotFound: with the text seen on Modal (modal-semantics 8.1 [observed]).
         """
+        self._expire()
         call = self._calls.get(call_id)
         if call is None:
             raise NotFound(f"No Function Call with ID '{call_id}' found.")
@@ -164,6 +172,7 @@ class Calls:
         input_id = f"{self._ids.ordered('in', self._clock.now())}:{index}"
         new = Input(input_id, call.call_id, call.function_id, index, payload)
         call.inputs.append(new)
+        call.unfinished += 1
         self._inputs[input_id] = new
         return new
 
@@ -192,7 +201,12 @@ class Calls:
         self._entry += 1
         done.entry = self._entry
         done.outcome = outcome
-        self._calls[done.call_id].pulse.beat()
+        call = self._calls[done.call_id]
+        call.unfinished -= 1
+        if not call.unfinished:
+            call.finished_at = self._clock.now()
+            self._finished.append(call)
+        call.pulse.beat()
 
     def produce(self, call: FunctionCall, chunks: list[bytes]) -> None:
         """A generator gave more."""
@@ -212,3 +226,14 @@ class Calls:
             and (last is None or i.index <= last)
         ]
         return sorted(found, key=lambda i: i.entry)
+
+    def _expire(self) -> None:
+        """Let go of what finished calls were given and gave; that there was a call stays known."""
+        ends = self._clock.now() - RETENTION
+        while self._finished and self._finished[0].finished_at <= ends:
+            call = self._finished.popleft()
+            if call.unfinished or call.finished_at > ends:
+                continue  # inputs were added since; it comes again
+            for done in call.inputs:
+                self._inputs.pop(done.input_id, None)
+            call.inputs, call.produced, call.expired = [], [], True

@@ -151,11 +151,12 @@ class Settling:
 
     async def _idle(self, loop: asyncio.AbstractEventLoop) -> None:
         """Let everything go first that is ready on the loop, and what becomes ready of that."""
-        ready = getattr(loop, "_ready", ())  # asyncio's own; on other loops some turns must do
+        ready = getattr(loop, "_ready", None)  # asyncio's own; on other loops some turns must do
+        least, ready = (10, ()) if ready is None else (1, ready)
         self._idling += 1
         try:
             for turn in range(_TURNS):
-                if turn > 3 and len(ready) < self._idling:
+                if turn > least and len(ready) < self._idling:
                     break
                 await breathe()
         finally:

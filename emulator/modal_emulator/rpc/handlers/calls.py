@@ -164,7 +164,7 @@ async def _wait(
     patience = Patience(world, call.container_id, request.timeout)
     while True:
         found = world.calls.outcomes(opened, after, first, last)
-        if found or not await patience.wait(opened.pulse):
+        if found or opened.expired or not await patience.wait(opened.pulse):
             return found[: request.max_values] if request.max_values else found
 
 
