@@ -74,6 +74,7 @@ ONLY_IN = {
     "click": ("cli",),
     "rich": ("cli",),
     "pytest": ("pytest_plugin",),
+    "redis": ("engines",),
 }
 NOT_BELOW_RUNTIME = {"asyncio", "modal"}
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from modal_emulator.engines.embedded import embedded
+from modal_emulator.engines.choice import open_engines
 from modal_emulator.engines.engine import DictEngine, Engines, QueueEngine, Registry
 from modal_emulator.ground.ids import Ids
 from modal_emulator.ground.journal import Journal
@@ -64,6 +64,9 @@ class Settings:
     """What the server claims; empty takes the newest that the installed SDK knows."""
     pool: PoolLimits = field(default_factory=PoolLimits)
     volumes: VolumeLimits = field(default_factory=VolumeLimits)
+    keyed_store: str = field(default="", repr=False)
+    """URL of a Redis that keeps Dicts and Queues, such as redis://localhost:6379; empty for our own
+    ledger. It may hold a password, so no repr shows it."""
     dicts: DictLimits = field(default_factory=DictLimits)
     queues: QueueLimits = field(default_factory=QueueLimits)
     seeds: Seeds = field(default_factory=Seeds)
@@ -164,7 +167,16 @@ class World:
             limits=settings.volumes,
         )
         secrets = Secrets(ledger, names, environments, clock, journal, WORKSPACE)
-        engines = embedded(ledger, names, environments, clock, settings.dicts, settings.queues)
+        engines = open_engines(
+            settings.keyed_store,
+            ledger=ledger,
+            names=names,
+            environments=environments,
+            clock=clock,
+            ids=ids,
+            dicts=settings.dicts,
+            queues=settings.queues,
+        )
         _sow(settings.seeds, volumes, secrets)
         mounts = Mounts(ledger, content, environments, directory / "mounts", ids)
         blobs = Blobs(ledger, content, ids)

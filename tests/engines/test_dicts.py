@@ -2,26 +2,12 @@ import asyncio
 
 import pytest
 
-from engines.conftest import Kept
+from engines.kept import on_open
 from modal_emulator.engines.engine import DictEngine
 from modal_emulator.ground.errors import Invalid, TooLarge
 
 DAY = 86_400.0
 D = "di-1"
-
-
-def with_dicts(test):
-    """Run the test's coroutine with an open engine."""
-
-    def run(kept: Kept) -> None:
-        async def opened() -> None:
-            async with kept.open() as engines:
-                await test(kept, engines.dict_engine)
-
-        asyncio.run(opened())
-
-    run.__name__ = test.__name__
-    return run
 
 
 async def put(dicts: DictEngine, key: bytes, value: bytes = b"v", *, if_absent=False) -> bool:
@@ -32,8 +18,9 @@ async def items(dicts: DictEngine, dict_id: str = D) -> dict[bytes, bytes]:
     return {key: value async for key, value in dicts.contents(dict_id)}
 
 
-@with_dicts
-async def test_what_is_put_is_found_by_its_bytes(kept, dicts):
+@on_open
+async def test_what_is_put_is_found_by_its_bytes(kept, engines):
+    dicts = engines.dict_engine
     assert await put(dicts, b"\x80\x05\x00k", b"\x00one")
     assert await put(dicts, b"\x80\x05\x00K", b"")
     assert await dicts.get(D, b"\x80\x05\x00k") == b"\x00one"
@@ -46,31 +33,35 @@ async def test_what_is_put_is_found_by_its_bytes(kept, dicts):
     assert await dicts.length(D) == 2 and await dicts.length("di-2") == 0
 
 
-@with_dicts
-async def test_only_what_is_absent_is_written(kept, dicts):
+@on_open
+async def test_only_what_is_absent_is_written(kept, engines):
+    dicts = engines.dict_engine
     assert await put(dicts, b"a", b"1", if_absent=True)
     assert not await put(dicts, b"a", b"2", if_absent=True)
     assert await dicts.update(D, [(b"a", b"3"), (b"b", b"4")], if_absent=True)
     assert await items(dicts) == {b"a": b"1", b"b": b"4"}
 
 
-@with_dicts
-async def test_of_many_who_put_what_is_absent_one_wins(kept, dicts):
+@on_open
+async def test_of_many_who_put_what_is_absent_one_wins(kept, engines):
+    dicts = engines.dict_engine
     won = await asyncio.gather(*(put(dicts, b"lock", b"%d" % n, if_absent=True) for n in range(9)))
     assert won.count(True) == 1
     assert await dicts.get(D, b"lock") == b"%d" % won.index(True)
 
 
-@with_dicts
-async def test_pop_takes_once(kept, dicts):
+@on_open
+async def test_pop_takes_once(kept, engines):
+    dicts = engines.dict_engine
     await put(dicts, b"a", b"1")
     assert await dicts.pop(D, b"a") == b"1"
     assert await dicts.pop(D, b"a") is None
     assert await dicts.length(D) == 0
 
 
-@with_dicts
-async def test_clear_takes_all_of_one_dict(kept, dicts):
+@on_open
+async def test_clear_takes_all_of_one_dict(kept, engines):
+    dicts = engines.dict_engine
     await dicts.update(D, [(b"a", b"1"), (b"b", b"2")], if_absent=False)
     await dicts.update("di-2", [(b"a", b"3")], if_absent=False)
     await dicts.clear(D)
@@ -78,8 +69,9 @@ async def test_clear_takes_all_of_one_dict(kept, dicts):
     assert await dicts.update(D, [], if_absent=False) and not await dicts.contains(D, b"a")
 
 
-@with_dicts
-async def test_an_entry_expires_seven_days_after_its_last_use(kept, dicts):
+@on_open
+async def test_an_entry_expires_seven_days_after_its_last_use(kept, engines):
+    dicts = engines.dict_engine
     for key in (b"read", b"written", b"left", b"seen"):
         await put(dicts, key)
     await kept.clock.advance(5 * DAY)
@@ -99,8 +91,9 @@ async def test_an_entry_expires_seven_days_after_its_last_use(kept, dicts):
     assert await dicts.get(D, b"left") == b"new"  # going through the entries was a read
 
 
-@with_dicts
-async def test_reads_in_short_intervals_count_to_the_moment(kept, dicts):
+@on_open
+async def test_reads_in_short_intervals_count_to_the_moment(kept, engines):
+    dicts = engines.dict_engine
     await put(dicts, b"a")
     for _ in range(10):
         await kept.clock.advance(1000.0)
@@ -111,8 +104,9 @@ async def test_reads_in_short_intervals_count_to_the_moment(kept, dicts):
     assert await dicts.length(D) == 0 and await dicts.pop(D, b"a") is None
 
 
-@with_dicts
-async def test_a_clock_that_was_set_back_counts_from_there(kept, dicts):
+@on_open
+async def test_a_clock_that_was_set_back_counts_from_there(kept, engines):
+    dicts = engines.dict_engine
     await put(dicts, b"a")
     await put(dicts, b"b")
     await kept.clock.advance(-30 * DAY)
@@ -121,15 +115,17 @@ async def test_a_clock_that_was_set_back_counts_from_there(kept, dicts):
     assert await items(dicts) == {b"b": b"v"}
 
 
-@with_dicts
-async def test_length_counts_no_further_than_modal_does(kept, dicts):
+@on_open
+async def test_length_counts_no_further_than_modal_does(kept, engines):
+    dicts = engines.dict_engine
     await dicts.update(D, [(b"%d" % n, b"") for n in range(50)], if_absent=False)
     assert await dicts.length(D) == 40
     assert len(await items(dicts)) == 50
 
 
-@with_dicts
-async def test_what_is_too_much_is_refused_as_a_whole(kept, dicts):
+@on_open
+async def test_what_is_too_much_is_refused_as_a_whole(kept, engines):
+    dicts = engines.dict_engine
     with pytest.raises(Invalid, match="50 entries"):
         await dicts.update(D, [(b"%d" % n, b"") for n in range(51)], if_absent=False)
     with pytest.raises(TooLarge, match="status = '413'"):
@@ -138,11 +134,28 @@ async def test_what_is_too_much_is_refused_as_a_whole(kept, dicts):
     assert await put(dicts, b"k", b"x" * 999)
 
 
-@with_dicts
-async def test_what_goes_on_the_way_is_left_out(kept, dicts):
+@on_open
+async def test_what_stays_is_seen_whatever_else_goes_and_comes(kept, engines):
+    dicts = engines.dict_engine
     await dicts.update(D, [(b"%d" % n, b"") for n in range(9)], if_absent=False)
     seen = []
     async for key, _ in dicts.contents(D):
+        if not seen:
+            gone = [b"%d" % n for n in range(9) if n % 2 and b"%d" % n != key]
+            for other in gone:
+                await dicts.pop(D, other)
+            await put(dicts, b"new")
         seen.append(key)
-        await dicts.clear(D)
-    assert len(seen) == 1
+    assert {b"%d" % n for n in range(0, 9, 2)} <= {*seen}
+    assert len(seen) == len({*seen}) and b"new" not in seen
+
+
+@on_open
+async def test_many_entries_come_and_go(kept, engines):
+    dicts = engines.dict_engine
+    for first in range(0, 2500, 50):
+        entries = [(b"%d" % n, b"%d" % -n) for n in range(first, first + 50)]
+        await dicts.update(D, entries, if_absent=False)
+    assert await items(dicts) == {b"%d" % n: b"%d" % -n for n in range(2500)}
+    await kept.clock.advance(7 * DAY)
+    assert await items(dicts) == {} and await dicts.length(D) == 0

@@ -95,8 +95,8 @@ class DictEngine(Protocol):
         """
         Go through the entries, without order.
 
-        It takes the keys as they are at the beginning, and what is gone on the way is left out;
-        whether it renews is in `DictLimits`.
+        It takes the keys as they are at the beginning; what goes on the way may be left out.
+        Whether it renews is in `DictLimits`.
         """
         ...
 

@@ -19,7 +19,18 @@ from modal_emulator.ground.ids import Ids
 from modal_emulator.store.births import Birth, Births
 from modal_emulator.store.ledger import Ledger
 
-__all__ = ["EPHEMERAL_GRACE_S", "Claim", "Creation", "Family", "Named", "Names", "check_name"]
+__all__ = [
+    "EPHEMERAL_GRACE_S",
+    "Claim",
+    "Creation",
+    "Family",
+    "Named",
+    "Names",
+    "check_name",
+    "name_taken",
+    "no_such_id",
+    "no_such_name",
+]
 
 EPHEMERAL_GRACE_S = 900.0
 """
@@ -95,6 +106,26 @@ def check_name(word: str, name: str) -> None:
         )
 
 
+def no_such_name(kind: str, environment: str, name: str, hint: str = "") -> NotFound:
+    """Say that a name is not there (modal-semantics 1.9, 2.1, 8.1 [observed])."""
+    return NotFound(f"{kind} '{name}' not found in environment '{environment}'{hint}")
+
+
+def name_taken(kind: str, environment: str, name: str) -> AlreadyExists:
+    """Say that a name is there: observed for secrets, and a guess for the rest (1.9, 8.1)."""
+    return AlreadyExists(f"{kind} '{name}' already exists in environment '{environment}'")
+
+
+def no_such_id(kind: str, object_id: str) -> NotFound:
+    """
+    Say that an id leads nowhere.
+
+    The volume's text is from a mock by Modal's authors; the same shape was seen from the real
+    server for function calls (modal-semantics 1.9, 8.1).
+    """
+    return NotFound(f"No {kind} with ID '{object_id}' found")
+
+
 class Names:
     """The objects of one World, by id and by name."""
 
@@ -112,7 +143,7 @@ class Names:
         self._ids = ids
         self._births = births if births is not None else Births()
         self._grace_s = grace_s
-        self._user = user
+        self.user = user
         self._families: dict[str, Family] = {}
         self._objects: dict[str, Named] = {}
         self._by_name: dict[tuple[str, str, str], str] = {}
@@ -134,13 +165,14 @@ class Names:
         found = self.find(kind, claim.environment, claim.name)
         if found is None:
             if claim.creation is Creation.LOOKUP:
-                raise self._no_such_name(kind, claim.environment, claim.name)
+                hint = self._families[kind].hint(claim.environment, claim.name)
+                raise no_such_name(kind, claim.environment, claim.name, hint)
             check_name(kind, claim.name)
             made = self._make(kind, claim)
             self._record_birth(made, claim)
             return made, True
         if claim.creation is Creation.CREATE_FAIL_IF_EXISTS:
-            raise self._name_taken(kind, claim.environment, claim.name)
+            raise name_taken(kind, claim.environment, claim.name)
         self._record_birth(found, claim)
         return found, False
 
@@ -162,9 +194,7 @@ class Names:
             return named
         birth = self._births.find(object_id)
         if named is not None or birth is None or birth.kind != kind or object_id in self._gone:
-            # The volume's text is from a mock by Modal's authors; the same shape was seen
-            # from the real server for function calls (modal-semantics 1.9, 8.1).
-            raise NotFound(f"No {kind} with ID '{object_id}' found")
+            raise no_such_id(kind, object_id)
         creation = Creation.CREATE_IF_MISSING if birth.create_if_missing else Creation.LOOKUP
         claim = Claim(birth.environment, birth.name, creation, version=birth.version)
         return self.claim(kind, claim)[0]
@@ -197,7 +227,7 @@ class Names:
             return old
         check_name(kind, name)
         if self.find(kind, old.environment, name) is not None:
-            raise self._name_taken(kind, old.environment, name)
+            raise name_taken(kind, old.environment, name)
         new = replace(old, name=name)
         self._replace(new)
         return new
@@ -245,7 +275,7 @@ class Names:
             environment=claim.environment,
             name=claim.name,
             created_at=self._instant(),
-            created_by=self._user,
+            created_by=self.user,
             app_id=claim.app_id if claim.creation is Creation.ANONYMOUS else "",
             version=claim.version,
             ephemeral=claim.creation is Creation.EPHEMERAL,
@@ -332,12 +362,3 @@ class Names:
     def _revive(self, named: Named) -> None:
         self._gone.discard(named.object_id)
         self._remember(named)
-
-    def _no_such_name(self, kind: str, environment: str, name: str) -> NotFound:
-        # modal-semantics 1.9, 2.1, 8.1 [observed].
-        hint = self._families[kind].hint(environment, name)
-        return NotFound(f"{kind} '{name}' not found in environment '{environment}'{hint}")
-
-    def _name_taken(self, kind: str, environment: str, name: str) -> AlreadyExists:
-        # Observed for secrets; the same shape is a guess for the rest (modal-semantics 1.9, 8.1).
-        return AlreadyExists(f"{kind} '{name}' already exists in environment '{environment}'")
