@@ -22,20 +22,8 @@ class ManualClock(VirtualClock):
     def lived(self) -> float:
         return self.now()
 
-<<<<<<< HEAD
     async def live(self, seconds: float) -> None:
         await self.sleep(seconds)
-=======
-    @property
-    def sleeping(self) -> bool:
-        """Whether anybody waits for an instant."""
-        return any(not woken.done() for _, woken in self._sleepers)
-
-    async def sleep(self, seconds: float) -> None:
-        woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._sleepers.append((self._now + seconds, woken))
-        await woken
->>>>>>> e13f046 (Let emulators share Dicts and Queues through a Redis)
 
     async def advance(self, seconds: float) -> None:
         await self.travel(self.now() + seconds)

@@ -35,7 +35,7 @@ class Kept:
     is_shared = False
 
     def __init__(self) -> None:
-        self.clock = ManualClock()
+        self.clock = ManualClock(1_700_000_000.0)
         self.dict_limits, self.queue_limits = DICT_LIMITS, QUEUE_LIMITS
 
     @asynccontextmanager

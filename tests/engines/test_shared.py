@@ -60,7 +60,7 @@ def test_who_waits_hears_of_what_another_put_and_of_the_end(kept: Kept) -> None:
                 two.queues.delete(queue),
             ):
                 task = asyncio.ensure_future(one.queue_engine.arrival(queue, b"p\0", until))
-                while not kept.clock.sleeping:
+                while not kept.clock.next_due():
                     await asyncio.sleep(0)
                 await tell
                 assert await task
@@ -98,7 +98,7 @@ def test_a_listener_that_lost_its_connection_listens_again(redis_url: str) -> No
             named, _ = await engines.queues.claim("q", "", MISSING)
             queue, until = named.object_id, kept.clock.now() + 60
             task = asyncio.ensure_future(engines.queue_engine.arrival(queue, b"", until))
-            while not kept.clock.sleeping:
+            while not kept.clock.next_due():
                 await asyncio.sleep(0)
             client = kept.clients()[0]
             assert await client.client_kill_filter(_type="pubsub") == 1

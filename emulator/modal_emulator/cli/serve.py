@@ -63,6 +63,14 @@ def _number_or_all(_context: click.Context, _option: click.Parameter, value: str
     help="How many of its newest versions each Volume keeps; `all` keeps every one.",
 )
 @click.option(
+    "--redis",
+    "keyed_store",
+    default="",
+    metavar="URL",
+    envvar="MODAL_EMULATOR_REDIS",
+    help="Keep Dicts and Queues in this Redis (redis://HOST:PORT), for all servers that share it.",
+)
+@click.option(
     "--json", "as_json", is_flag=True, help="Print the ready line as one JSON object on stdout."
 )
 def serve(
@@ -71,6 +79,7 @@ def serve(
     port: int,
     listings_per_second: float | None,
     keep_versions: int | None,
+    keyed_store: str,
     as_json: bool,
 ) -> None:
     """
@@ -91,6 +100,7 @@ def serve(
         port,
         listings_per_second=listings_per_second,
         versions_kept=keep_versions,
+        keyed_store=keyed_store,
     )
     asyncio.run(_serve(running, state_dir, as_json))
 

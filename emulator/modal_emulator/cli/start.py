@@ -37,11 +37,13 @@ async def started(
     *,
     listings_per_second: float | None = None,
     versions_kept: int | None = None,
+    keyed_store: str = "",
 ) -> "AsyncIterator[Emulator]":
     """
     Run a server for the length of the block; with no directory it keeps nothing.
 
-    `versions_kept` is how many versions of each volume it keeps; None stands for all.
+    `versions_kept` is how many versions of each volume it keeps; None stands for all. `keyed_store`
+    is the URL of a Redis for Dicts and Queues; without one they are kept as everything else is.
 
     Raises:
         click.ClickException: it cannot be started; the message says why and what to do.
@@ -54,6 +56,7 @@ async def started(
     settings = Settings(
         listings_per_second=listings_per_second,
         volumes=VolumeLimits(versions_kept=versions_kept),
+        keyed_store=keyed_store,
     )
     emulator = Emulator(directory, host=host, port=port, settings=settings)
     try:

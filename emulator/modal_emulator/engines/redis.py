@@ -32,15 +32,7 @@ def shared(
 ) -> Engines:
     """Keep Dicts and Queues where these clients lead: one asks, the other listens."""
     arrivals = Arrivals(clock)
-
-    def hear(told: bytes) -> None:
-        queue_id, both, partition = told.partition(b"\0")
-        if both:
-            arrivals.told(queue_id.decode(), partition)
-        else:
-            arrivals.told_all(queue_id.decode() or None)
-
-    link = Link(*clients, hear)
+    link = Link(*clients, lambda told: _hear(arrivals, told))
     dicts = RedisDicts(link, clock, dict_limits)
     queues = RedisQueues(link, clock, arrivals, queue_limits)
     # Ephemeral objects end by timers and with their apps, where nobody waits.
@@ -67,3 +59,12 @@ def shared(
         open=link.open,
         close=link.close,
     )
+
+
+def _hear(arrivals: Arrivals, told: bytes) -> None:
+    """Wake who waits for a partition, for a Queue that has ended, or for anything at all."""
+    queue_id, both, partition = told.partition(b"\0")
+    if both:
+        arrivals.told(queue_id.decode(), partition)
+    else:
+        arrivals.told_all(queue_id.decode() or None)
