@@ -20,6 +20,20 @@ const fail = await client.functions.fromName("for-js", "fail");
 const volume = await client.volumes.fromName("from-js", { createIfMissing: true });
 const found = await client.volumes.fromName("from-js");
 
+const queue = await client.queues.fromName("for-js", { createIfMissing: true });
+await queue.put("from node");
+await queue.putMany([1, [true, null], { deep: "é" }]);
+await queue.put("apart", { partition: "p" });
+const seen = [];
+for await (const value of queue.iterate()) seen.push(value);
+const counts = [await queue.len(), await queue.len({ partition: "p" }), await queue.len({ total: true })];
+const taken = [await queue.get(), ...(await queue.getMany(10))];
+const line = await client.queues.ephemeral();
+setTimeout(() => line.put("late"), 20);
+const late = await line.get();
+const unseen = [];
+for await (const value of line.iterate({ itemPollTimeoutMs: 20 })) unseen.push(value);
+
 console.log(
   JSON.stringify({
     positional: await greet.remote(["node"]),
@@ -29,6 +43,11 @@ console.log(
     blob: await sizeOf.remote([new Uint8Array(3 << 20)]),
     failure: await said(fail.remote()),
     sameVolume: volume.volumeId === found.volumeId,
+    queue: { seen, counts, taken, late, unseen },
+    fromPython: await (await client.queues.fromName("from-python")).getMany(5),
+    emptyQueue: await said(queue.get({ timeoutMs: 0 })),
+    emptyLater: await said(line.getMany(3, { timeoutMs: 20 })),
+    noQueue: await said(client.queues.fromName("missing")),
     noVolume: await said(client.volumes.fromName("missing")),
     noSecret: await said(client.secrets.fromName("missing")),
     noKey: await said(client.secrets.fromName("for-js", { requiredKeys: ["OTHER"] })),
@@ -38,4 +57,5 @@ console.log(
     ),
   }),
 );
+line.closeEphemeral();
 client.close();

@@ -1,5 +1,5 @@
 """
-Modal's JS SDK against the emulator: functions, classes, volumes, secrets.
+Modal's JS SDK against the emulator: functions, classes, volumes, secrets, queues.
 
 Needs node and npm and fetches the SDK, so it is a check of its own (`tox -e js`).
 """
@@ -29,6 +29,7 @@ def scripts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_js_sdk_meets_what_python_deployed(modal_emulator, scripts, monkeypatch):
     modal_emulator.secret("for-js", GREETING="Hello")
+    modal_emulator.queue("from-python").put("a", {"b": [1, None]})
     monkeypatch.syspath_prepend(HERE)
     import app
 
@@ -58,6 +59,16 @@ def test_the_js_sdk_meets_what_python_deployed(modal_emulator, scripts, monkeypa
     assert "Secret is missing key(s): OTHER" in said["noKey"]
     assert said["noFunction"].startswith("NotFoundError")
     assert "Token not found" in said["wrongToken"]
+
+    values = ["from node", 1, [True, None], {"deep": "é"}]
+    assert said["queue"]["seen"] == said["queue"]["taken"] == values
+    assert said["queue"]["counts"] == [4, 1, 5]
+    assert (said["queue"]["late"], said["queue"]["unseen"]) == ("late", [])
+    assert said["fromPython"] == ["a", {"b": [1, None]}]
+    assert "QueueEmptyError" in said["emptyQueue"]
+    assert "QueueEmptyError" in said["emptyLater"]
+    assert said["noQueue"] == "NotFoundError: Queue 'missing' not found in environment 'main'"
+    assert modal.Queue.from_name("for-js").get(partition="p") == "apart"
 
     volume = modal.Volume.from_name("for-js")
     assert b"".join(volume.read_file("last.txt")).startswith(b"Hello")

@@ -93,3 +93,12 @@ def test_whoever_waits_hears_that_the_queue_is_gone(rpc):
 
     ended = asyncio.run(asyncio.wait_for(waiting(), 20))
     assert ended.message == f"No Queue with ID '{queue_id}' found"
+
+
+def test_clients_elsewhere_wait_by_the_machine(rpc, modal_emulator):
+    modal_emulator.ask(lambda world: world.clock.set(1_800_000_000.0))
+    queue_id = create(rpc.by_wire)
+    assert take(rpc.by_wire, queue_id, timeout=0.05) == []
+    assert after(rpc.by_wire, queue_id, item_poll_timeout=0.05) == []
+    assert modal_emulator.ask(lambda world: world.clock.now()) == 1_800_000_000.0
+    modal_emulator.ask(lambda world: world.clock.resume())

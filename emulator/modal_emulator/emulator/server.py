@@ -9,6 +9,7 @@ from types import TracebackType
 from modal_emulator.ground.errors import Invalid
 from modal_emulator.ground.ids import Ids
 from modal_emulator.ground.virtual import VirtualClock
+from modal_emulator.inline.patience import wait_by
 from modal_emulator.inline.programs import SdkPrograms
 from modal_emulator.lodging import Lodging
 from modal_emulator.rpc.credentials import DEMO_TOKEN_ID, Credentials
@@ -63,6 +64,7 @@ class Emulator:
         )
         self._world: World | None = None
         self._memory: Memory | None = None
+        self._take_back: list[Callable[[], None]] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._count = 0
         self._listeners: list[Callable[[LogLine], None]] = []
@@ -133,6 +135,7 @@ class Emulator:
             if self._transport == MEMORY:
                 self._memory = Memory(front, self._host, port)
                 self._memory.start()
+                self._take_back.append(wait_by(self._around.clock.now))
         except BaseException:
             await self.stop()
             raise
@@ -144,6 +147,8 @@ class Emulator:
         await self._close_world()
         if self._memory is not None:
             await self._memory.stop()
+        while self._take_back:
+            self._take_back.pop()()
         await self.backends.close()
         self._programs.close()
         if hasattr(self, "_wire"):

@@ -18,5 +18,7 @@ class Call(Generic[Req]):
     request: Req
     container_id: str | None = None
     """The container that calls, known from the socket it came in by; None for clients outside."""
+    is_near: bool = False
+    """Whether the SDK that calls tells the time by the emulator's clock where it waits."""
     metadata: Mapping[str, str] | None = None
     """Request headers by lower-cased name."""

@@ -50,6 +50,8 @@ class Caller:
     """None for a client outside of containers."""
     metadata: Mapping[str, str]
     """Request headers by lower-cased name."""
+    is_near: bool = False
+    """Whether it is in this process; see `Call`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,7 @@ class Front:
             rpc = rpcs().get(name)
             if rpc is None:
                 raise GRPCError(Status.UNIMPLEMENTED, _not_built(name))
-            call: Call[Any] = Call(await read(), caller.container_id, caller.metadata)
+            call: Call[Any] = _call(caller, await read())
             if rpc.streaming is not None:
                 async for reply in rpc.streaming(self._world(), call):
                     await send(reply)
@@ -134,6 +136,10 @@ class Front:
     def _admit(self, caller: Caller) -> None:
         if caller.container_id is None:
             self._credentials.check(caller.metadata)
+
+
+def _call(caller: Caller, request: Any) -> Call[Any]:
+    return Call(request, caller.container_id, caller.is_near, caller.metadata)
 
 
 def unreadable(name: str, error: Exception) -> Invalid:

@@ -146,7 +146,7 @@ class Memory:
             replies.append(ProtoCodec().encode(reply, method.reply_type))
 
         try:
-            await method.answer(Caller(who, metadata), read, send)
+            await method.answer(Caller(who, metadata, is_near=True), read, send)
         except GRPCError as error:
             return Answer(error.status, error.message)
         return Answer(Status.OK, None, replies[0])

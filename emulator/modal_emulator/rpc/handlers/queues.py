@@ -10,6 +10,7 @@ from modal_proto import api_pb2
 from modal_emulator.rpc.call import Call
 from modal_emulator.rpc.compat import known
 from modal_emulator.rpc.creation import creation, creation_info
+from modal_emulator.rpc.lingering import Lingering
 from modal_emulator.rpc.paging import page
 from modal_emulator.rpc.tables import Rpc, full
 from modal_emulator.store.names import Named
@@ -79,12 +80,11 @@ async def queue_put(world: World, call: Call[api_pb2.QueuePutRequest]) -> Empty:
 async def queue_get(world: World, call: Call[api_pb2.QueueGetRequest]) -> api_pb2.QueueGetResponse:
     """Take values, waiting for the first one as long as the caller says."""
     asked = call.request
-    until = world.clock.now() + asked.timeout
+    patience = Lingering(world, call, asked.timeout)
     while True:
         queue_id = await _id(world, call)
         values = await world.queue_engine.take(queue_id, asked.partition_key, asked.n_values or 1)
-        waits = not values and asked.timeout > 0
-        if not waits or not await _arrival(world, call, queue_id, until):
+        if values or not await patience.arrival(queue_id):
             return api_pb2.QueueGetResponse(values=values)
 
 
@@ -93,13 +93,11 @@ async def queue_next_items(
 ) -> api_pb2.QueueNextItemsResponse:
     """Show the values after an entry without taking them, waiting as `queue_get` does."""
     asked = call.request
-    until = world.clock.now() + asked.item_poll_timeout
+    patience = Lingering(world, call, asked.item_poll_timeout)
     while True:
         queue_id = await _id(world, call)
         found = await world.queue_engine.after(queue_id, asked.partition_key, asked.last_entry_id)
-        waits = not found and asked.item_poll_timeout > 0
-        last = asked.last_entry_id
-        if not waits or not await _arrival(world, call, queue_id, until, last):
+        if found or not await patience.arrival(queue_id, asked.last_entry_id):
             items = [api_pb2.QueueItem(entry_id=entry, value=value) for entry, value in found]
             return api_pb2.QueueNextItemsResponse(items=items)
 
@@ -116,13 +114,6 @@ async def queue_clear(world: World, call: Call[api_pb2.QueueClearRequest]) -> Em
     partition = None if call.request.all_partitions else call.request.partition_key
     await world.queue_engine.clear(await _id(world, call), partition)
     return Empty()
-
-
-async def _arrival(
-    world: World, call: Call[Any], queue_id: str, until: float, after: str = ""
-) -> bool:
-    """Wait until something may be there; False when the time is up."""
-    return await world.queue_engine.arrival(queue_id, call.request.partition_key, until, after)
 
 
 async def _id(world: World, call: Call[Any]) -> str:

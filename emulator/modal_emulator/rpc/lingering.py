@@ -1,0 +1,57 @@
+"""
+Whoever waits for a Queue.
+
+The SDK asks in slices, and says `Empty` when its own time is up, not when an answer is. An SDK in
+this process or in a container tells the time by the emulator's clock (`inline/patience.py`), so it
+waits on that; while the clock stands it goes on for it, see `settling`. Any other client lives in
+the machine's time: answered earlier it would ask again at once, and again, until that has passed.
+"""
+
+import asyncio
+from typing import Any
+
+from modal_emulator.ground.clock import monotonic
+from modal_emulator.ground.virtual import LATEST
+from modal_emulator.rpc.call import Call
+from modal_emulator.world import World
+
+__all__ = ["Lingering"]
+
+DIGITS = 4
+"""
+Of the seconds that are asked for. They come as 32-bit floats, and the SDK takes away what passed
+since it read its clock first, so a minute may be asked for as 59.999996 s.
+"""
+
+
+class Lingering:
+    """The time that one request has."""
+
+    def __init__(self, world: World, call: Call[Any], seconds: float) -> None:
+        self._world = world
+        self._call = call
+        self._seconds = round(seconds, DIGITS)
+        self._until = world.clock.now() + self._seconds
+        self._until_machine = monotonic() + self._seconds
+
+    async def arrival(self, queue_id: str, after: str = "") -> bool:
+        """Wait until something may have been put there; False when the time is up."""
+        if self._seconds <= 0:
+            return False
+        engine, partition = self._world.queue_engine, self._call.request.partition_key
+        if self._call.is_near:
+            with self._world.settling.waits(self._call.container_id):
+                return await engine.arrival(queue_id, partition, self._until, after)
+        wait = engine.arrival(queue_id, partition, LATEST, after)
+        return await self._with_the_machine(asyncio.ensure_future(wait))
+
+    async def _with_the_machine(self, wait: "asyncio.Future[bool]") -> bool:
+        left = max(0.0, self._until_machine - monotonic())
+        rest = asyncio.ensure_future(self._world.clock.live(left))
+        try:
+            both: set[asyncio.Future[Any]] = {wait, rest}
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            return wait.done() and wait.result()
+        finally:
+            wait.cancel()
+            rest.cancel()

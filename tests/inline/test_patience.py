@@ -1,0 +1,80 @@
+"""Waiting for Queues by the emulator's clock, which stands, jumps, or is the machine's."""
+
+import queue
+import time
+
+import modal
+import pytest
+
+pytestmark = pytest.mark.modal(runtime="inline")
+
+NOON = 1_800_000_000.0
+
+
+@pytest.fixture
+def frozen(modal_emulator):
+    """Stop the clock; return what tells how far it has gone since."""
+    modal_emulator.ask(lambda world: world.clock.set(NOON))
+    yield lambda: modal_emulator.ask(lambda world: world.clock.now()) - NOON
+    modal_emulator.ask(lambda world: world.clock.resume())
+
+
+@pytest.fixture
+def line():
+    return modal.Queue.from_name("q", create_if_missing=True)
+
+
+@pytest.mark.parametrize("seconds", [0.001, 49.7, 60, 3600.5])
+def test_a_wait_ends_at_once_where_the_clock_stands(line, frozen, seconds):
+    with pytest.raises(queue.Empty):
+        line.get(timeout=seconds)
+    assert frozen() == pytest.approx(seconds, abs=1e-4)
+    line.put(1)
+    assert line.get(timeout=seconds) == 1
+    assert frozen() == pytest.approx(seconds, abs=1e-4)
+
+
+def test_who_does_not_wait_moves_no_clock(line, frozen):
+    with pytest.raises(queue.Empty):
+        line.get(timeout=0)
+    assert line.get(block=False) is None
+    line.put_many([1, 2])
+    assert list(line.iterate()) == [1, 2]
+    assert frozen() == 0
+
+
+def test_an_iterator_gives_up_by_the_clock(line, frozen):
+    line.put_many([1, 2])
+    assert list(line.iterate(item_poll_timeout=100)) == [1, 2]
+    assert frozen() == pytest.approx(100, abs=1e-4)
+
+
+def test_a_container_waits_by_the_clock_too(line, frozen):
+    line.hydrate()
+    app = modal.App()
+
+    @app.function(serialized=True)
+    def wait(line: modal.Queue, seconds: float) -> object:
+        return line.get(timeout=seconds)
+
+    with app.run():
+        before = frozen()
+        with pytest.raises(queue.Empty):
+            wait.remote(line, 200)
+        assert frozen() >= before + 200
+        waiting = wait.spawn(line, 200)
+        line.put("here")
+        assert waiting.get() == "here"
+
+
+def test_a_fast_clock_is_followed(line, modal_emulator):
+    modal_emulator.ask(lambda world: world.clock.set(NOON, rate=10_000))
+    with pytest.raises(queue.Empty):
+        line.get(timeout=600)
+    modal_emulator.ask(lambda world: world.clock.resume())
+
+
+def test_pythons_own_time_is_left_alone(modal_emulator, frozen):
+    assert modal.queue.time.monotonic is time.monotonic
+    assert abs(modal.queue.time.time() - NOON) < 0.001
+    assert abs(time.time() - NOON) > 1
