@@ -11,7 +11,21 @@ def test_minted_ids_have_modals_shape_and_differ():
 
 
 def test_a_seed_makes_them_repeatable():
-    assert Ids(seed=7).mint("vo") == Ids(seed=7).mint("vo")
+    assert Ids(seed=7).mint("vo") == Ids(seed=7).mint("vo") != Ids(seed=8).mint("vo")
+    assert Ids(seed="a").ordered("ta", 1.0) == Ids(seed="a").ordered("ta", 1.0)
+
+
+def test_what_is_made_beside_changes_no_id():
+    alone, busy = Ids(seed=7), Ids(seed=7)
+    busy.mint("bl")
+    assert alone.mint("vo") == busy.mint("vo")
+    assert alone.mint("vo") == busy.mint("vo")
+    busy.sow(7)
+    assert busy.mint("vo") == Ids(seed=7).mint("vo")
+
+
+def test_no_seed_tells_a_secret():
+    assert Ids(seed=7).secret() != Ids(seed=7).secret()
 
 
 def test_ordered_ids_sort_by_instant_in_the_shape_the_sdk_knows_tasks_by():

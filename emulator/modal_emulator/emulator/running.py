@@ -93,6 +93,10 @@ class Running:
         now = self._emulator.world
         self._run(commit_once(now.dispatcher, now.commits, now.journal))
 
+    def sow(self, seed: str | None) -> None:
+        """Let the ids of what is made from now on follow from this seed, or from chance."""
+        self.ask(lambda world: world.ids.sow(seed))
+
     def warm(self) -> None:
         """Make ready what the first container needs."""
         self._run(self._emulator.warm())

@@ -119,7 +119,8 @@ class Emulator:
             self._wire = Wire(front, self._lodging.sockets)
             self._around = Surroundings(
                 clock=VirtualClock(),
-                ids=Ids(salt=self._credentials.token_secret),
+                # Without a directory nothing is left that the ids of another run could hit.
+                ids=Ids(salt=self._credentials.token_secret if self._directory else ""),
                 births=Births(),
                 backend=self.backends.get(self._settings, self._lodging.base),
                 door=self._wire,

@@ -4,7 +4,8 @@ Where names for things come from.
 Two kinds: `mint` gives a new id each time, `stable` gives the same id for the same words
 as long as the salt lives. Stable ids let a fresh World stand behind handles that an SDK
 process keeps from an earlier one. Both have the shape of Modal's: prefix, dash, 22 letters
-and digits. Chance is handed in, so a test can own it.
+and digits. With a seed they repeat: each prefix has a row of its own, so that what is made beside
+the story changes no id within it. What must not be guessed never comes from a seed.
 """
 
 import hashlib
@@ -15,23 +16,29 @@ __all__ = ["ALPHABET", "ID_LENGTH", "Ids"]
 
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 ALPHABET = string.ascii_letters + string.digits
+_SYSTEM = random.SystemRandom()
 ID_LENGTH = 22  # JS decides V1 or V2 of a sandbox from this length (wire facts, point 8)
 
 
 class Ids:
     """A source of ids; `seed=None` draws from the system's entropy."""
 
-    def __init__(self, seed: int | None = None, salt: str = "") -> None:
-        self._random = random.SystemRandom() if seed is None else random.Random(seed)
+    def __init__(self, seed: int | str | None = None, salt: str = "") -> None:
         self._salt = salt
+        self.sow(seed)
+
+    def sow(self, seed: int | str | None) -> None:
+        """Begin again from this seed."""
+        self._seed = seed
+        self._rows: dict[str, random.Random] = {}
 
     def mint(self, prefix: str) -> str:
         """Return a new id such as `fc-4hT…`."""
-        return f"{prefix}-{self._letters(ID_LENGTH)}"
+        return f"{prefix}-{_letters(self._row(prefix), ID_LENGTH)}"
 
     def ordered(self, prefix: str, instant: float) -> str:
         """Return a new id that sorts by `instant`, in the shape of a ULID such as `ta-01KPJ3…`."""
-        number = (int(instant * 1000) << 80) | self._random.getrandbits(80)
+        number = (int(instant * 1000) << 80) | self._row(prefix).getrandbits(80)
         letters = [CROCKFORD[(number >> shift) & 31] for shift in range(125, -1, -5)]
         return f"{prefix}-" + "".join(letters)
 
@@ -46,15 +53,24 @@ class Ids:
         return f"{prefix}-" + "".join(letters)
 
     def secret(self, length: int = 32) -> str:
-        """Return letters and digits that nobody can guess (from the seed, if one was given)."""
-        return self._letters(length)
+        """Return letters and digits that nobody can guess."""
+        return _letters(_SYSTEM, length)
 
-    def _letters(self, count: int) -> str:
-        # One draw for all letters: the system is asked once, and no letter is likelier by more
-        # than a part in 2 to the 64.
-        number = self._random.getrandbits(6 * count + 64)
-        letters = []
-        for _ in range(count):
-            number, index = divmod(number, len(ALPHABET))
-            letters.append(ALPHABET[index])
-        return "".join(letters)
+    def _row(self, prefix: str) -> random.Random:
+        if self._seed is None:
+            return _SYSTEM
+        row = self._rows.get(prefix)
+        if row is None:
+            row = self._rows[prefix] = random.Random(f"{self._seed}/{prefix}")
+        return row
+
+
+def _letters(chance: random.Random, count: int) -> str:
+    # One draw for all letters: the system is asked once, and no letter is likelier by more than a
+    # part in 2 to the 64.
+    number = chance.getrandbits(6 * count + 64)
+    letters = []
+    for _ in range(count):
+        number, index = divmod(number, len(ALPHABET))
+        letters.append(ALPHABET[index])
+    return "".join(letters)

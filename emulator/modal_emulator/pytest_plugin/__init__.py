@@ -136,7 +136,7 @@ def modal_emulator(
     The mark `modal` changes settings for the test.
     """
     _choose(options_of_test(request, modal_emulator_settings), modal_emulator_session)
-    with modal_emulator_session.test() as running:
+    with modal_emulator_session.test(request.node.nodeid) as running:
         request.node.stash[RUNNING] = running
         request.node.stash.setdefault(REFUSED, []).append(modal_emulator_session.refused)
         yield running

@@ -44,8 +44,9 @@ class Session:
         self._emulator.reset(with_options(self._emulator.settings, options))
 
     @contextmanager
-    def test(self) -> Iterator[Running]:
-        """Surround one test."""
+    def test(self, name: str | None = None) -> Iterator[Running]:
+        """Surround one test; with a name, the ids that it sees are the same each time it runs."""
+        self._emulator.sow(name)
         with ExitStack() as stack:
             environment = pointed(self._emulator.environment, os.environ, os.devnull)
             # Neither the shell's nor the profile's, which the SDK may have read long ago: a test

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from modal_emulator.ground.errors import Invalid, NotFound
-from modal_emulator.ground.ids import Ids
+from modal_emulator.ground.ids import ID_LENGTH, Ids
 from modal_emulator.store.content import Content, Receiver
 from modal_emulator.store.ledger import Ledger
 
@@ -40,7 +40,7 @@ class Blobs:
 
     def create(self, length: int, md5_b64: str, sha256_b64: str) -> str:
         """Announce a blob; returns its id. An empty digest is not checked."""
-        blob_id = self._ids.mint("bl")
+        blob_id = f"bl-{self._ids.secret(ID_LENGTH)}"
         if length < 0:
             raise Invalid(f"A blob cannot have {length} bytes")
         md5 = _hex(md5_b64, 16) if md5_b64 else None
@@ -50,7 +50,7 @@ class Blobs:
 
     def add(self, data: bytes) -> str:
         """Make a blob of bytes that are here already; returns its id."""
-        blob_id = self._ids.mint("bl")
+        blob_id = f"bl-{self._ids.secret(ID_LENGTH)}"
         sha256 = self._content.add(data)
         self._save(blob_id, _Promise(len(data), None, sha256, kept=sha256))
         return blob_id

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from modal_emulator.ground.clock import Clock
 from modal_emulator.ground.errors import NotFound
-from modal_emulator.ground.ids import Ids
+from modal_emulator.ground.ids import ID_LENGTH, Ids
 
 __all__ = [
     "LIFETIME",
@@ -118,7 +118,7 @@ class Grants:
 
     def as_blob(self, fetch: Fetch) -> str:
         """Return the id of a blob that is this part of a file."""
-        return self._note(self._ids.mint("bl"), fetch)
+        return self._note(f"bl-{self._ids.secret(ID_LENGTH)}", fetch)
 
     def blob(self, blob_id: str) -> Fetch | None:
         """Return the part of a file that this blob is, if it was made by `as_blob`."""
