@@ -23,6 +23,7 @@ CHANGES = {
     "Africa/Cairo": ["2025-04-25", "2025-10-31"],
     "America/Havana": ["2025-03-09", "2025-11-02"],
     "America/Asuncion": ["2022-03-27", "2022-10-02"],
+    "America/St_Johns": ["2010-03-14", "2010-11-07"],
     "Pacific/Apia": ["2011-12-30"],
     "Asia/Kathmandu": ["2025-06-01"],
     "UTC": ["2024-02-28", "2025-02-28", "2024-12-31"],
@@ -170,6 +171,19 @@ def test_missing_and_repeated_times_follow_the_policy() -> None:
 def test_two_missing_times_run_once_after_the_gap() -> None:
     due = cron_times(Cron("0,30 2 * * *", "Europe/Oslo"), at("2025-03-29T12:00"))
     assert walls(due, "Europe/Oslo", 2) == ["03-30 03:00+0200", "03-31 02:00+0200"]
+
+
+def test_what_was_on_the_wall_yesterday_may_still_be_to_come() -> None:
+    """In Newfoundland 00:01 was once followed by 23:01, and Samoa left out a whole day."""
+    late = Cron("30 23 * * *", "America/St_Johns")
+    due = cron_times(late, at("2010-11-07T02:30:30"), DstPolicy.REPEAT)
+    assert walls(due, late.timezone, 1) == ["11-06 23:30-0330"]
+    noon = Cron("0 12 * * *", "Pacific/Apia")
+    due = cron_times(noon, at("2011-12-31T05:00", noon.timezone), DstPolicy.SHIFT)
+    assert next(due) == at("2011-12-31T12:00", noon.timezone)
+    missing = Cron("0 12 30 * *", "Pacific/Apia")
+    due = cron_times(missing, at("2011-12-31T05:00", noon.timezone), DstPolicy.SHIFT)
+    assert next(due) == at("2011-12-31T12:00", noon.timezone)
 
 
 def test_months_end_and_leap_days_come() -> None:
