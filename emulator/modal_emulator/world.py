@@ -20,9 +20,12 @@ from modal_emulator.schedule.calls import Calls
 from modal_emulator.schedule.commits import Commits
 from modal_emulator.schedule.dispatcher import Dispatcher
 from modal_emulator.schedule.faults import Faults
+from modal_emulator.schedule.firings import Firings
 from modal_emulator.schedule.launcher import ContainerLauncher, Door, Translator
 from modal_emulator.schedule.logs import Logs
 from modal_emulator.schedule.pool import PoolLimits
+from modal_emulator.schedule.rules import ScheduleRules
+from modal_emulator.schedule.schedules import Schedules
 from modal_emulator.schedule.settling import Settling
 from modal_emulator.store.apps import Apps
 from modal_emulator.store.births import Births
@@ -36,6 +39,7 @@ from modal_emulator.store.ledger import Ledger
 from modal_emulator.store.mounts import Mounts
 from modal_emulator.store.names import Creation, Names
 from modal_emulator.store.queues import QueueLimits
+from modal_emulator.store.schedules import Standings
 from modal_emulator.store.secrets import Secrets
 from modal_emulator.store.seeds import Seeds
 from modal_emulator.store.volumes import VolumeLimits, Volumes
@@ -63,6 +67,7 @@ class Settings:
     image_builder_version: str = ""
     """What the server claims; empty takes the newest that the installed SDK knows."""
     pool: PoolLimits = field(default_factory=PoolLimits)
+    schedules: ScheduleRules = field(default_factory=ScheduleRules)
     volumes: VolumeLimits = field(default_factory=VolumeLimits)
     keyed_store: str = field(default="", repr=False)
     """URL of a Redis that keeps Dicts and Queues, such as redis://localhost:6379; empty for our own
@@ -111,6 +116,7 @@ class World:
     commits: Commits
     settling: Settling
     dispatcher: Dispatcher
+    schedules: Schedules
     _backend: Backend
     _site_url: Callable[[], str]
 
@@ -186,6 +192,7 @@ class World:
         calls, logs = Calls(clock, ids), Logs(clock)
         faults = Faults(volumes, clock, journal, settings.listings_per_second)
         commits = Commits(volumes, journal, settings.after_kill, faults)
+        translator = around.translator(apps, volumes)
         launcher = ContainerLauncher(
             apps=apps,
             calls=calls,
@@ -196,13 +203,16 @@ class World:
             logs=logs,
             backend=around.backend,
             door=around.door,
-            translator=around.translator(apps, volumes),
+            translator=translator,
         )
         settling = Settling(clock, journal)
         clock.settle_with(settling.settled)
         dispatcher = Dispatcher(
             apps, calls, logs, launcher, clock, settling, ids, journal, settings.pool
         )
+        firings = Firings(calls, dispatcher, translator, clock, journal)
+        standings = Standings(ledger)
+        schedules = Schedules(apps, firings, standings, clock, journal, settings.schedules)
         return cls(
             settings=settings,
             clock=clock,
@@ -226,12 +236,14 @@ class World:
             commits=commits,
             settling=settling,
             dispatcher=dispatcher,
+            schedules=schedules,
             _backend=around.backend,
             _site_url=around.site_url,
         )
 
     async def close(self) -> None:
         """End every container and close the ledger."""
+        self.schedules.close()
         self.commits.closing()
         await self.dispatcher.close()
         await self.commits.close()

@@ -232,6 +232,7 @@ class Emulator:
             ),
             asyncio.ensure_future(world.settling.go_on()),
         ]
+        world.schedules.start()
         if durable:  # what a killed server had given away, or the opening has
             trash = asyncio.to_thread(world.volumes.empty_trash)
             self._tasks.append(asyncio.ensure_future(trash))

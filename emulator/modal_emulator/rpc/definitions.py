@@ -5,7 +5,8 @@ What a definition asks for and the emulator would have to ignore is refused here
 that believes its network is blocked must not run with the network open.
 """
 
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from dataclasses import fields
 from typing import Any
 
 from google.protobuf.message import Message
@@ -15,6 +16,7 @@ from modal_emulator.ground.errors import NotBuilt
 from modal_emulator.rpc.compat import has, known
 from modal_emulator.rpc.volume_uses import volume_uses
 from modal_emulator.store.apps import Function, FunctionSpec
+from modal_emulator.store.schedules import Cron, Period, Schedule
 
 __all__ = ["data_of", "definition_of", "handle_of", "refuse", "requested", "spec_of", "warnings_of"]
 
@@ -69,15 +71,10 @@ def refuse(definition: Definition) -> None:
             )
 
 
-def warnings_of(definition: Definition) -> list[api_pb2.Warning]:
-    """Return what the user should know about this definition here."""
-    if not definition.schedule.WhichOneof("schedule_oneof"):
-        return []
-    text = (
-        f"modal-emulator does not fire schedules yet: '{definition.function_name}' runs when it "
-        "is called, not on its schedule."
-    )
-    return [api_pb2.Warning(type=api_pb2.Warning.WARNING_TYPE_FUNCTION_CONFIGURATION, message=text)]
+def warnings_of(texts: Iterable[str]) -> list[api_pb2.Warning]:
+    """Return what the user should know about a definition as the SDK prints it."""
+    kind = api_pb2.Warning.WARNING_TYPE_FUNCTION_CONFIGURATION
+    return [api_pb2.Warning(type=kind, message=text) for text in texts]
 
 
 def definition_of(function: Function) -> Definition:
@@ -108,8 +105,19 @@ def spec_of(definition: Definition) -> FunctionSpec:
         retry_delay=retry.initial_delay_ms / 1000,
         retry_backoff=retry.backoff_coefficient or 1.0,
         retry_delay_limit=retry.max_delay_ms / 1000 or 60.0,
-        scheduled=bool(definition.schedule.WhichOneof("schedule_oneof")),
+        schedule=_schedule(definition.schedule),
     )
+
+
+def _schedule(said: api_pb2.Schedule) -> Schedule | None:
+    kind = said.WhichOneof("schedule_oneof")
+    if kind == "cron":
+        # SDKs before 1.0.3 know no time zones.
+        return Cron(said.cron.cron_string, getattr(said.cron, "timezone", "") or "UTC")
+    if kind == "period":
+        names = [field.name for field in fields(Period)]
+        return Period(**{name: getattr(said.period, name) for name in names})
+    return None
 
 
 def handle_of(function: Function) -> api_pb2.FunctionHandleMetadata:

@@ -1,5 +1,6 @@
 """The messages that pass through the scheduler without being understood there."""
 
+import pickle
 import signal
 from collections.abc import Iterator
 
@@ -92,6 +93,16 @@ class Messages:
             status=api_pb2.GenericResult.GENERIC_STATUS_TERMINATED,
             exception="Input was cancelled",
         ).SerializeToString()
+
+    def no_arguments(self) -> tuple[int, bytes]:
+        """Call as `spawn` with no arguments does; how Modal calls what is due is not seen."""
+        arguments = pickle.dumps(((), {}), protocol=4)  # the SDK's own protocol
+        item = api_pb2.FunctionInput(args=arguments, data_format=api_pb2.DATA_FORMAT_PICKLE)
+        return api_pb2.FUNCTION_CALL_INVOCATION_TYPE_ASYNC, item.SerializeToString()
+
+    def words(self, result: bytes) -> str:
+        """Return the exception of a result, as its text."""
+        return api_pb2.GenericResult.FromString(result).exception
 
 
 def layout_of(apps: Apps, app: App) -> api_pb2.AppLayout:

@@ -7,6 +7,7 @@ both ends. Who takes an input is decided in `pool`.
 """
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -89,6 +90,7 @@ class Input:
     attempt: int = 0
     container_id: str = ""
     taken_at: float = 0.0
+    finished_at: float = 0.0
     entry: int = 0
     outcome: Outcome | None = None
 
@@ -120,6 +122,8 @@ class FunctionCall:
     """When the last of the inputs got its outcome."""
     expired: bool = False
     """What it was given and what came of it is gone."""
+    when_finished: Callable[[Input], None] | None = None
+    """Is told of each input that has its outcome."""
 
 
 class Calls:
@@ -201,12 +205,15 @@ class Calls:
         self._entry += 1
         done.entry = self._entry
         done.outcome = outcome
+        done.finished_at = self._clock.now()
         call = self._calls[done.call_id]
         call.unfinished -= 1
         if not call.unfinished:
-            call.finished_at = self._clock.now()
+            call.finished_at = done.finished_at
             self._finished.append(call)
         call.pulse.beat()
+        if call.when_finished is not None:
+            call.when_finished(done)
 
     def produce(self, call: FunctionCall, chunks: list[bytes]) -> None:
         """A generator gave more."""

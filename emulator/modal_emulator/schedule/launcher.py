@@ -63,6 +63,14 @@ class Translator(Protocol):
         """Return a GenericResult for an input that was cancelled, serialised."""
         ...
 
+    def no_arguments(self) -> tuple[int, bytes]:
+        """Return how a function is called without arguments: a way of calling and an input."""
+        ...
+
+    def words(self, result: bytes) -> str:
+        """Return what a serialised GenericResult says went wrong, or nothing."""
+        ...
+
 
 class ContainerLauncher:
     """Makes containers out of functions."""

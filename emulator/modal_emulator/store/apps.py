@@ -8,7 +8,7 @@ app that was deployed again under it.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 
@@ -18,6 +18,7 @@ from modal_emulator.ground.ids import Ids
 from modal_emulator.store.environments import Environments
 from modal_emulator.store.ledger import Ledger
 from modal_emulator.store.names import Names
+from modal_emulator.store.schedules import Schedule, schedule_from, schedule_record
 
 __all__ = ["App", "AppState", "Apps", "Function", "FunctionSpec", "VolumeUse"]
 
@@ -67,7 +68,7 @@ class FunctionSpec:
     retry_delay: float = 1.0
     retry_backoff: float = 1.0
     retry_delay_limit: float = 60.0
-    scheduled: bool = False
+    schedule: Schedule | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,8 @@ class Apps:
         self._ids = ids
         self._apps: dict[str, App] = {}
         self._functions: dict[str, Function] = {}
+        self._proposed: dict[str, Function] = {}
+        self._listeners: list[Callable[[App], None]] = []
         for _, value in ledger.all("app"):
             app = _app_from(value)
             self._apps[app.app_id] = app
@@ -214,8 +217,20 @@ class Apps:
             )
         else:
             app = replace(app, state=state)
+        for function_id in app.function_ids.values():
+            if function_id in self._proposed:
+                self._functions[function_id] = self._proposed.pop(function_id)
         self._keep(app)
+        self._tell(app)
         return app
+
+    def listen(self, listener: Callable[[App], None]) -> None:
+        """Call `listener` with each app that is published or stopped from now on."""
+        self._listeners.append(listener)
+
+    def live(self) -> list[App]:
+        """Return all apps that are not stopped."""
+        return [app for app in self._apps.values() if app.live]
 
     def set_tags(self, app_id: str, tags: Mapping[str, str]) -> None:
         """Replace the app's tags."""
@@ -227,6 +242,7 @@ class Apps:
         with self._ledger.transaction():
             self._keep(app)
             self._names.drop_app(app_id)
+        self._tell(app)
         return app
 
     def reserve_function(self, app_id: str, tag: str, existing_id: str) -> str:
@@ -247,6 +263,18 @@ class Apps:
         app = self._apps.get(function.app_id)
         if app is not None and app.state is AppState.DEPLOYED:
             self._ledger.put("function", function.function_id, _function_bytes(function))
+
+    def propose_function(self, function: Function) -> None:
+        """Keep a function for the next publication; a deployed one stays what it is until then."""
+        app = self.get(function.app_id)
+        if app.state is AppState.DEPLOYED and function.function_id in app.function_ids.values():
+            self._proposed[function.function_id] = function
+        else:
+            self.put_function(function)
+
+    def proposed(self, function_id: str) -> Function | None:
+        """Return a function as the next publication would make it."""
+        return self._proposed.get(function_id) or self._functions.get(function_id)
 
     def function(self, function_id: str) -> Function:
         """Return the function."""
@@ -273,6 +301,10 @@ class Apps:
             for function in self._published(app):
                 self._ledger.put("function", function.function_id, _function_bytes(function))
 
+    def _tell(self, app: App) -> None:
+        for listener in tuple(self._listeners):
+            listener(app)
+
     def _published(self, app: App) -> Iterable[Function]:
         return (
             self._functions[i]
@@ -296,6 +328,7 @@ def _function_bytes(function: Function) -> bytes:
     record = asdict(function)
     record["definition"] = function.definition.hex()
     record["parameters"] = function.parameters.hex()
+    record["spec"]["schedule"] = schedule_record(function.spec.schedule)
     return json.dumps(record).encode()
 
 
@@ -305,6 +338,8 @@ def _function_from(value: bytes) -> Function:
     spec["volumes"] = tuple(VolumeUse(**v) for v in spec["volumes"])
     spec["mount_ids"] = tuple(spec["mount_ids"])
     spec["secret_ids"] = tuple(spec["secret_ids"])
+    spec.pop("scheduled", None)  # older ledgers say no more than that there was a schedule
+    spec["schedule"] = schedule_from(spec.get("schedule", []))
     record["spec"] = FunctionSpec(**spec)
     record["definition"] = bytes.fromhex(record["definition"])
     record["parameters"] = bytes.fromhex(record["parameters"])

@@ -1,12 +1,23 @@
 """
-What the schedule of a function says, as it was deployed.
+What the schedule of a function says, and how far it has come.
 
-Values only: when they are due is known in `schedule/cron` and `schedule/period`.
+When a schedule is due is known in `schedule/cron` and `schedule/period`.
 """
 
-from dataclasses import astuple, dataclass, fields
+import json
+from dataclasses import asdict, astuple, dataclass, fields
 
-__all__ = ["Cron", "Period", "Schedule", "schedule_from", "schedule_record"]
+from modal_emulator.store.ledger import Ledger
+
+__all__ = [
+    "Cron",
+    "Period",
+    "Schedule",
+    "Standing",
+    "Standings",
+    "schedule_from",
+    "schedule_record",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,3 +63,32 @@ def schedule_from(record: list[object]) -> Schedule | None:
     kind, *values = record
     made: Schedule = {"Cron": Cron, "Period": Period}[str(kind)](*values)
     return made
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far the schedule of a function has come."""
+
+    considered: float = 0.0
+    """The last instant of which it is decided what came of it; 0 is none."""
+    paused: bool = False
+
+
+class Standings:
+    """Keeps them by function, over restarts."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def get(self, function_id: str) -> Standing:
+        """Return how far a schedule has come."""
+        value = self._ledger.get("schedule", function_id)
+        return Standing() if value is None else Standing(**json.loads(value))
+
+    def put(self, function_id: str, standing: Standing) -> None:
+        """Remember how far a schedule has come."""
+        self._ledger.put("schedule", function_id, json.dumps(asdict(standing)).encode())
+
+    def drop(self, function_id: str) -> None:
+        """Forget a schedule."""
+        self._ledger.delete("schedule", function_id)

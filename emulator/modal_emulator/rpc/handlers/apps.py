@@ -94,6 +94,8 @@ async def app_publish(
     request = call.request
     old = world.apps.get(request.app_id)
     state = AppState(request.app_state) if request.app_state else old.state
+    if state is AppState.DEPLOYED:
+        world.schedules.check_limit(request.app_id, request.function_ids.values())
     app = world.apps.publish(
         request.app_id,
         state,

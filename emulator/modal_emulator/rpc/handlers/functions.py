@@ -67,14 +67,15 @@ async def function_create(
         definition.SerializeToString(),
         spec_of(definition),
     )
-    world.apps.put_function(function)
+    warnings = world.schedules.admit(function)
+    world.apps.propose_function(function)
     return known(
         api_pb2.FunctionCreateResponse,
         function_id=function.function_id,
         function=definition,
         function_data=data_of(definition),
         handle_metadata=handle_of(function),
-        server_warnings=warnings_of(definition),
+        server_warnings=warnings_of(warnings),
     )
 
 
@@ -207,7 +208,7 @@ RPCS: dict[str, Rpc] = {
     "FunctionPrecreate": full(function_precreate),
     "FunctionCreate": partly(
         function_create,
-        "no web endpoints, schedules do not fire yet; CPU, memory, GPU, region, cloud and "
+        "no web endpoints; CPU, memory, GPU, region, cloud and "
         "`startup_timeout` are accepted and have no effect",
     ),
     "FunctionGet": partly(function_get, "the newest version only"),
