@@ -2,8 +2,9 @@ import pytest
 from modal_proto import api_pb2
 
 from modal_emulator.ground.errors import NotBuilt
-from modal_emulator.rpc.definitions import data_of, handle_of, refuse, spec_of, warnings_of
+from modal_emulator.rpc.definitions import data_of, handle_of, refuse, spec_of
 from modal_emulator.store.apps import Function, VolumeUse
+from modal_emulator.store.schedules import Cron, Period
 
 WEB = api_pb2.WebhookConfig(type=api_pb2.WEBHOOK_TYPE_ASGI_APP)
 WEB_METHOD = api_pb2.MethodDefinition(webhook_config=WEB)
@@ -37,7 +38,7 @@ def test_the_spec_holds_what_is_acted_on():
         2.0,
         9.0,
     )
-    assert spec.scheduled
+    assert spec.schedule == Cron("* * * * *", "UTC")
 
 
 @pytest.mark.parametrize(
@@ -64,13 +65,14 @@ def test_what_would_mean_something_else_is_refused_by_name(definition, name):
 def test_an_ordinary_function_is_not_refused_nor_warned_of():
     plain = api_pb2.Function(function_name="f")
     refuse(plain)
-    assert warnings_of(plain) == []
+    assert spec_of(plain).schedule is None
 
 
-def test_a_schedule_that_will_not_fire_is_said():
-    period = api_pb2.Schedule(period=api_pb2.Schedule.Period(days=1))
-    (warning,) = warnings_of(api_pb2.Function(function_name="nightly", schedule=period))
-    assert "'nightly'" in warning.message and "does not fire schedules" in warning.message
+def test_a_period_keeps_all_its_parts():
+    parts = {"years": 1, "months": 2, "weeks": 3, "days": 4, "hours": 5, "minutes": 6}
+    period = api_pb2.Schedule(period=api_pb2.Schedule.Period(**parts, seconds=0.5))
+    spec = spec_of(api_pb2.Function(function_name="nightly", schedule=period))
+    assert spec.schedule == Period(**parts, seconds=0.5)
 
 
 def test_the_handle_names_the_methods_of_a_class():

@@ -137,6 +137,7 @@ class Emulator:
                 self._memory = Memory(front, self._host, port)
                 self._memory.start()
                 self._take_back.append(wait_by(self._around.clock.now))
+            self.world.schedules.start()
         except BaseException:
             await self.stop()
             raise
@@ -175,6 +176,7 @@ class Emulator:
         self._around = replace(self._around, backend=backend)
         self._open_world(settings)
         await self.world.engines.open()
+        self.world.schedules.start()
         self._lodging.discard(old)
 
     async def warm(self) -> None:
@@ -232,7 +234,6 @@ class Emulator:
             ),
             asyncio.ensure_future(world.settling.go_on()),
         ]
-        world.schedules.start()
         if durable:  # what a killed server had given away, or the opening has
             trash = asyncio.to_thread(world.volumes.empty_trash)
             self._tasks.append(asyncio.ensure_future(trash))
