@@ -66,3 +66,17 @@ def test_a_handle_changes_nothing_by_itself(modal_emulator, kind):
     assert not handle.exists()
     with pytest.raises(NotFound, match="'stage'"):
         getattr(modal_emulator, kind)("x", environment="stage").clear()
+
+
+def test_handles_of_an_earlier_world_find_it_empty(modal_emulator):
+    held = modal.Dict.from_name("d", create_if_missing=True)
+    line = modal.Queue.from_name("q", create_if_missing=True)
+    held["a"] = 1
+    line.put(1)
+    found = modal.Dict.from_name("d")
+    assert found["a"] == 1
+    modal_emulator.reset()
+    assert (held.len(), line.len(), found.len()) == (0, 0, 0)
+    held["a"] = 2
+    line.put(2)
+    assert (found["a"], line.get()) == (2, 2)

@@ -17,6 +17,8 @@ import modal
 app = modal.App("shop")
 volume = modal.Volume.from_name("orders", create_if_missing=True)
 secret = modal.Secret.from_dict({"COLOUR": "blue"})
+orders = modal.Dict.from_name("orders", create_if_missing=True)
+line = modal.Queue.from_name("orders", create_if_missing=True)
 DATA = Path("/data")
 
 @app.function(volumes={"/data": volume}, secrets=[secret])
@@ -25,6 +27,8 @@ def write(name, text):
     print("writing", name, "in", os.environ["COLOUR"])
     (DATA / name).write_text(text)
     volume.commit()
+    orders[name] = text
+    line.put(name)
 
 @app.function(volumes={"/data": volume})
 def names():
@@ -58,9 +62,11 @@ def test_module_level_handles_meet_fresh_state_in_each_test(
         @pytest.mark.parametrize("turn", range(3))
         def test_volume_is_empty_at_first(modal_emulator, turn):
             assert list(shop.volume.listdir("/")) == []
+            assert (shop.orders.len(), shop.line.len()) == (0, 0)
             with shop.app.run():
                 assert shop.names.remote() == []
                 shop.write.remote(f"{turn}.txt", "x")
+            assert (shop.orders.get(f"{turn}.txt"), shop.line.get()) == ("x", f"{turn}.txt")
             assert [entry.path for entry in shop.volume.listdir("/")] == [f"{turn}.txt"]
 
         def test_handle_used_first_in_a_container(modal_emulator):
