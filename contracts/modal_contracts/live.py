@@ -16,7 +16,14 @@ import modal.environments
 
 from modal_contracts.target import Capability, Target
 
-__all__ = ["LIVE", "Live", "open_live", "throw_away_environment", "unfit_for_live"]
+__all__ = [
+    "LIVE",
+    "Live",
+    "make_environment",
+    "open_live",
+    "throw_away_environment",
+    "unfit_for_live",
+]
 
 # A container that has taken its last input commits its volumes before it goes; Modal gives exit
 # handlers up to 30 seconds (guide/lifecycle-functions). How long the rest takes is not published.
@@ -29,12 +36,22 @@ LIVE = "live"
 class Live:
     """Modal itself, reached as the user's own configuration says."""
 
-    offers: frozenset[str] = frozenset(capability.value for capability in Capability)
+    offers: frozenset[str] = frozenset(
+        capability.value for capability in Capability if capability is not Capability.CLOCK
+    )
     environment: Mapping[str, str] = {}
 
     def settle(self) -> None:
         """Wait out the grace that Modal gives to containers that end."""
         time.sleep(SETTLE_SECONDS)
+
+    def advance(self, seconds: float) -> None:
+        """Refuse: nobody moves the service's time."""
+        raise NotImplementedError("time passes by itself here")
+
+    def begin_anew(self) -> None:
+        """Refuse: what others made is theirs."""
+        raise NotImplementedError("there is no beginning here")
 
 
 @contextmanager
@@ -47,12 +64,18 @@ def open_live() -> Iterator[Target]:
 def throw_away_environment() -> Iterator[str]:
     """Make an environment of the target's workspace for the block, and delete it with all in it."""
     name = f"contracts-{secrets.token_hex(5)}"
-    create, delete = _doors()
-    create(name)
+    _, delete = _doors()
+    make_environment(name)
     try:
         yield name
     finally:
         delete(name)
+
+
+def make_environment(name: str) -> None:
+    """Make an environment of the target's workspace."""
+    create, _ = _doors()
+    create(name)
 
 
 def _doors() -> tuple[Callable[[str], object], Callable[[str], object]]:

@@ -21,7 +21,7 @@ import modal_contracts
 from modal_contracts import hooks
 from modal_contracts.clause import Clause, clauses_of
 from modal_contracts.evidence import Grade
-from modal_contracts.live import LIVE, unfit_for_live
+from modal_contracts.live import LIVE, make_environment, unfit_for_live
 from modal_contracts.opening import Opened, find_target, opened
 from modal_contracts.rules import Entry, broken_rules
 from modal_contracts.scene import Scene
@@ -138,8 +138,13 @@ def scene(
     if lacking:
         words = "; ".join(sorted(capability.meaning for capability in lacking))
         pytest.skip(f"the target does not offer this: {words}")
+    target, environment = modal_target.target, modal_target.environment
     with ExitStack() as stack:
-        yield Scene(modal_target.target, modal_target.environment, stack, modal_shell)
+        lent = Scene(target, environment, stack, modal_shell)
+        yield lent
+    if lent.travelled:  # other clauses live in the present
+        target.begin_anew()
+        make_environment(environment)
 
 
 def _entry(item: pytest.Item, tops: list[Path]) -> Entry | None:

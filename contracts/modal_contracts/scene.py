@@ -11,6 +11,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -116,6 +117,8 @@ class Scene:
         self._shell = shell
         self._names: dict[str, str] = {}
         self._stack = stack
+        self.travelled = False
+        """Whether time was made to pass."""
 
     def unused_name(self, word: str = "clause") -> str:
         """Return a name that no object has."""
@@ -258,6 +261,11 @@ class Scene:
     def settle(self) -> None:
         """Return once what containers leave when they end has arrived."""
         self._target.settle()
+
+    def advance(self, **span: float) -> None:
+        """Let time pass, `hours=1` as a `timedelta` has it; the clause must need a clock."""
+        self.travelled = True
+        self._target.advance(timedelta(**span).total_seconds())
 
     def eventually(self, ask: Callable[[], bool]) -> bool:
         """Ask until the answer is yes or patience is at its end; for what has no set time."""

@@ -16,6 +16,7 @@ __all__ = ["Capability", "OpenTarget", "Target", "offered"]
 class Capability(str, Enum):
     """What a target may offer; the values are what it says, the meanings are below."""
 
+    CLOCK = "clock"
     CONTAINERS = "containers"
     OPEN_FILES = "open-files"
     PROGRAMS = "programs"
@@ -32,6 +33,7 @@ class Capability(str, Enum):
 
 
 MEANINGS = {
+    Capability.CLOCK: "time can be made to pass",
     Capability.CONTAINERS: "functions run in containers that stay warm",
     Capability.OPEN_FILES: "it is known which files a container holds open",
     Capability.PROGRAMS: "programs that a function starts see the volumes as the function does",
@@ -58,6 +60,14 @@ class Target(Protocol):
 
     def settle(self) -> None:
         """Return once the containers that ran to their end before have left what they leave."""
+        ...
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass, with all that is due in it; where there is a clock to be moved."""
+        ...
+
+    def begin_anew(self) -> None:
+        """Return to the present, without anything that was made so far."""
         ...
 
 

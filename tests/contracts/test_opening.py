@@ -105,7 +105,7 @@ def test_an_unheard_of_capability_is_refused() -> None:
 
 def test_every_capability_has_a_meaning() -> None:
     assert all(capability.meaning for capability in Capability)
-    assert offered(live.Live()) == frozenset(Capability)
+    assert offered(live.Live()) == frozenset(Capability) - {Capability.CLOCK}
 
 
 def test_live_needs_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,3 +123,9 @@ def test_live_is_not_some_other_server(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "is not Modal itself" in unfit_for_live()
     monkeypatch.setenv("MODAL_SERVER_URL", "http://modal.com.example")
     assert "is not Modal itself" in unfit_for_live()
+
+
+def test_nobody_moves_the_time_of_the_service() -> None:
+    for refused in (lambda: live.Live().advance(1), live.Live().begin_anew):
+        with pytest.raises(NotImplementedError):
+            refused()

@@ -9,7 +9,6 @@ from types import TracebackType
 from modal_emulator.ground.errors import Invalid
 from modal_emulator.ground.ids import Ids
 from modal_emulator.ground.virtual import VirtualClock
-from modal_emulator.inline.patience import wait_by
 from modal_emulator.inline.programs import SdkPrograms
 from modal_emulator.lodging import Lodging
 from modal_emulator.rpc.credentials import DEMO_TOKEN_ID, Credentials
@@ -20,6 +19,7 @@ from modal_emulator.rpc.server import Wire
 from modal_emulator.rpc.translator import Messages
 from modal_emulator.runtime.backend import Capability
 from modal_emulator.runtime.backends import Backends
+from modal_emulator.runtime.patience import wait_by
 from modal_emulator.schedule.background import commit_in_background
 from modal_emulator.schedule.logs import LogLine
 from modal_emulator.sdk import newest_builder_version

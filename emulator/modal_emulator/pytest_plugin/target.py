@@ -15,7 +15,7 @@ from modal_emulator.runtime.backend import Capability
 
 __all__ = ["EmulatorTarget", "open_target"]
 
-ALWAYS = frozenset({"containers", "real-paths", "read-only-mounts", "sub-paths"})
+ALWAYS = frozenset({"clock", "containers", "real-paths", "read-only-mounts", "sub-paths"})
 OFFERS: dict[Capability, frozenset[str]] = {
     Capability.REAL_MOUNTS: frozenset({"programs"}),
     Capability.OPEN_FILE_REFUSAL: frozenset({"open-files"}),
@@ -43,6 +43,15 @@ class EmulatorTarget:
     def settle(self) -> None:
         """Return once the containers that are on their way out are gone."""
         self._emulator.settle()
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass on the emulator's clock."""
+        self._emulator.let_pass(seconds)
+
+    def begin_anew(self) -> None:
+        """Return to the machine's time, in a fresh World."""
+        self._emulator.ask(lambda world: world.clock.resume())
+        self._emulator.reset(self._emulator.settings)
 
 
 @contextmanager

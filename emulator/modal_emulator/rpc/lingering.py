@@ -2,7 +2,7 @@
 Whoever waits for a Queue.
 
 The SDK asks in slices, and says `Empty` when its own time is up, not when an answer is. An SDK in
-this process or in a container tells the time by the emulator's clock (`inline/patience.py`), so it
+this process or in a container tells the time by the emulator's clock (`runtime/patience.py`), so it
 waits on that; while the clock stands it goes on for it, see `settling`. Any other client lives in
 the machine's time: answered earlier it would ask again at once, and again, until that has passed.
 """
