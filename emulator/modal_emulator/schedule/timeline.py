@@ -10,6 +10,7 @@ clock that waits after each sleeper waits between them.
 import asyncio
 import heapq
 from collections.abc import Callable, Iterable, Iterator
+from contextvars import Context
 
 from modal_emulator.ground.clock import Clock
 
@@ -67,7 +68,8 @@ class Timeline:
             self._walk.cancel()
             self._walk = None
         if self._walking and self._head() is not None:
-            self._walk = asyncio.ensure_future(self._go())
+            # What is fired belongs to nobody's container, whoever put the line.
+            self._walk = Context().run(asyncio.ensure_future, self._go())
 
     async def _go(self) -> None:
         while (line := self._head()) is not None:

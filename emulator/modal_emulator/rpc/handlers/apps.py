@@ -211,7 +211,9 @@ def _page(world: World, app_id: str) -> str:
     return f"{world.site_url}/apps/{app_id}"
 
 
-def _lifecycle(app: App) -> api_pb2.AppLifecycle:
+def _lifecycle(app: App) -> api_pb2.AppLifecycle | None:
+    if not hasattr(api_pb2, "AppLifecycle"):  # the oldest SDKs
+        return None
     return known(
         api_pb2.AppLifecycle,
         app_state=app.state.value,
