@@ -221,8 +221,8 @@ class VirtualClock:
         self._arm()
 
     async def _wait(self, at: float, *, is_span: bool) -> None:
-        if at <= self.now():
-            return await breathe()
+        if at <= self.now() and self._traveller is None:
+            return await breathe()  # else it has its turn when this instant has settled
         woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         def wake() -> None:

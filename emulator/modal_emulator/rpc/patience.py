@@ -1,14 +1,18 @@
 """
 How long an answer may be held back that somebody waits for.
 
-The SDK asks again and again, each time for a minute at most, by its own view of the time. An
-answer is held back for as long as was asked, on the emulator's clock; and for as long on the
-machine's at most, because the connection would be given up otherwise. Meanwhile who asks is at
-rest; see `settling`.
+The SDK asks again and again, each time for a minute at most. An answer is held back for as long as
+was asked, and no longer on the machine's clock, because the connection would be given up. An SDK
+that tells the time by the emulator's clock is answered when that says so, too; any other would ask
+again at once. Meanwhile who asks is at rest; see `settling`.
 """
 
 import asyncio
+from collections.abc import Callable
+from typing import Any
 
+from modal_emulator.ground.virtual import LATEST
+from modal_emulator.rpc.call import Call
 from modal_emulator.schedule.pulse import Pulse
 from modal_emulator.world import World
 
@@ -18,18 +22,18 @@ __all__ = ["Patience"]
 class Patience:
     """The time that one request has."""
 
-    def __init__(self, world: World, container_id: str | None, seconds: float) -> None:
+    def __init__(self, world: World, call: Call[Any], seconds: float) -> None:
         self._world = world
-        self._container_id = container_id
+        self._container_id = call.container_id
         self._loop = asyncio.get_running_loop()
         self._ends = self._loop.time() + seconds
-        self._ends_virtual = world.clock.now() + seconds
+        self._ends_virtual = world.clock.now() + seconds if call.is_near else LATEST
 
-    async def wait(self, pulse: Pulse) -> bool:
-        """Wait for the next beat; say whether there is time left."""
+    async def wait(self, pulse: Pulse, for_others: Callable[[], bool] = lambda: True) -> bool:
+        """Wait for the next beat; say whether there is time left. `for_others` as in `settling`."""
         left = self._ends_virtual - self._world.clock.now()
         left_machine = self._ends - self._loop.time()
         if left <= 0 or left_machine <= 0:
             return False
-        with self._world.settling.waits(self._container_id):
+        with self._world.settling.waits(self._container_id, for_others):
             return await pulse.wait(left, self._world.clock, left_machine)

@@ -122,6 +122,11 @@ class FunctionCall:
     """When the last of the inputs got its outcome."""
     expired: bool = False
     """What it was given and what came of it is gone."""
+
+    def is_at_work(self) -> bool:
+        """Say whether an input has no outcome yet."""
+        return self.unfinished > 0
+
     when_finished: Callable[[Input], None] | None = None
     """Is told of each input that has its outcome."""
 

@@ -41,8 +41,7 @@ class Settling:
         self._clock = clock
         self._journal = journal
         self._patience = patience
-        self._resting: Counter[str] = Counter()
-        self._clients = 0
+        self._waiting: dict[str | None, list[Callable[[], bool]]] = {}
         self._busy: Counter[str] = Counter()
         self._workers: Callable[[], list[Worker]] = list
         self._changed = Pulse()
@@ -60,22 +59,22 @@ class Settling:
         self._changed.beat()
 
     @contextmanager
-    def waits(self, container_id: str | None) -> Iterator[None]:
-        """For the length of the block this container (None: a client) waits for what comes."""
-        if container_id is None:
-            self._clients += 1
-        else:
-            self._resting[container_id] += 1
+    def waits(
+        self, container_id: str | None, for_others: Callable[[], bool] = lambda: True
+    ) -> Iterator[None]:
+        """
+        For the length of the block this container (None: a client) waits for what comes.
+
+        Who asks for outputs before it has given inputs waits for itself: `for_others` says no.
+        """
+        self._waiting.setdefault(container_id, []).append(for_others)
         self._changed.beat()
         try:
             yield
         finally:
-            if container_id is None:
-                self._clients -= 1
-            else:
-                self._resting[container_id] -= 1
-                if not self._resting[container_id]:
-                    del self._resting[container_id]
+            self._waiting[container_id].remove(for_others)
+            if not self._waiting[container_id]:
+                del self._waiting[container_id]
 
     @contextmanager
     def busy(self, what: str) -> Iterator[None]:
@@ -123,7 +122,7 @@ class Settling:
                 elif not self._is_stuck(clock):
                     await self._changed.wait()
                 else:
-                    if not self._clients:
+                    if not self._resting(None):
                         await clock.live(_CALM)  # who moves it by hand may be about to do more
                     await self._idle(loop)
                     if self._is_stuck(clock):
@@ -146,7 +145,7 @@ class Settling:
         return clock.mode is Mode.FROZEN and not clock.travelling
 
     def _is_stuck(self, clock: VirtualClock) -> bool:
-        waited_for = self._clients > 0 or self.autojump
+        waited_for = self._resting(None) > 0 or self.autojump
         return waited_for and self._stands(clock) and not self.at_work()
 
     async def _idle(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -162,9 +161,12 @@ class Settling:
         finally:
             self._idling -= 1
 
+    def _resting(self, who: str | None) -> int:
+        return sum(for_others() for for_others in self._waiting.get(who, ()))
+
     def _does(self, worker: Worker) -> str:
         who = f"container {worker.container_id} of {worker.pool.function.tag!r}"
-        if self._resting.get(worker.container_id, 0) >= max(1, len(worker.inputs)):
+        if self._resting(worker.container_id) >= max(1, len(worker.inputs)):
             return ""
         if not worker.ready:
             return f"{who} starts"

@@ -131,12 +131,12 @@ async def function_call_get_data_out(
     """Stream what a generator gives, from an index on."""
     opened = world.calls.call(call.request.function_call_id)
     given = call.request.last_index
-    patience = Patience(world, call.container_id, STREAM_SECONDS)
+    patience = Patience(world, call, STREAM_SECONDS)
     while True:
         for chunk in opened.produced[given:]:
             given += 1
             yield api_pb2.DataChunk.FromString(chunk)
-        if not opened.unfinished or not await patience.wait(opened.pulse):
+        if not opened.unfinished or not await patience.wait(opened.pulse, opened.is_at_work):
             return
 
 
@@ -161,10 +161,10 @@ async def _wait(
     after = int(request.last_entry_id.partition("-")[0] or 0)
     first = request.start_idx if has(request, "start_idx") else None
     last = request.end_idx if has(request, "end_idx") else None
-    patience = Patience(world, call.container_id, request.timeout)
+    patience = Patience(world, call, request.timeout)
     while True:
         found = world.calls.outcomes(opened, after, first, last)
-        if found or opened.expired or not await patience.wait(opened.pulse):
+        if found or opened.expired or not await patience.wait(opened.pulse, opened.is_at_work):
             return found[: request.max_values] if request.max_values else found
 
 
