@@ -218,6 +218,10 @@ class Names:
         found.sort(key=lambda named: named.created_at, reverse=True)
         return tuple(found[:limit])
 
+    def made_at(self, instant: float) -> bool:
+        """Say whether an object was made at exactly this instant; no two share one."""
+        return any(named.created_at == instant for named in self._objects.values())
+
     def rename(self, kind: str, object_id: str, name: str) -> Named:
         """Give an object another name; its id stays (modal-semantics 1.9 [sdk])."""
         old = self.get(kind, object_id)

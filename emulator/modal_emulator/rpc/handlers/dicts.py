@@ -44,7 +44,7 @@ async def dict_get_by_id(
 
 async def dict_list(world: World, call: Call[api_pb2.DictListRequest]) -> api_pb2.DictListResponse:
     """List the named Dicts of an environment, newest first."""
-    wanted = page(call.request)
+    wanted = page(world, call.request)
     environment = world.environments.get(call.request.environment_name).name
     found = await world.dicts.list(
         environment, limit=wanted.limit, created_before=wanted.created_before

@@ -43,7 +43,7 @@ async def queue_list(
     world: World, call: Call[api_pb2.QueueListRequest]
 ) -> api_pb2.QueueListResponse:
     """List the named Queues of an environment with their sizes, newest first."""
-    wanted = page(call.request)
+    wanted = page(world, call.request)
     environment = world.environments.get(call.request.environment_name).name
     found = await world.queues.list(
         environment, limit=wanted.limit, created_before=wanted.created_before

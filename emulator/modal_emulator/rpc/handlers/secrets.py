@@ -47,7 +47,7 @@ async def secret_list(
     world: World, call: Call[api_pb2.SecretListRequest]
 ) -> api_pb2.SecretListResponse:
     """List the named secrets of an environment, newest first."""
-    wanted = page(call.request)
+    wanted = page(world, call.request)
     environment = world.environments.get(call.request.environment_name).name
     secrets = world.secrets.list(
         environment, limit=wanted.limit, created_before=wanted.created_before

@@ -52,7 +52,7 @@ async def volume_list(
     world: World, call: Call[api_pb2.VolumeListRequest]
 ) -> api_pb2.VolumeListResponse:
     """List the named volumes of an environment, newest first."""
-    wanted = page(call.request)
+    wanted = page(world, call.request)
     environment = world.environments.get(call.request.environment_name).name
     volumes = world.volumes.list(
         environment, limit=wanted.limit, created_before=wanted.created_before
