@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import modal
 
-from modal_contracts import bodies
+from modal_contracts import bodies, ticking
 from modal_contracts.shell import Done, Shell
 from modal_contracts.target import Target
 
@@ -242,6 +242,48 @@ class Scene:
         )(bodies.perform)
         app.deploy(name=app_name)
         return self.deployed_before(app_name)
+
+    def deploy(
+        self,
+        app_name: str,
+        volume: modal.Volume,
+        schedules: Mapping[str, modal.schedule.Schedule | None],
+        **options: Any,
+    ) -> None:
+        """
+        Deploy an app whose functions leave a file each time they run, named after the function.
+
+        Each has its schedule, or None; their containers take one input and then end.
+        """
+        app = self.scheduled(app_name, volume, schedules, **options)
+        app.deploy(name=app_name)
+
+    def scheduled(
+        self,
+        app_name: str,
+        volume: modal.Volume,
+        schedules: Mapping[str, modal.schedule.Schedule | None],
+        **options: Any,
+    ) -> modal.App:
+        """Make an app as `deploy` would deploy it."""
+        app = modal.App(app_name)
+        for name, schedule in schedules.items():
+            app.function(
+                name=name,
+                serialized=True,
+                image=_image(None),
+                volumes=_mounts(volume),
+                schedule=schedule,
+                **_single_use(modal.App.function),
+                **options,
+            )(ticking.leaves_a_file(DATA, name))
+        return app
+
+    def stop_app(self, app_name: str) -> None:
+        """Stop a deployed app with Modal's own command."""
+        usage = self.command("app", "stop", "--help").printed
+        done = self.command("app", "stop", app_name, *["--yes"] * (b"--yes" in usage))
+        assert done.code == 0, done.error
 
     def deployed_before(self, app_name: str) -> Container:
         """Find the function of a deployed app; the next input gets a container of its own."""

@@ -1,0 +1,1 @@
+"""Clauses on schedules: which can be deployed, and when they fire."""
