@@ -66,6 +66,8 @@ class Family:
     """What the not-found message adds, from environment and name."""
     forget: Callable[[str], None] = lambda object_id: None
     """Called inside the transaction that ends an object's life, with its id."""
+    remade: Callable[["Named"], None] = lambda named: None
+    """Called when an id of an earlier World has made an object again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +199,10 @@ class Names:
             raise no_such_id(kind, object_id)
         creation = Creation.CREATE_IF_MISSING if birth.create_if_missing else Creation.LOOKUP
         claim = Claim(birth.environment, birth.name, creation, version=birth.version)
-        return self.claim(kind, claim)[0]
+        found, made = self.claim(kind, claim)
+        if made:
+            self._families[kind].remade(found)
+        return found
 
     def list(
         self,

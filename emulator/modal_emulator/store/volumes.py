@@ -8,7 +8,6 @@ before the one transaction that makes them a version. It knows no container and 
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -36,24 +35,11 @@ from modal_emulator.store.seeds import VolumeSeed
 from modal_emulator.store.tars import Member
 from modal_emulator.store.tree import Entry
 from modal_emulator.store.views import Views
+from modal_emulator.store.volume import VOLUME, Volume
 
 __all__ = ["UNBOUNDED", "VOLUME", "Incoming", "Located", "Volume", "VolumeLimits", "Volumes"]
 
-VOLUME = "Volume"
 UNBOUNDED = Budget()
-
-
-@dataclass(frozen=True, slots=True)
-class Volume:
-    """What is known of a volume, but for its files."""
-
-    volume_id: str
-    name: str
-    environment: str
-    version: int
-    """Of its file system: 1 or 2."""
-    created_at: float
-    created_by: str
 
 
 class Volumes:
@@ -83,7 +69,7 @@ class Volumes:
         self._views = Views(self._lines, self._line, self._told)
         self._seeds: dict[str, VolumeSeed] = {}
         """What is to be in volumes that nobody has looked into yet."""
-        names.register(Family(VOLUME, "vo", forget=self._forget))
+        names.register(Family(VOLUME, "vo", forget=self._forget, remade=self._tell))
 
     # ---------------------------------------------------------------- which there are
 
@@ -113,8 +99,8 @@ class Volumes:
                 self._names.drop(VOLUME, named.object_id)
                 named, made = self._names.claim(VOLUME, claim)
         if made:
-            self._journal.add("volume.created", volume_id=named.object_id, name=named.name)
-        return _volume(named)
+            self._tell(named)
+        return Volume.of(named)
 
     def sow(self, seed: VolumeSeed) -> None:
         """Make a volume, if it is missing, that gets its files when somebody looks into it."""
@@ -128,7 +114,7 @@ class Volumes:
 
     def get(self, volume_id: str) -> Volume:
         """Return a volume by its id."""
-        return _volume(self._names.get(VOLUME, volume_id))
+        return Volume.of(self._names.get(VOLUME, volume_id))
 
     def list(
         self, environment: str, *, limit: int | None = None, created_before: float | None = None
@@ -136,11 +122,11 @@ class Volumes:
         """Return the named volumes of an environment, the newest first."""
         environment = self._environments.resolve(environment)
         found = self._names.list(VOLUME, environment, limit=limit, created_before=created_before)
-        return tuple(_volume(named) for named in found)
+        return tuple(Volume.of(named) for named in found)
 
     def rename(self, volume_id: str, name: str) -> Volume:
         """Give a volume another name; its id stays."""
-        return _volume(self._names.rename(VOLUME, volume_id, name))
+        return Volume.of(self._names.rename(VOLUME, volume_id, name))
 
     def delete(self, volume_id: str) -> None:
         """End a volume; containers that show it keep their view and can commit no more."""
@@ -385,16 +371,8 @@ class Volumes:
         self._archive.forget(volume_id)
         self._ledger.on_commit(lambda: self._lines.close(volume_id))
 
+    def _tell(self, made: Named) -> None:
+        self._journal.add("volume.created", volume_id=made.object_id, name=made.name)
+
     def _now_ns(self) -> int:
         return int(self._clock.now() * 1e9)
-
-
-def _volume(named: Named) -> Volume:
-    return Volume(
-        volume_id=named.object_id,
-        name=named.name,
-        environment=named.environment,
-        version=named.version or 1,
-        created_at=named.created_at,
-        created_by=named.created_by,
-    )
