@@ -55,6 +55,7 @@ __all__ = [
     "symlink",
     "take_each",
     "then_commit",
+    "use_for_a_while",
     "write",
     "write_and_fail",
     "write_and_look_from_outside",
@@ -302,6 +303,15 @@ def answer(handle: modal.Queue) -> int:
     number = int(handle.get(timeout=30, partition="questions") or 0)
     handle.put(2 * number, partition="answers")
     return number
+
+
+def use_for_a_while(values: Sequence[Any]) -> tuple[list[Any], list[Any], list[str]]:
+    """Make a Dict and a Queue that last for a block; return what was in them, and their ids."""
+    with modal.Dict.ephemeral() as entries, modal.Queue.ephemeral() as line:
+        entries.update(dict(enumerate(values)))
+        line.put_many(list(values))
+        found = [entries[number] for number in range(len(values))]
+        return found, line.get_many(len(values)), [entries.object_id, line.object_id]
 
 
 def claim_each(handle: modal.Dict, keys: Sequence[str], who: str) -> list[str]:

@@ -45,6 +45,15 @@ def test_a_container_fails_in_the_same_words(scene: Scene) -> None:
         container.run(bodies.call, entries, "pop", "key")
 
 
+@clause("dicts/a-container-makes-its-own", GUIDE)
+def test_a_container_makes_its_own(scene: Scene) -> None:
+    """A container may make an ephemeral Dict and Queue, which others reach by a handle alone."""
+    values = ["a", {"b": None}, 3]
+    found, taken, ids = scene.container().run(bodies.use_for_a_while, values)
+    assert found == taken == values
+    assert [each[:3] for each in ids] == ["di-", "qu-"]
+
+
 @clause(
     "dicts/only-one-container-is-first",
     assumed("`skip_if_exists` is the primitive that Modal names for locks, which must be atomic"),
