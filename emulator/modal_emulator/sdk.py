@@ -8,7 +8,10 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-__all__ = ["newest_builder", "newest_builder_version"]
+__all__ = ["MODULES", "newest_builder", "newest_builder_version"]
+
+MODULES = ("modal.",)
+"""How the names of its modules begin."""
 
 RELEASE = re.compile(r"^\d{4}\.\d{2}$")
 # The SDK's own table of image builders and the Pythons that each supports ([sdk] image.py, in

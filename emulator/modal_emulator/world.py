@@ -82,6 +82,8 @@ class Surroundings:
     """What outlives a World and is handed to each."""
 
     clock: VirtualClock
+    clock_page: Callable[[], Path | None]
+    """Where a process finds the clock's instant; None while that is the machine's."""
     ids: Ids
     births: Births
     backend: Backend
@@ -202,6 +204,7 @@ class World:
             commits=commits,
             logs=logs,
             backend=around.backend,
+            clock_page=around.clock_page,
             door=around.door,
             translator=translator,
         )

@@ -180,7 +180,9 @@ def running(
     """
     transport = transport or os.environ.get("MODAL_EMULATOR_TRANSPORT") or MEMORY
     with sdk_thread() if transport == MEMORY else own_thread() as host:
-        emulator = Emulator(directory, port=port, settings=settings, transport=transport)
+        emulator = Emulator(
+            directory, port=port, settings=settings, transport=transport, shows_time=True
+        )
         host.run(emulator.start())
         try:
             yield Running(emulator, host)

@@ -6,9 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
+from modal_emulator.emulator.faces import Faces
 from modal_emulator.ground.errors import Invalid
 from modal_emulator.ground.ids import Ids
-from modal_emulator.ground.virtual import VirtualClock
+from modal_emulator.ground.virtual import Mode, VirtualClock
 from modal_emulator.inline.programs import SdkPrograms
 from modal_emulator.lodging import Lodging
 from modal_emulator.rpc.credentials import DEMO_TOKEN_ID, Credentials
@@ -19,7 +20,6 @@ from modal_emulator.rpc.server import Wire
 from modal_emulator.rpc.translator import Messages
 from modal_emulator.runtime.backend import Capability
 from modal_emulator.runtime.backends import Backends
-from modal_emulator.runtime.patience import wait_by
 from modal_emulator.schedule.background import commit_in_background
 from modal_emulator.schedule.logs import LogLine
 from modal_emulator.sdk import newest_builder_version
@@ -41,6 +41,7 @@ class Emulator:
     With a directory, what is kept there survives (deployed apps, volumes, secrets); without one
     everything is gone at the end. `port` 0 takes a free one. With the transport "memory", an SDK in
     this process is answered without the network; everybody else is answered over it as always.
+    So that process, or with `shows_time` any, sees the emulator's time while that is not its own.
     """
 
     def __init__(
@@ -51,10 +52,12 @@ class Emulator:
         port: int = 0,
         settings: Settings = DEFAULTS,
         transport: str = WIRE,
+        shows_time: bool = False,
     ) -> None:
         if transport not in TRANSPORTS:
             raise Invalid(f"unknown transport {transport!r}; there is: {', '.join(TRANSPORTS)}")
         self._transport = transport
+        self._shows_time = shows_time or transport == MEMORY
         self._directory = directory
         self._host = host
         self._port = port
@@ -117,8 +120,10 @@ class Emulator:
             self._credentials = Credentials(DEMO_TOKEN_ID, self._lodging.token_secret(Ids()))
             front = Front(lambda: self.world, self._credentials)
             self._wire = Wire(front, self._lodging.sockets)
+            clock = VirtualClock()
             self._around = Surroundings(
-                clock=VirtualClock(),
+                clock=clock,
+                clock_page=self._show(clock),
                 # Without a directory nothing is left that the ids of another run could hit.
                 ids=Ids(salt=self._credentials.token_secret if self._directory else ""),
                 births=Births(),
@@ -136,7 +141,6 @@ class Emulator:
             if self._transport == MEMORY:
                 self._memory = Memory(front, self._host, port)
                 self._memory.start()
-                self._take_back.append(wait_by(self._around.clock.now))
             self.world.schedules.start()
         except BaseException:
             await self.stop()
@@ -173,6 +177,8 @@ class Emulator:
         backend = self.backends.get(settings or self._settings, self._lodging.base)
         old = self._root
         await self._close_world()
+        if self._around.clock.mode is not Mode.REAL:
+            self._around.clock.resume()
         self._around = replace(self._around, backend=backend)
         self._open_world(settings)
         await self.world.engines.open()
@@ -207,6 +213,17 @@ class Emulator:
     ) -> None:
         """Stop."""
         await self.stop()
+
+    def _show(self, clock: VirtualClock) -> Callable[[], Path | None]:
+        """Let who is to see this clock see it; returns what tells processes where."""
+        faces = Faces(
+            clock,
+            self._lodging.sockets / "clock",
+            here=self._shows_time,
+            on_leaving=lambda: self.world.dispatcher.renew(),
+        )
+        self._take_back.append(faces.close)
+        return lambda: faces.page
 
     def _open_world(self, chosen: Settings | None = None) -> None:
         settings = chosen or self._settings

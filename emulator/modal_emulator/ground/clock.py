@@ -20,6 +20,7 @@ __all__ = [
     "coarse_ns",
     "machine_time",
     "monotonic",
+    "put_machine_clocks",
     "replace_sleep",
     "rest",
 ]
@@ -28,9 +29,9 @@ __all__ = [
 class _Machine:
     """The machine's clocks, where no library looks that puts others in their place."""
 
-    instant = staticmethod(time.time)
+    instant: Callable[[], float] = staticmethod(time.time)
     monotonic = staticmethod(time.monotonic)
-    gettime_ns = staticmethod(time.clock_gettime_ns)
+    gettime_ns: Callable[[int], int] = staticmethod(time.clock_gettime_ns)
     coarse = 5 if sys.platform == "linux" else time.CLOCK_REALTIME  # CLOCK_REALTIME_COARSE
 
 
@@ -131,6 +132,12 @@ def machine_time() -> float:
 def coarse_ns() -> int:
     """Return the machine's instant as its kernel stamps files with it, nanoseconds since 1970."""
     return _Machine.gettime_ns(_Machine.coarse)
+
+
+def put_machine_clocks(instant: Callable[[], float], gettime_ns: Callable[[int], int]) -> None:
+    """Ask these for the machine's time, where Python's own functions may show another."""
+    _Machine.instant = staticmethod(instant)
+    _Machine.gettime_ns = staticmethod(gettime_ns)
 
 
 def replace_sleep(

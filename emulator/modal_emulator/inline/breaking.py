@@ -4,7 +4,8 @@ Breaking into Python code that runs on another thread.
 A process is interrupted by a signal, which ends a sleep and a read at once. A thread can only be
 given an exception that it meets at its next line of Python: code that waits in C, say for a lock,
 meets it when the wait is over. `time.sleep`, where most code that is interrupted stands, therefore
-waits in short pieces inside containers.
+waits in short pieces inside containers. While the emulator's clock is not the machine's, it waits
+on that.
 """
 
 import ctypes
@@ -43,16 +44,21 @@ def interruption() -> tuple[type[KeyboardInterrupt], Callable[[], bool]]:
 
 
 def sleep_in_pieces() -> Callable[[], None]:
-    """Have `time.sleep` wait in pieces inside containers; returns what takes that back."""
+    """Have `time.sleep` do so inside containers; returns what takes that back."""
 
     def in_pieces(original: Callable[[float], None]) -> Callable[[float], None]:
         @wraps(original)
         def sleep(seconds: float, /) -> None:
-            if here() is None or not isinstance(seconds, (int, float)) or seconds <= _PIECE:
+            container = here()
+            if container is None or not isinstance(seconds, (int, float)) or not seconds > 0:
                 return original(seconds)
-            end = monotonic() + seconds
-            while (left := end - monotonic()) > 0:
+            naps, end, left = container.naps, monotonic() + seconds, seconds
+            while left > 0:
+                if naps is not None and naps.are_due:
+                    naps.sleep(left, _PIECE)
+                    return None
                 original(min(left, _PIECE))
+                left = end - monotonic()
             return None
 
         return sleep

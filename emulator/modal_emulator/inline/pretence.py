@@ -14,6 +14,7 @@ from typing import Any
 from modal_proto import api_pb2
 
 from modal_emulator.inline.breaking import sleep_in_pieces
+from modal_emulator.inline.naps import nap_in_tasks
 from modal_emulator.inline.post import Ask, Post
 from modal_emulator.inline.refusals import refuse
 from modal_emulator.rpc.compat import known
@@ -92,7 +93,7 @@ class _Standing:
 
 def pretend() -> Callable[[], None]:
     """Put the stand-ins in their places; returns what takes them away again."""
-    takers = [sleep_in_pieces(), refuse(), *_annotate_in_place()]
+    takers = [sleep_in_pieces(), nap_in_tasks(), refuse(), *_annotate_in_place()]
     for module_name, names in _PLACES.items():
         module = importlib.import_module(module_name)
         for name in names:

@@ -16,10 +16,11 @@ from typing import Any
 
 from modal_proto import api_pb2
 
-from modal_emulator.ground.clock import Clock
 from modal_emulator.ground.errors import EmulatorError
+from modal_emulator.ground.virtual import VirtualClock
 from modal_emulator.inline.breaking import Abandoned, break_in
 from modal_emulator.inline.job import PICKLE, failure_of
+from modal_emulator.inline.naps import Naps
 from modal_emulator.inline.post import Ask, Post
 from modal_emulator.inline.pretence import Manager
 from modal_emulator.inline.private import private
@@ -28,6 +29,7 @@ from modal_emulator.inline.work import Work, without_ours
 from modal_emulator.runtime.backend import Plan
 from modal_emulator.runtime.disk import VOLUMES
 from modal_emulator.runtime.inline.here import Here
+from modal_emulator.schedule.settling import Settling
 
 __all__ = ["SdkProgram"]
 
@@ -40,7 +42,13 @@ class SdkProgram:
     """Runs the inputs of one container with the SDK's parts."""
 
     def __init__(
-        self, plan: Plan, here: Here, ask: Ask, clock: Clock, loop: asyncio.AbstractEventLoop
+        self,
+        plan: Plan,
+        here: Here,
+        ask: Ask,
+        clock: VirtualClock,
+        settling: Settling,
+        loop: asyncio.AbstractEventLoop,
     ) -> None:
         self._arguments = api_pb2.ContainerArguments.FromString(plan.arguments)
         self._post = Post(self._arguments, ask, clock, loop)
@@ -52,6 +60,15 @@ class SdkProgram:
         here.environment["MODAL_IS_REMOTE"] = "1"
         here.unlinked = tuple(
             f"{VOLUMES}/{mount.volume_id}" for mount in plan.mounts if mount.view.version == 1
+        )
+        here.naps = Naps(
+            plan.container_id,
+            clock,
+            settling,
+            loop,
+            self._user_loop,
+            self._stopped_here,
+            self._work.awaited_by,
         )
         here.manager = Manager(self._arguments, ask, self._post)
 
@@ -97,6 +114,11 @@ class SdkProgram:
         self._work.abandon()
         if self._thread:
             break_in(self._thread, Abandoned)
+
+    def _stopped_here(self) -> int:
+        """Say how many inputs go no further while this thread sleeps."""
+        thread = threading.get_ident()
+        return self._work.stopped_by(thread, is_main=thread == self._thread)
 
     def _serve(self) -> None:
         definition = self._arguments.function_def

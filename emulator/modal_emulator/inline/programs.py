@@ -38,7 +38,7 @@ class SdkPrograms:
             self._take_back = pretend()
         world = self._world()
         ask = partial(_ask, world, plan.container_id)
-        return SdkProgram(plan, here, ask, world.clock, asyncio.get_running_loop())
+        return SdkProgram(plan, here, ask, world.clock, world.settling, asyncio.get_running_loop())
 
     def close(self) -> None:
         """Take back what was changed in the SDK."""

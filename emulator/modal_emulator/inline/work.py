@@ -56,6 +56,19 @@ class Work:
         if self._bell is not None:
             self._user_loop.call_soon_threadsafe(self._bell.set)
 
+    def stopped_by(self, thread: int, *, is_main: bool) -> int:
+        """Say how many inputs go no further while this thread sleeps."""
+        jobs = {id(job): job for job in tuple(self._jobs.values())}.values()
+        stopped = [job for job in jobs if job.thread == thread or (is_main and job.task)]
+        if is_main and not jobs:
+            return 1  # it is only coming, or going
+        return sum(len(job.items) for job in stopped)
+
+    def awaited_by(self, task: object) -> int:
+        """Say how many inputs go no further while this task of their own loop sleeps."""
+        jobs = {id(job): job for job in tuple(self._jobs.values())}.values()
+        return sum(len(job.items) for job in jobs if job.task is task)
+
     def cancel(self, input_id: str) -> None:
         """Break off what works on this input."""
         from modal.exception import InputCancellation

@@ -2,8 +2,8 @@
 Whoever waits for a Queue.
 
 The SDK asks in slices, and says `Empty` when its own time is up, not when an answer is. An SDK in
-this process or in a container tells the time by the emulator's clock (`runtime/patience.py`), so it
-waits on that; while the clock stands it goes on for it, see `settling`. Any other client lives in
+this process or in a container is shown the emulator's clock (`ground/clockface.py`), so it waits on
+that; while the clock stands it goes on for it, see `settling`. Any other client lives in
 the machine's time: answered earlier it would ask again at once, and again, until that has passed.
 """
 
@@ -39,11 +39,17 @@ class Lingering:
         if self._seconds <= 0:
             return False
         engine, partition = self._world.queue_engine, self._call.request.partition_key
-        if self._call.is_near:
+        if self._call.is_near or self._is_shown_the_clock():
             with self._world.settling.waits(self._call.container_id):
                 return await engine.arrival(queue_id, partition, self._until, after)
         wait = engine.arrival(queue_id, partition, LATEST, after)
         return await self._with_the_machine(asyncio.ensure_future(wait))
+
+    def _is_shown_the_clock(self) -> bool:
+        """Say whether a process asks that sees the emulator's time."""
+        who = self._call.container_id
+        workers = self._world.dispatcher.workers() if who is not None else ()
+        return any(w.container_id == who and not w.keeps_machine_time for w in workers)
 
     async def _with_the_machine(self, wait: "asyncio.Future[bool]") -> bool:
         left = max(0.0, self._until_machine - monotonic())

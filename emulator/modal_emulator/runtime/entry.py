@@ -50,6 +50,8 @@ class Entry:
             kernel.die_with_parent(signal.SIGKILL)
         _restore_signals()
         self._connect()
+        if self.job.clock_page is not None:
+            _show_time(self.job.clock_page)
         if self.root is not None:
             os.chroot(self.root)
             arguments, server = ARGUMENTS, SERVER
@@ -83,6 +85,15 @@ class Entry:
         for source, target in zip((nothing, *self.output), (0, 1, 2), strict=True):
             os.dup2(source, target)
             os.close(source)
+
+
+def _show_time(page: Path) -> None:
+    """Let user code see the instant that the server says; here the page is still in sight."""
+    from modal_emulator.ground.clockface import show
+    from modal_emulator.ground.clockpage import look
+    from modal_emulator.sdk import MODULES
+
+    show(look(page), MODULES)
 
 
 def _be_watched(watched: Filter) -> None:

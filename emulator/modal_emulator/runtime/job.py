@@ -43,6 +43,8 @@ class Job:
     """Directories of the host that user code must not see: the emulator's own."""
     entrypoint: str
     """The module to run as `__main__`."""
+    clock_page: Path | None = None
+    """Where the instant is found that user code sees; None leaves it the machine's."""
 
     @property
     def volumes(self) -> Path:
@@ -67,6 +69,7 @@ class Job:
             "socket": str(self.socket),
             "hide": list(map(str, self.hide)),
             "entrypoint": self.entrypoint,
+            "clock_page": str(self.clock_page or ""),
         }
 
     @classmethod
@@ -86,6 +89,7 @@ class Job:
             socket=Path(values["socket"]),
             hide=tuple(map(Path, values["hide"])),
             entrypoint=values["entrypoint"],
+            clock_page=Path(values["clock_page"]) if values["clock_page"] else None,
         )
 
 

@@ -186,6 +186,7 @@ class ProcessBackend:
             socket=plan.socket.absolute(),
             hide=self._hide,
             entrypoint=self._entrypoint,
+            clock_page=plan.clock_page,
         )
 
     def _forget(self, job: Job, scratches: Mapping[str, Path]) -> None:

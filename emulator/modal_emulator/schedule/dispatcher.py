@@ -152,6 +152,12 @@ class Dispatcher:
                     self._logs.add(app_id, "Stopping app - local client disconnected.\n")
                     await self.stop_app(app_id, terminated)
 
+    def renew(self) -> None:
+        """The clock leaves the machine's time: let those finish and leave who cannot follow."""
+        for worker in self.workers():
+            if worker.keeps_machine_time:
+                worker.pool.let_go(worker)
+
     async def close(self) -> None:
         """End every container at once."""
         await asyncio.gather(*(pool.close(at_once=True) for pool in self._all()))

@@ -86,6 +86,7 @@ class ContainerLauncher:
         commits: Commits,
         logs: Logs,
         backend: Backend,
+        clock_page: Callable[[], Path | None],
         door: Door,
         translator: Translator,
     ) -> None:
@@ -97,6 +98,7 @@ class ContainerLauncher:
         self._commits = commits
         self._logs = logs
         self._backend = backend
+        self._clock_page = clock_page
         self._door = door
         self._translator = translator
 
@@ -106,7 +108,9 @@ class ContainerLauncher:
         by_socket = self._backend.by_socket
         socket = await self._door.open(worker.container_id) if by_socket else None
         try:
-            plan = self._plan(worker, function, socket)
+            page = self._clock_page() if by_socket else None
+            worker.keeps_machine_time = by_socket and page is None
+            plan = self._plan(worker, function, socket, page)
             container = await self._backend.start(plan)
         except BaseException as error:
             self._commits.ended(worker.container_id)
@@ -141,7 +145,9 @@ class ContainerLauncher:
             function_id=worker.pool.function.function_id,
         )
 
-    def _plan(self, worker: Worker, function: Function, socket: Path | None) -> Plan:
+    def _plan(
+        self, worker: Worker, function: Function, socket: Path | None, page: Path | None
+    ) -> Plan:
         spec = function.spec
         app = self._apps.get(function.app_id)
         image = self._images.get(spec.image_id) if spec.image_id else None
@@ -163,6 +169,7 @@ class ContainerLauncher:
             files=tuple(self._mounts.tree(i) for i in (*spec.mount_ids, *copied)),
             working_directory=(image.working_directory if image else "") or "/root",
             socket=socket,
+            clock_page=page,
             on_output=self._output(worker),
             on_sync=partial(self._commits.sync, worker.container_id),
             on_exit=self._exit(worker),

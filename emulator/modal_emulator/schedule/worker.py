@@ -63,6 +63,8 @@ class Worker:
     """It has asked for an input once: user code was imported and entered."""
     leaving: bool = False
     """It takes no further input."""
+    keeps_machine_time: bool = False
+    """Its code goes on seeing that when the emulator's clock leaves it."""
     ending: Ending | None = None
     failure: bytes = b""
     """What it reported when user code could not be imported or entered."""

@@ -29,6 +29,8 @@ class Here:
     """How its code names files, where Python's own file functions are redirected for it."""
     manager: Any = None
     """What the SDK finds as its `_ContainerIOManager._singleton` in this container."""
+    naps: Any = None
+    """How its code sleeps while the emulator's clock is not the machine's."""
     unlinked: tuple[str, ...] = ()
     """Where volumes are in which no hard link can be made."""
     threads: WeakSet[Thread] = field(default_factory=WeakSet, repr=False)

@@ -1,0 +1,113 @@
+"""
+Sleeping on the emulator's clock, for code in containers of threads.
+
+While that clock is the machine's, code sleeps as ever. Else a sleep lies among all that waits on
+the clock, and a container all of whose inputs sleep so is at rest: the clock may go on.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Future
+from concurrent.futures import TimeoutError as NotYet
+from contextlib import ExitStack
+from contextvars import Context
+from functools import wraps
+from typing import Any
+
+from modal_emulator.ground.virtual import VirtualClock
+from modal_emulator.runtime.inline.here import here
+from modal_emulator.runtime.replacing import wrap_one
+from modal_emulator.schedule.settling import Settling
+
+__all__ = ["Naps", "nap_in_tasks"]
+
+
+class Naps:
+    """The sleeps of one container's code."""
+
+    def __init__(
+        self,
+        container_id: str,
+        clock: VirtualClock,
+        settling: Settling,
+        loop: asyncio.AbstractEventLoop,
+        home: asyncio.AbstractEventLoop,
+        stopped: Callable[[], int],
+        awaited_by: Callable[[object], int],
+    ) -> None:
+        """
+        They lie on `loop`, the emulator's; user code's own one is `home`.
+
+        How many inputs go no further says `stopped` while the thread that asks sleeps, and
+        `awaited_by` while a task of their own does.
+        """
+        self._container_id = container_id
+        self._clock = clock
+        self._settling = settling
+        self._loop = loop
+        self._home = home
+        self._stopped = stopped
+        self._awaited_by = awaited_by
+
+    @property
+    def are_due(self) -> bool:
+        """Whether a sleep is not the machine's affair now."""
+        return self._clock.piece is not None and not self._loop.is_closed()
+
+    def is_at_home(self) -> bool:
+        """Say whether a task of user code asks."""
+        return asyncio.get_running_loop() is self._home
+
+    def sleep(self, seconds: float, look: float) -> None:
+        """Sleep on the emulator's clock; an interrupt is met within `look` seconds."""
+        nap = self._begin(seconds, self._stopped())
+        try:
+            while True:
+                try:
+                    return nap.result(look)
+                except NotYet:
+                    continue
+                except CancelledError:
+                    return None  # the emulator is gone
+        finally:
+            nap.cancel()
+
+    async def lie_down(self, seconds: float) -> None:
+        """Sleep on the emulator's clock, in a task of user code."""
+        inputs = self._awaited_by(asyncio.current_task())
+        await asyncio.wrap_future(self._begin(seconds, inputs))
+
+    def _begin(self, seconds: float, inputs: int) -> "Future[None]":
+        async def lie() -> None:
+            # One that a thread of the user's own takes says nothing of the inputs.
+            with ExitStack() as resting:
+                for _ in range(inputs):
+                    resting.enter_context(self._settling.waits(self._container_id))
+                await self._clock.sleep(seconds)
+
+        return Context().run(asyncio.run_coroutine_threadsafe, lie(), self._loop)
+
+
+def nap_in_tasks() -> Callable[[], None]:
+    """Have `asyncio.sleep` do so too on the loops of user code; returns what takes that back."""
+
+    def on_the_clock(original: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(original)
+        async def sleep(delay: float, result: Any = None) -> Any:
+            container = here()
+            naps = container.naps if container is not None else None
+            # The SDK's own loop, onto which the container goes along with calls, has its own time.
+            if naps is None or not naps.are_due or not naps.is_at_home() or not delay > 0:
+                return await original(delay, result)
+            await naps.lie_down(delay)
+            return result
+
+        return sleep
+
+    undone = [wrap_one(module, "sleep", on_the_clock) for module in (asyncio, asyncio.tasks)]
+
+    def take_back() -> None:
+        for undo in undone:
+            undo()
+
+    return take_back
