@@ -12,7 +12,8 @@ class Pulse:
     """Wakes everyone who waits at the moment of the beat; later waiters wait for the next one."""
 
     def __init__(self) -> None:
-        self._waiting: set[asyncio.Future[bool]] = set()
+        # In the order of waiting, so that the same one comes first each time: not a set.
+        self._waiting: dict[asyncio.Future[bool], None] = {}
 
     def beat(self) -> None:
         """Wake everyone who waits now."""
@@ -35,7 +36,7 @@ class Pulse:
         # One future and no task: every input of every container passes here twice.
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[bool] = loop.create_future()
-        self._waiting.add(waiter)
+        self._waiting[waiter] = None
         late: list[Timer] = []
         if timeout is not None and clock is not None:
             late.append(clock.after(timeout, partial(_wake, waiter, False)))
@@ -46,7 +47,7 @@ class Pulse:
         try:
             return await waiter
         finally:
-            self._waiting.discard(waiter)
+            self._waiting.pop(waiter, None)
             for timer in late:
                 timer.cancel()
 
