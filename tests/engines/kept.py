@@ -36,11 +36,13 @@ class Kept:
 
     def __init__(self) -> None:
         self.clock = ManualClock(1_700_000_000.0)
+        self._opened = 0
         self.dict_limits, self.queue_limits = DICT_LIMITS, QUEUE_LIMITS
 
     @asynccontextmanager
     async def open(self, salt: str = "test") -> AsyncIterator[Engines]:
-        ledger, ids = Ledger(self.directory()), Ids(seed=7, salt=salt)
+        self._opened += 1  # no id is minted twice
+        ledger, ids = Ledger(self.directory()), Ids(seed=self._opened, salt=salt)
         names = Names(ledger, self.clock, ids, user="me")
         environments = Environments(ledger, names, self.clock, ids)
         engines = self.engines(ledger, names, environments, ids)
