@@ -96,6 +96,10 @@ class VirtualClock:
         """Call `then` on the loop after that many seconds of this clock."""
         return self._add(_Waiter(self, self.now() + seconds, True, then))
 
+    def at(self, instant: float, then: Callable[[], None]) -> Timer:
+        """Call `then` on the loop when this clock has reached an instant."""
+        return self._add(_Waiter(self, instant, False, then))
+
     def lived(self) -> float:
         """Return the seconds that have passed for clients; see `Clock`."""
         now = monotonic()
