@@ -12,6 +12,7 @@ from pathlib import Path
 from modal_emulator.engines.choice import open_engines
 from modal_emulator.engines.engine import DictEngine, Engines, QueueEngine, Registry
 from modal_emulator.ground.ids import Ids
+from modal_emulator.ground.instants import Beginning
 from modal_emulator.ground.journal import Journal
 from modal_emulator.ground.virtual import VirtualClock
 from modal_emulator.runtime.backend import Backend, Capability
@@ -58,6 +59,8 @@ class Settings:
     """Modal says "every few seconds" and no number; 0 turns background commits off."""
     after_kill: AfterKill = AfterKill.OBSERVED
     """Whether a container that is killed leaves what it had not committed; see `AfterKill`."""
+    clock: Beginning | None = None
+    """How the clock begins, in each World anew; None is the machine's time."""
     isolation: str = ""
     """How containers are kept apart: root, userns or plain; empty picks the best there is."""
     listings_per_second: float | None = None

@@ -6,8 +6,9 @@ The emulator: one World behind its servers, started and stopped as one thing.
 uses.
 """
 
+from modal_emulator.cron import preview
 from modal_emulator.emulator.running import Running, running
 from modal_emulator.emulator.server import MEMORY, TRANSPORTS, WIRE, Emulator
 from modal_emulator.world import Settings
 
-__all__ = ["MEMORY", "TRANSPORTS", "WIRE", "Emulator", "Running", "Settings", "running"]
+__all__ = ["MEMORY", "TRANSPORTS", "WIRE", "Emulator", "Running", "Settings", "preview", "running"]

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from modal_emulator.clock import ClockHandle
+from modal_emulator.cron import CronHandle
 from modal_emulator.emulator.server import DEFAULTS, MEMORY, Emulator
 from modal_emulator.ground.journal import Event
 from modal_emulator.handles import (
@@ -66,6 +68,16 @@ class Running:
     def faults(self) -> FaultsHandle:
         """What can be made to fail on purpose."""
         return FaultsHandle(self._run, lambda: self._emulator.world)
+
+    @property
+    def clock(self) -> ClockHandle:
+        """What time it is, how time runs, and moving it."""
+        return ClockHandle(self._run, lambda: self._emulator.world)
+
+    @property
+    def cron(self) -> CronHandle:
+        """The schedules, and what they did."""
+        return CronHandle(self._run, lambda: self._emulator.world)
 
     def reset(self, settings: Settings | None = None) -> None:
         """Begin a fresh World behind the same servers, with these settings or the first ones."""

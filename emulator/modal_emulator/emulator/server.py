@@ -7,8 +7,10 @@ from pathlib import Path
 from types import TracebackType
 
 from modal_emulator.emulator.faces import Faces
+from modal_emulator.ground.clock import machine_time
 from modal_emulator.ground.errors import Invalid
 from modal_emulator.ground.ids import Ids
+from modal_emulator.ground.instants import Beginning
 from modal_emulator.ground.virtual import Mode, VirtualClock
 from modal_emulator.inline.programs import SdkPrograms
 from modal_emulator.lodging import Lodging
@@ -232,6 +234,7 @@ class Emulator:
         base = self._lodging.base
         self._root = base if durable else base / str(self._count)
         self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _begin(self._around.clock, settings.clock)
         world = World.open(self._root, settings, self._around, durable=durable)
         for listener in self._listeners:
             world.logs.listen(listener)
@@ -261,5 +264,15 @@ class Emulator:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
         if self._world is not None:
+            await self._around.clock.halt()
             await self._world.close()
             self._world = None
+
+
+def _begin(clock: VirtualClock, beginning: Beginning | None) -> None:
+    if beginning is None or beginning == Beginning():
+        if clock.mode is not Mode.REAL:
+            clock.resume()
+    else:
+        at = machine_time() if beginning.at is None else beginning.at
+        clock.set(at, beginning.rate)

@@ -17,12 +17,10 @@ from enum import Enum
 
 from modal_emulator.ground.clock import Timer, breathe, coarse_ns, machine_time, monotonic
 from modal_emulator.ground.errors import Invalid
+from modal_emulator.ground.instants import LATEST, show_instant
 from modal_emulator.ground.pieces import History, Piece
 
 __all__ = ["LATEST", "Mode", "VirtualClock"]
-
-LATEST = 253_402_300_799.0
-"""The last second of the year 9999, which Python's datetime can still say."""
 
 _LOOK = 60.0
 """While the clock follows the machine's time, which somebody may set, look at it this often."""
@@ -159,9 +157,15 @@ class VirtualClock:
         """
         self._set(machine_time(), None, 1.0)
 
-    async def travel(self, to: float, until: Callable[[], bool] | None = None) -> None:
+    async def travel(
+        self,
+        to: float | Callable[[float], float],
+        until: Callable[[], bool] | None = None,
+    ) -> None:
         """
         Let time pass until an instant, or until `until` says so after something has happened.
+
+        The instant may be given by the present one: what that is, is known when one's turn comes.
 
         Raises:
             Invalid: the instant lies in the past, or beyond the year 9999; or who asks was
@@ -173,20 +177,25 @@ class VirtualClock:
             self._lock = asyncio.Lock()
         async with self._lock:
             now = self.now()
-            if to < now or to > LATEST:
-                raise Invalid(f"cannot travel from {now!r} to {to!r}: time goes forward")
+            goal = _goal(now, to(now) if callable(to) else to)
             was_real = self._piece is None
             self._traveller = asyncio.current_task()
             try:
                 self._run(Piece(monotonic(), now, 0.0))
                 await self._settled()
-                await self._pass(to, until)
+                await self._pass(goal, until)
             finally:
                 self._traveller = None
                 here = self.now()
                 real = was_real and here <= machine_time()
                 self._run(None if real else Piece(monotonic(), here, self._rate))
                 self._arm()
+
+    async def halt(self) -> None:
+        """End the journey that is under way; without effect when nobody travels."""
+        while (traveller := self._traveller) is not None:
+            traveller.cancel()
+            await asyncio.wait((traveller,))
 
     async def _pass(self, to: float, until: Callable[[], bool] | None) -> None:
         while (due := self.next_due()) is not None and due <= to:
@@ -275,6 +284,15 @@ class VirtualClock:
         while (due := self.next_due()) is not None and due <= now:
             heapq.heappop(self._waiters).wake()
         self._arm()
+
+
+def _goal(now: float, to: float) -> float:
+    if to > LATEST:
+        raise Invalid("the clock cannot go beyond the year 9999")
+    if to < now:
+        here, there = show_instant(now), show_instant(to)
+        raise Invalid(f"time goes forward: it is {here}, and {there} is before that")
+    return to
 
 
 class _Waiter:

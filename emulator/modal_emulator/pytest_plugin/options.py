@@ -11,6 +11,7 @@ from typing import Any
 
 from modal_emulator.emulator import Settings
 from modal_emulator.ground.errors import Invalid
+from modal_emulator.ground.instants import parse_beginning
 from modal_emulator.pytest_plugin.seeds import secret_seeds, volume_seeds
 from modal_emulator.schedule.after_kill import AfterKill
 
@@ -55,6 +56,7 @@ def _name(value: Any) -> str:
 
 
 OPTIONS: dict[str, Callable[[Settings, Any], Settings]] = {
+    "clock": lambda s, v: replace(s, clock=parse_beginning(v)),
     "background_commit_seconds": lambda s, v: replace(s, background_commit_interval=_seconds(v)),
     "after_kill": lambda s, v: replace(s, after_kill=AfterKill(v)),
     "exit_grace_seconds": lambda s, v: replace(s, pool=replace(s.pool, exit_grace=_seconds(v))),

@@ -9,6 +9,7 @@ one when it is finished; the history keeps the newest.
 from collections import deque
 from dataclasses import dataclass
 from enum import Enum
+from itertools import islice
 from typing import Protocol
 
 from modal_emulator.ground.clock import Clock
@@ -121,9 +122,10 @@ class Firings:
         self._counts[function.function_id] = self._counts.get(function.function_id, 0) + 1
         return self._view(fired)
 
-    def history(self) -> tuple[Firing, ...]:
-        """Return the firings, oldest first, each as it stands now."""
-        return tuple(self._view(fired) for fired in self._fired)
+    def history(self, newest: int | None = None) -> tuple[Firing, ...]:
+        """Return the firings, or so many of the newest, oldest first, each as it stands now."""
+        count = len(self._fired) if newest is None else newest
+        return tuple(map(self._view, islice(reversed(self._fired), count)))[::-1]
 
     def last(self, function_id: str) -> Firing | None:
         """Return the newest firing of a function."""

@@ -6,6 +6,7 @@ The schedules of all apps: which there are, when they are due, what became of th
 - `list()` gives every schedule of a live app as a `Scheduled`, by app and function: `fires` says
   whether it fires at all (ephemeral apps do not, unless they were asked to), `next` when.
 - `next(count)` gives those that are due next, each once, the earliest first.
+- `coming(count)` gives so many of the runs that come next, of one schedule several.
 - `history()` gives every run as a `Firing`, oldest first, with due time, start, container and
   what came of it. The journal has `schedule.fired`, `schedule.finished` and `schedule.missed`.
 - `pause(name)`, `resume(name)` and `run_now(name)` act on all schedules that the name means: a
@@ -17,7 +18,9 @@ the server being down or the machine asleep, is decided by `MissedRuns`.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import takewhile
+from heapq import merge
+from itertools import islice, takewhile
+from operator import itemgetter
 
 from modal_emulator.ground.errors import NotFound
 from modal_emulator.ground.journal import Journal
@@ -140,9 +143,15 @@ class Schedules:
         """Return the schedules that are due next, each once, the earliest first."""
         return tuple(self._view(self._entries[key]) for key in self._timeline.keys()[:count])
 
-    def history(self) -> tuple[Firing, ...]:
-        """Return every run, oldest first, each as it stands now."""
-        return self._firings.history()
+    def coming(self, count: int) -> tuple[Scheduled, ...]:
+        """Return so many of the runs that come next, in order: each as its schedule, due then."""
+        lines = (self._line(entry) for entry in self._sorted())
+        runs = islice(merge(*lines, key=itemgetter(0, 1)), count)
+        return tuple(replace(self._view(entry), next=due) for due, _, entry in runs)
+
+    def history(self, newest: int | None = None) -> tuple[Firing, ...]:
+        """Return every run, or so many of the newest, oldest first, each as it stands now."""
+        return self._firings.history(newest)
 
     def pause(self, name: str = "") -> tuple[Scheduled, ...]:
         """
@@ -223,6 +232,11 @@ class Schedules:
         if isinstance(entry.schedule, Cron):
             return cron_times(entry.schedule, after, self._rules.dst_policy)
         return period_times(entry.schedule, entry.anchor, after)
+
+    def _line(self, entry: _Entry) -> Iterator[tuple[float, tuple[str, ...], _Entry]]:
+        if self._timeline.next(entry.function_id) is not None:
+            for due in self._times(entry, self._clock.now()):
+                yield due, _place(entry), entry
 
     def _due(self, function_id: str, due: float) -> None:
         entry, now = self._entries[function_id], self._clock.now()

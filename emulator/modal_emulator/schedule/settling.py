@@ -17,6 +17,7 @@ from contextlib import contextmanager
 
 from modal_emulator.ground.clock import breathe
 from modal_emulator.ground.errors import Conflict, EmulatorError
+from modal_emulator.ground.instants import LATEST
 from modal_emulator.ground.journal import Journal
 from modal_emulator.ground.virtual import Mode, VirtualClock
 from modal_emulator.schedule.pulse import Pulse
@@ -49,10 +50,17 @@ class Settling:
         self._idling = 0
         self.autojump = False
         """Whether the clock goes on by itself whenever everything is settled."""
+        self._jump_until = LATEST
 
     def watch(self, workers: Callable[[], list[Worker]]) -> None:
         """Look at these containers."""
         self._workers = workers
+
+    def jump(self, until: float | None) -> None:
+        """Let the clock go on by itself until an instant; None ends that."""
+        self.autojump = until is not None
+        self._jump_until = LATEST if until is None else until
+        self._changed.beat()
 
     def changed(self) -> None:
         """Somebody came to rest, or began."""
@@ -132,7 +140,7 @@ class Settling:
 
     async def _jump(self, clock: VirtualClock) -> None:
         due = clock.next_due()
-        if due is None:
+        if due is None or (due > self._jump_until and not self._clients):
             await self._changed.wait()
             return
         try:
