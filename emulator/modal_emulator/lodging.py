@@ -14,14 +14,16 @@ from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 
+from modal_emulator.ground.errors import NotFound
 from modal_emulator.ground.ids import Ids
 from modal_emulator.ground.removal import dispose, remove_tree
 
-__all__ = ["Lodging"]
+__all__ = ["Lodging", "announced"]
 
 FAST = Path("/dev/shm")  # noqa: S108 (a private directory is made in it)
 PREFIX = "modal-emulator-"
 LOCK = "alive"
+ADDRESS, TOKEN = "address", "token"
 LITTLE = 100  # names; to wake a thread up takes longer than to remove them
 # A unix socket's name has 108 bytes at most; this leaves some for a number and a slash.
 LONGEST = 90
@@ -34,6 +36,7 @@ class Lodging:
         self.durable = directory is not None
         self._scratch: list[tuple[Path, int]] = []
         self._going: list[Thread] = []
+        self._announced = False
         _remove_orphans(FAST)
         _remove_orphans(Path(tempfile.gettempdir()))
         if directory is None:
@@ -51,12 +54,18 @@ class Lodging:
         fresh = f"as-{ids.secret(22)}"
         if not self.durable:
             return fresh
-        path = self.base / "token"
+        path = self.base / TOKEN
         with suppress(FileExistsError):
             file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(file, "w") as opened:
                 opened.write(fresh)
         return path.read_text().strip() or fresh
+
+    def announce(self, url: str) -> None:
+        """Leave word in a given directory where the server is that uses it."""
+        if self.durable:
+            (self.base / ADDRESS).write_text(url)
+            self._announced = True
 
     def discard(self, path: Path) -> None:
         """Remove a directory: at once if little is in it, else while others go on."""
@@ -69,6 +78,8 @@ class Lodging:
 
     def close(self) -> None:
         """Remove what is not the user's."""
+        if self._announced:
+            (self.base / ADDRESS).unlink(missing_ok=True)
         for thread in self._going:
             thread.join()
         for path, lock in self._scratch:
@@ -83,6 +94,19 @@ class Lodging:
         fcntl.flock(lock, fcntl.LOCK_EX)
         self._scratch.append((path, lock))
         return path
+
+
+def announced(directory: Path) -> tuple[str, str]:
+    """
+    Return address and token of the server that uses a directory, as it left word.
+
+    Raises:
+        NotFound: none does.
+    """
+    try:
+        return (directory / ADDRESS).read_text(), (directory / TOKEN).read_text().strip()
+    except OSError:
+        raise NotFound(f"No server is running with the state directory {directory}.") from None
 
 
 def _has_room(where: Path) -> bool:

@@ -3,6 +3,8 @@
 import click
 
 from modal_emulator import __version__
+from modal_emulator.cli.clock import clock
+from modal_emulator.cli.cron import cron
 from modal_emulator.cli.doctor import doctor
 from modal_emulator.cli.exec import exec_
 from modal_emulator.cli.serve import serve
@@ -27,3 +29,5 @@ main.add_command(exec_)
 main.add_command(doctor)
 main.add_command(support)
 main.add_command(volume)
+main.add_command(clock)
+main.add_command(cron)

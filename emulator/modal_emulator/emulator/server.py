@@ -144,11 +144,12 @@ class Emulator:
                 self._memory = Memory(front, self._host, port)
                 self._memory.start()
             self.world.schedules.start()
+            host = f"[{self._host}]" if ":" in self._host else self._host
+            self._url = f"http://{host}:{port}"
+            self._lodging.announce(self._url)
         except BaseException:
             await self.stop()
             raise
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        self._url = f"http://{host}:{port}"
 
     async def stop(self) -> None:
         """End containers and servers; leave nothing behind but a given directory's contents."""

@@ -8,7 +8,7 @@ machine. Spans are numbers with units, as in `1h30m`.
 import math
 import re
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone, tzinfo
 
 from dateutil.parser import isoparse
 
@@ -50,14 +50,14 @@ class Beginning:
     """Seconds per second of the machine's; 0 stands."""
 
 
-def parse_instant(value: Instant) -> float:
+def parse_instant(value: Instant, zone: tzinfo = timezone.utc) -> float:
     """
-    Return an instant as seconds since 1970.
+    Return an instant as seconds since 1970; one without a time zone is in this one.
 
     Raises:
         Invalid: it is none, or not between 1970 and the year 9999.
     """
-    at = _instant(value)
+    at = _instant(value, zone)
     if not 0 <= at <= LATEST:
         raise Invalid(f"{value!r} is no instant between the years 1970 and 9999")
     return at
@@ -106,13 +106,13 @@ def show_instant(at: float) -> str:
     return aware(at).isoformat().replace("+00:00", "Z")
 
 
-def _instant(value: Instant) -> float:
+def _instant(value: Instant, zone: tzinfo) -> float:
     if isinstance(value, str):
-        return _stamp(_read(value))
+        return _stamp(_read(value), zone)
     if isinstance(value, datetime):
-        return _stamp(value)
+        return _stamp(value, zone)
     if isinstance(value, date):
-        return _stamp(datetime(value.year, value.month, value.day))
+        return _stamp(datetime(value.year, value.month, value.day), zone)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise Invalid(f"{value!r} is no instant: give a datetime, ISO 8601, or seconds since 1970")
     return float(value)
@@ -135,8 +135,8 @@ def _number(text: str) -> float:
         return math.nan
 
 
-def _stamp(moment: datetime) -> float:
-    return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
+def _stamp(moment: datetime, zone: tzinfo) -> float:
+    return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).timestamp()
 
 
 def _span(value: Span) -> float:

@@ -1,17 +1,19 @@
 """
 What Modal has no RPC for: a small service beside Modal's own, on the same port.
 
-`modal-emulator volume` uses it to look into old versions. Requests and replies are JSON in a
-StringValue; archives go over the HTTP site, by URLs that are handed out here. That a server
-answers `Hello` is how the command knows that it speaks to an emulator and not to Modal.
+`modal-emulator volume` uses it to look into old versions; what `clock` and `cron` use is in
+`timing`. Requests and replies are JSON in a StringValue; archives go over the HTTP site, by URLs
+that are handed out here. That a server answers `Hello` is how the command knows that it speaks to
+an emulator and not to Modal.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
 
 from modal_emulator import __version__
 from modal_emulator.ground.errors import Invalid, NotFound
+from modal_emulator.rpc import timing
 from modal_emulator.store.editions import Difference, compare
 from modal_emulator.store.grants import BringArchive, FetchVersion
 from modal_emulator.store.history import History, Record
@@ -29,15 +31,16 @@ Asked = Mapping[str, Any]  # what JSON can hold
 Row = dict[str, Any]
 
 
-def answer(world: World, method: str, request: str) -> str:
-    """Answer one request; all of them are quick."""
+async def answer(world: World, method: str, request: str) -> str:
+    """Answer one request; all are quick but those that let time pass."""
     try:
         asked = json.loads(request)
     except ValueError as error:
         raise Invalid(f"{method}: the request cannot be read: {error}") from error
     if not isinstance(asked, dict):
         raise Invalid(f"{method}: the request is no object")
-    return json.dumps(METHODS[method](world, asked))
+    found = METHODS[method](world, asked)
+    return json.dumps(await found if isinstance(found, Awaitable) else found)
 
 
 def hello(_world: World, _asked: Asked) -> Row:
@@ -152,11 +155,12 @@ def _sides(difference: Difference) -> Iterator[tuple[str, Row | None]]:
         yield name, described
 
 
-METHODS: dict[str, Callable[[World, Asked], Row]] = {
+METHODS: dict[str, Callable[[World, Asked], Row | Awaitable[Row]]] = {
     "Hello": hello,
     "VolumeLog": volume_log,
     "VolumeShow": volume_show,
     "VolumeDiff": volume_diff,
     "VolumeExport": volume_export,
     "VolumeImport": volume_import,
+    **timing.METHODS,
 }

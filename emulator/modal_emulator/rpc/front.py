@@ -127,7 +127,7 @@ class Front:
         try:
             self._admit(caller)
             request = await read()
-            await send(StringValue(value=control.answer(self._world(), name, request.value)))
+            await send(StringValue(value=await control.answer(self._world(), name, request.value)))
         except GRPCError:
             raise
         except Exception as error:

@@ -1,5 +1,5 @@
 """
-A running emulator as `modal-emulator volume` reaches it: by the variables that lead `modal` there.
+A running emulator as commands reach it: by the variables that lead `modal` there.
 
 It speaks to servers on this machine only and asks for `Hello` first, so it never reaches Modal,
 whatever the environment says.
@@ -73,6 +73,15 @@ class Remote:
             EmulatorError: it cannot be reached, is no emulator, or refuses.
         """
         return asyncio.run(asyncio.wait_for(self._ask(method, asked), SECONDS))
+
+    def wait(self, method: str, **asked: object) -> Any:
+        """
+        Return what the server answers, however long that takes; interrupted, the server stops.
+
+        Raises:
+            EmulatorError: it cannot be reached, is no emulator, or refuses.
+        """
+        return asyncio.run(self._ask(method, asked))
 
     @contextmanager
     def fetch(self, url: str) -> "Iterator[_Body]":
