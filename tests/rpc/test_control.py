@@ -112,7 +112,7 @@ def test_versions_go_out_and_come_in(volume, remote):
 
 def test_what_is_missing_is_told(remote):
     text = "Volume 'x' not found in environment 'main'"
-    for method in METHODS.keys() - {"Hello"}:
+    for method in (name for name in METHODS if name.startswith("Volume")):
         with pytest.raises(EmulatorError) as caught:
             remote.ask(method, name="x", a=1)
         assert (caught.value.message, caught.value.code) == (text, Code.NOT_FOUND)

@@ -13,6 +13,9 @@ import click
 
 from modal_emulator import __version__
 from modal_emulator.cli.start import started, tell
+from modal_emulator.ground.errors import Invalid
+from modal_emulator.ground.instants import Beginning, parse_beginning, show_instant
+from modal_emulator.ground.virtual import Mode, VirtualClock
 
 if TYPE_CHECKING:
     from modal_emulator.emulator import Emulator
@@ -71,6 +74,18 @@ def _number_or_all(_context: click.Context, _option: click.Parameter, value: str
     help="Keep Dicts and Queues in this Redis (redis://HOST:PORT), for all servers that share it.",
 )
 @click.option(
+    "--clock",
+    metavar="INSTANT",
+    help="Begin at this instant (ISO 8601, UTC without a time zone), the clock standing; "
+    "with --rate it runs. `modal-emulator clock` moves it.",
+)
+@click.option(
+    "--rate",
+    type=click.FloatRange(0, min_open=True),
+    metavar="N",
+    help="Let time run N times as fast as the machine's.",
+)
+@click.option(
     "--json", "as_json", is_flag=True, help="Print the ready line as one JSON object on stdout."
 )
 def serve(
@@ -80,6 +95,8 @@ def serve(
     listings_per_second: float | None,
     keep_versions: int | None,
     keyed_store: str,
+    clock: str | None,
+    rate: float | None,
     as_json: bool,
 ) -> None:
     """
@@ -101,8 +118,18 @@ def serve(
         listings_per_second=listings_per_second,
         versions_kept=keep_versions,
         keyed_store=keyed_store,
+        clock=_beginning(clock, rate),
     )
     asyncio.run(_serve(running, state_dir, as_json))
+
+
+def _beginning(clock: str | None, rate: float | None) -> Beginning | None:
+    if clock is None and rate is None:
+        return None
+    try:
+        return parse_beginning("real" if clock is None else clock, rate)
+    except Invalid as error:
+        raise click.BadParameter(f"{error.message}.", param_hint="--clock") from None
 
 
 async def _serve(
@@ -131,7 +158,15 @@ def _as_json(emulator: "Emulator", directory: Path) -> str:
     )
 
 
+def _how(clock: VirtualClock) -> str:
+    if clock.rate == 1:
+        return "and time runs"
+    return f"and time runs {clock.rate:g} times as fast" if clock.rate else "and the clock stands"
+
+
 def _as_text(emulator: "Emulator", directory: Path) -> str:
     ready = f"modal-emulator {__version__} is ready at {emulator.server_url}, state in {directory}"
+    if (clock := emulator.world.clock).mode is not Mode.REAL:
+        ready += f"\nIt is {show_instant(clock.now())} there, {_how(clock)}."
     exports = [f"export {k}={shlex.quote(v)}" for k, v in emulator.environment.items()]
     return "\n".join([click.style(ready, bold=True), "", *exports, "", "ctrl-C stops it."])

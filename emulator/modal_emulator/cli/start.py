@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from modal_emulator.ground.errors import EmulatorError
+from modal_emulator.ground.instants import Beginning
 
 if TYPE_CHECKING:
     from modal_emulator.emulator import Emulator
@@ -38,12 +39,14 @@ async def started(
     listings_per_second: float | None = None,
     versions_kept: int | None = None,
     keyed_store: str = "",
+    clock: Beginning | None = None,
 ) -> "AsyncIterator[Emulator]":
     """
     Run a server for the length of the block; with no directory it keeps nothing.
 
     `versions_kept` is how many versions of each volume it keeps; None stands for all. `keyed_store`
     is the URL of a Redis for Dicts and Queues; without one they are kept as everything else is.
+    `clock` is how its clock begins; None is the machine's time.
 
     Raises:
         click.ClickException: it cannot be started; the message says why and what to do.
@@ -57,6 +60,7 @@ async def started(
         listings_per_second=listings_per_second,
         volumes=VolumeLimits(versions_kept=versions_kept),
         keyed_store=keyed_store,
+        clock=clock,
     )
     emulator = Emulator(directory, host=host, port=port, settings=settings)
     try:
