@@ -17,8 +17,8 @@ def make(kind, name):
 
 @pytest.fixture
 def travel(modal_emulator):
-    yield modal_emulator.let_pass
-    modal_emulator.ask(lambda world: world.clock.resume())
+    yield modal_emulator.clock.advance
+    modal_emulator.clock.resume()
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)

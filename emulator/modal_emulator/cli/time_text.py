@@ -7,6 +7,7 @@ obey in them is shown as escapes.
 
 import re
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -22,6 +23,9 @@ __all__ = ["clock", "coming", "runs", "schedules"]
 Row = Mapping[str, Any]
 MOST = 100
 """More runs than these are not listed but counted: a year has many."""
+MOST_ERRORS = 10
+WIDE = 110
+"""A terminal with fewer columns has no room for the ids of containers."""
 
 _CRON = re.compile(r"Cron\('(.*)', timezone='(.*)'\)")
 _COLOURS = {"success": "green", "queued": "", "running": "", "waiting": "yellow"}
@@ -69,21 +73,27 @@ def runs(found: Sequence[Row], *, none: str) -> None:
             Text(_when(row["due"])),
             _name(row),
             Text(_started(row)),
+            _status(row),
             Text(row["container_id"] or "-"),
-            _result(row),
         )
         for row in found[-MOST:]
     ]
-    _print("Due Function Started Container Result".split(), rows)
+    columns = "Due Function Started Result Container".split()
+    shown = 4 if sys.stdout.isatty() and Console().width < WIDE else 5
+    _print(columns[:shown], [row[:shown] for row in rows])
     if len(found) > MOST:
         failed = sum(row["status"] != "success" for row in found)
         click.echo(f"The newest {MOST} of {len(found)} runs; {failed} did not succeed.")
+    errors = Counter((_name(row).plain, row["error"]) for row in found if row["error"])
+    for (name, error), count in list(errors.items())[-MOST_ERRORS:]:
+        times = "" if count == 1 else f" ({count} times)"
+        click.secho(f"{name}: {_plain(error)}{times}", fg="red")
 
 
 def _print(columns: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for column in columns:
-        wraps = column in ("Function", "Schedule", "Result", "Last")
+        wraps = column in ("Function", "Schedule")
         table.add_column(
             column,
             justify="right" if column == "Runs" else "left",
@@ -118,12 +128,11 @@ def _next(row: Row) -> Text:
 
 
 def _last(row: Row) -> Text:
-    return _result(row["last"]) if row["last"] else Text("-")
+    return _status(row["last"]) if row["last"] else Text("-")
 
 
-def _result(row: Row) -> Text:
-    error = f": {_plain(row['error'])}" if row["error"] else ""
-    return Text(f"{row['status']}{error}", style=_COLOURS.get(row["status"], "red"))
+def _status(row: Row) -> Text:
+    return Text(row["status"], style=_COLOURS.get(row["status"], "red"))
 
 
 def _started(row: Row) -> str:

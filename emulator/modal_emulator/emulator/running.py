@@ -117,11 +117,6 @@ class Running:
         """Return once the containers that are on their way out have committed and are gone."""
         self._run(self._emulator.settle())
 
-    def let_pass(self, seconds: float) -> None:
-        """Let time pass at once, with all that is due in it."""
-        clock = self._emulator.world.clock
-        self._run(clock.travel(clock.now() + seconds))
-
     def leftovers(self) -> tuple[Leftover, ...]:
         """Return the threads that go on though their container has ended."""
         return self._emulator.backends.leftovers()

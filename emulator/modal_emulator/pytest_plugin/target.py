@@ -46,7 +46,7 @@ class EmulatorTarget:
 
     def advance(self, seconds: float) -> None:
         """Let time pass on the emulator's clock."""
-        self._emulator.let_pass(seconds)
+        self._emulator.clock.advance(seconds)
 
     def begin_anew(self) -> None:
         """Return to the machine's time, in a fresh World."""

@@ -7,7 +7,7 @@ from google.protobuf.message import Message
 from modal_emulator.ground.clock import machine_time
 from modal_emulator.world import World
 
-__all__ = ["Page", "page"]
+__all__ = ["CLOCKS_APART", "Page", "page"]
 
 CLOCKS_APART = 60.0
 """Seconds between the clocks of two machines, and of a request on its way."""

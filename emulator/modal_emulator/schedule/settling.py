@@ -140,7 +140,7 @@ class Settling:
 
     async def _jump(self, clock: VirtualClock) -> None:
         due = clock.next_due()
-        if due is None or (due > self._jump_until and not self._clients):
+        if due is None or (due > self._jump_until and not self._resting(None)):
             await self._changed.wait()
             return
         try:

@@ -8,8 +8,11 @@ from collections.abc import AsyncIterator
 from google.protobuf.timestamp_pb2 import Timestamp
 from modal_proto import api_pb2
 
+from modal_emulator.ground.clock import machine_time
+from modal_emulator.ground.virtual import Mode
 from modal_emulator.rpc.call import Call
 from modal_emulator.rpc.compat import known
+from modal_emulator.rpc.paging import CLOCKS_APART
 from modal_emulator.rpc.tables import Rpc, full, stream
 from modal_emulator.schedule.logs import LogFilter, LogLine
 from modal_emulator.world import World
@@ -75,8 +78,21 @@ def _fetch(
 ) -> list[LogLine]:
     since = request.since.ToNanoseconds() / 1e9
     until = request.until.ToNanoseconds() / 1e9 or float("inf")
-    wanted = _filter(request, request.source, since, until)
+    wanted = _filter(request, request.source, *_here(world, since, until))
     return list(world.logs.read(request.app_id, 0, wanted))
+
+
+def _here(world: World, since: float, until: float) -> tuple[float, float]:
+    """
+    Return a span of time as the emulator's clock has it.
+
+    Clients look back from their own present, which is the machine's. A beginning that our clock
+    has reached may as well have been written out, and stays.
+    """
+    now, there = world.clock.now(), machine_time()
+    if world.clock.mode is Mode.REAL or abs(until - there) > CLOCKS_APART:
+        return since, until
+    return (since if since <= now else since - there + now), max(until, now)
 
 
 def _filter(
