@@ -1,8 +1,12 @@
 """The clock and the schedules as the service beside Modal's answers for them."""
 
+from datetime import datetime, timedelta, timezone
+
 import pytest
+from modal_proto import api_pb2
 
 import clockwork
+from modal_emulator.ground.clock import machine_time
 from modal_emulator.ground.errors import Code, EmulatorError
 from modal_emulator.rpc.remote import Remote
 
@@ -75,3 +79,30 @@ def test_what_cannot_be_is_told(remote):
         with pytest.raises(EmulatorError) as caught:
             remote.ask(method, **asked)
         assert caught.value.code is code
+
+
+@pytest.mark.skipif(not hasattr(api_pb2, "AppFetchLogsRequest"), reason="an SDK without it")
+@pytest.mark.parametrize("year", [2024, 2124])
+def test_logs_are_found_by_clients_in_the_present(modal_emulator, rpc, year):
+    clock = modal_emulator.clock
+    clock.freeze(f"{year}-01-31T00:00Z")
+    clockwork.app.deploy()
+    clock.advance(hours=3)
+    here = datetime.fromtimestamp(machine_time(), timezone.utc)
+
+    def found(since, until):
+        request = api_pb2.AppFetchLogsRequest(app_id=clockwork.app.app_id, limit=10)
+        request.since.FromDatetime(since)
+        request.until.FromDatetime(until)
+        return "".join(
+            item.data for batch in rpc("AppFetchLogs", request).batches for item in batch.items
+        )
+
+    there = datetime(year, 1, 31, 2, tzinfo=timezone.utc)
+    hour = timedelta(hours=1)
+    assert "nightly" in found(here - 2 * hour, here)
+    assert "nightly" in found(there, here)
+    assert "nightly" in found(there, there + hour)
+    assert found(there + hour, there + 2 * hour) == ""
+    if year == 2024:
+        assert found(here - hour / 2, here) == ""

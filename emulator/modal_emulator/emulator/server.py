@@ -144,9 +144,7 @@ class Emulator:
                 self._memory = Memory(front, self._host, port)
                 self._memory.start()
             self.world.schedules.start()
-            host = f"[{self._host}]" if ":" in self._host else self._host
-            self._url = f"http://{host}:{port}"
-            self._lodging.announce(self._url)
+            self._announce(port)
         except BaseException:
             await self.stop()
             raise
@@ -223,10 +221,19 @@ class Emulator:
             clock,
             self._lodging.sockets / "clock",
             here=self._shows_time,
-            on_leaving=lambda: self.world.dispatcher.renew(),
+            on_leaving=self._renew,
         )
         self._take_back.append(faces.close)
         return lambda: faces.page
+
+    def _renew(self) -> None:
+        if self._world is not None:  # a clock that begins elsewhere does so before its World
+            self._world.dispatcher.renew()
+
+    def _announce(self, port: int) -> None:
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        self._url = f"http://{host}:{port}"
+        self._lodging.announce(self._url)
 
     def _open_world(self, chosen: Settings | None = None) -> None:
         settings = chosen or self._settings
