@@ -1,10 +1,10 @@
 """
 The entries of Dicts: bytes by bytes, each with the instant at which it expires.
 
-They lie in a table of the ledger, in the order of these instants, so no timer is needed: whatever
-is asked first removes what expired, and finds it in the index. A read puts the instant off; it is
-written down only when it moved by more than a `slack`, so that most reads write nothing. Which
-Dicts there are is not known here.
+They lie in a table of the ledger, with the order of these instants in an index, so no timer is
+needed and no jump of the clock costs more than another: what has expired is not seen, and whatever
+is done removes some of it. A read puts the instant off; it is written down only when it moved by
+more than a `slack`, so that most reads write nothing. Which Dicts there are is not known here.
 """
 
 import math
@@ -25,15 +25,23 @@ CREATE TABLE IF NOT EXISTS dict_entries (
     id INTEGER PRIMARY KEY, dict TEXT NOT NULL, key BLOB NOT NULL, due REAL NOT NULL,
     value BLOB NOT NULL, UNIQUE (dict, key)
 );
-CREATE INDEX IF NOT EXISTS dict_entries_due ON dict_entries (due)
+CREATE INDEX IF NOT EXISTS dict_entries_due ON dict_entries (due);
+CREATE INDEX IF NOT EXISTS dict_entries_alive ON dict_entries (dict, due)
 """
+_REMOVED_AT_ONCE = 64
+"""Of what has expired, by each step: more than anybody adds in one step on an average."""
+_ALIVE = "SELECT due, value FROM dict_entries WHERE dict = ? AND key = ? AND due > ?"
 # Of twins in one update the last one counts, and of those that must be absent the first.
 _WRITE = """
 INSERT INTO dict_entries (dict, key, due, value) VALUES (?, ?, ?, ?)
 ON CONFLICT (dict, key) DO UPDATE SET value = excluded.value, due = excluded.due
 """
 _WRITE_ABSENT = """
-INSERT INTO dict_entries (dict, key, due, value) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING
+INSERT INTO dict_entries (dict, key, due, value) VALUES (?, ?, ?, ?)
+ON CONFLICT (dict, key) DO UPDATE SET value = excluded.value, due = excluded.due WHERE due <= ?
+"""
+_REMOVE_SOME = """
+DELETE FROM dict_entries WHERE id IN (SELECT id FROM dict_entries WHERE due <= ? LIMIT ?)
 """
 
 
@@ -82,9 +90,7 @@ class Dicts:
     def get(self, dict_id: str, key: bytes) -> bytes | None:
         """Return the value, if there is one, and renew it."""
         now = self._sweep()
-        found = self._ledger.run(
-            "SELECT due, value FROM dict_entries WHERE dict = ? AND key = ?", dict_id, key
-        ).fetchone()
+        found = self._ledger.run(_ALIVE, dict_id, key, now).fetchone()
         if found is None:
             return None
         self._renew(dict_id, key, float(found[0]), now)
@@ -93,7 +99,7 @@ class Dicts:
     def contains(self, dict_id: str, key: bytes) -> bool:
         """Return whether there is such an entry."""
         now = self._sweep()
-        due = self._due(dict_id, key)
+        due = self._due(dict_id, key, now)
         if due is not None and self._limits.scans_renew:
             self._renew(dict_id, key, due, now)
         return due is not None
@@ -103,16 +109,17 @@ class Dicts:
     ) -> bool:
         """Write all entries, or those that are not there yet; return whether any was written."""
         self._limits.check(entries)
-        due = self._sweep() + self._limits.idle
+        now = self._sweep()
+        due = now + self._limits.idle
         if if_absent:
-            entries = [pair for pair in entries if self._due(dict_id, pair[0]) is None]
+            entries = [pair for pair in entries if self._due(dict_id, pair[0], now) is None]
         if not entries:
             return not if_absent
-        write = _WRITE_ABSENT if if_absent else _WRITE
+        write, more = (_WRITE_ABSENT, (now,)) if if_absent else (_WRITE, ())
         # A statement alone is a transaction.
         with nullcontext() if len(entries) == 1 else self._ledger.transaction():
             for key, value in entries:
-                self._ledger.run(write, dict_id, key, due, value)
+                self._ledger.run(write, dict_id, key, due, value, *more)
         for key, _ in entries:
             self._put_off.pop((dict_id, key), None)
         self._first = min(self._first, due)
@@ -120,13 +127,10 @@ class Dicts:
 
     def pop(self, dict_id: str, key: bytes) -> bytes | None:
         """Take an entry away and return its value."""
-        self._sweep()
-        found = self._ledger.run(
-            "SELECT id, value FROM dict_entries WHERE dict = ? AND key = ?", dict_id, key
-        ).fetchone()
+        found = self._ledger.run(_ALIVE, dict_id, key, self._sweep()).fetchone()
         if found is None:
             return None
-        self._ledger.run("DELETE FROM dict_entries WHERE id = ?", found[0])
+        self._ledger.run("DELETE FROM dict_entries WHERE dict = ? AND key = ?", dict_id, key)
         self._put_off.pop((dict_id, key), None)
         return bytes(found[1])
 
@@ -138,48 +142,48 @@ class Dicts:
 
     def length(self, dict_id: str) -> int:
         """Return how many entries a Dict has, up to what is counted."""
-        self._sweep()
         [count] = self._ledger.run(
-            "SELECT COUNT(*) FROM (SELECT 1 FROM dict_entries WHERE dict = ? LIMIT ?)",
+            "SELECT COUNT(*) FROM (SELECT 1 FROM dict_entries WHERE dict = ? AND due > ? LIMIT ?)",
             dict_id,
+            self._sweep(),
             self._limits.counted,
         ).fetchone()
         return int(count)
 
     def keys(self, dict_id: str) -> list[bytes]:
         """Return the keys of a Dict as they are now; this renews nothing."""
-        self._sweep()
-        rows = self._ledger.run("SELECT key FROM dict_entries WHERE dict = ?", dict_id)
+        rows = self._ledger.run(
+            "SELECT key FROM dict_entries WHERE dict = ? AND due > ?", dict_id, self._sweep()
+        )
         return [bytes(key) for (key,) in rows.fetchall()]
 
     def scan(self, dict_id: str, key: bytes) -> bytes | None:
         """Return a value on the way through all of them."""
         if self._limits.scans_renew:
             return self.get(dict_id, key)
-        self._sweep()
-        found = self._ledger.run(
-            "SELECT value FROM dict_entries WHERE dict = ? AND key = ?", dict_id, key
-        ).fetchone()
-        return None if found is None else bytes(found[0])
+        found = self._ledger.run(_ALIVE, dict_id, key, self._sweep()).fetchone()
+        return None if found is None else bytes(found[1])
 
     def settle(self) -> None:
         """Write down what reads put off, before the ledger is closed."""
-        if not self._put_off:
-            return
-        with self._ledger.transaction():
-            for (dict_id, key), due in self._put_off.items():
-                self._note(dict_id, key, due)
+        now = self._clock.now()
+        lasting = [(place, due) for place, due in self._put_off.items() if due > now]
+        if lasting:
+            with self._ledger.transaction():
+                for (dict_id, key), due in lasting:
+                    self._note(dict_id, key, due)
         self._put_off.clear()
 
     # ---------------------------------------------------------------- inside
 
     def _sweep(self) -> float:
-        """Remove what has expired, and return the present instant."""
+        """Remove some of what has expired, and return the present instant."""
         now = self._clock.now()
         if now >= self._first:
             self.settle()
-            self._ledger.run("DELETE FROM dict_entries WHERE due <= ?", now)
-            self._first = self._earliest()
+            some = self._ledger.run(_REMOVE_SOME, now, _REMOVED_AT_ONCE)
+            if some.rowcount < _REMOVED_AT_ONCE:
+                self._first = self._earliest()
         return now
 
     def _earliest(self) -> float:
@@ -187,9 +191,9 @@ class Dicts:
         [due] = self._ledger.run("SELECT MIN(due) FROM dict_entries").fetchone()
         return math.inf if due is None else float(due)
 
-    def _due(self, dict_id: str, key: bytes) -> float | None:
+    def _due(self, dict_id: str, key: bytes, now: float) -> float | None:
         found = self._ledger.run(
-            "SELECT due FROM dict_entries WHERE dict = ? AND key = ?", dict_id, key
+            "SELECT due FROM dict_entries WHERE dict = ? AND key = ? AND due > ?", dict_id, key, now
         ).fetchone()
         return None if found is None else float(found[0])
 

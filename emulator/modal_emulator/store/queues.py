@@ -36,6 +36,10 @@ _BEYOND = """
 SELECT number, value FROM queue_items WHERE queue = ? AND partition = ? AND number > ?
 ORDER BY number
 """
+_CLEAR_ITEMS = """
+DELETE FROM queue_items WHERE (queue, partition) IN
+(SELECT queue, partition FROM queue_partitions WHERE due <= ?)
+"""
 _KEEP = """
 INSERT INTO queue_partitions (queue, partition, due, items, size) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (queue, partition) DO UPDATE SET due = excluded.due, items = excluded.items,
@@ -208,12 +212,10 @@ class Queues:
         """Clear the partitions whose time is over, and return the present instant."""
         now = self._clock.now()
         if now >= self._first:
-            over = self._ledger.run(
-                "SELECT queue, partition FROM queue_partitions WHERE due <= ?", now
-            ).fetchall()
             with self._ledger.transaction():
-                for queue_id, partition in over:
-                    self.clear(str(queue_id), bytes(partition))
+                self._ledger.run(_CLEAR_ITEMS, now)
+                self._ledger.run("DELETE FROM queue_partitions WHERE due <= ?", now)
+            self._partitions.clear()
             self._first = self._earliest()
         return now
 
