@@ -1,7 +1,12 @@
 """How long what is in a Queue lives."""
 
+import queue
+
+import pytest
+
+from modal_contracts import bodies
 from modal_contracts.clause import clause
-from modal_contracts.evidence import assumed, documented
+from modal_contracts.evidence import assumed, documented, inferred
 from modal_contracts.scene import Scene
 from modal_contracts.target import Capability
 
@@ -65,3 +70,16 @@ def test_a_get_keeps_no_partition(scene: Scene) -> None:
     assert list(line.iterate()) == [2, 3]
     scene.advance(hours=5)
     assert line.len() == 0
+
+
+@clause("queues/a-long-wait-ends", inferred("modal/queue.py", "_Queue._get_blocking"), needs=CLOCK)
+def test_a_long_wait_ends(scene: Scene) -> None:
+    """A `get` with a timeout of some minutes ends when they have passed."""
+    line = scene.queue()
+    container = scene.container()
+    scene.advance(seconds=1)  # what runs already may not see that time is made to pass
+    container.start()
+    wait = container.begin(bodies.call, line, "get", timeout=170)
+    scene.advance(minutes=4)
+    with pytest.raises(queue.Empty):
+        wait()

@@ -8,10 +8,10 @@ the machine's time: answered earlier it would ask again at once, and again, unti
 """
 
 import asyncio
+from contextlib import ExitStack
 from typing import Any
 
 from modal_emulator.ground.clock import monotonic
-from modal_emulator.ground.virtual import LATEST
 from modal_emulator.rpc.call import Call
 from modal_emulator.world import World
 
@@ -42,8 +42,15 @@ class Lingering:
         if self._call.is_near or self._is_shown_the_clock():
             with self._world.settling.waits(self._call.container_id):
                 return await engine.arrival(queue_id, partition, self._until, after)
-        wait = engine.arrival(queue_id, partition, LATEST, after)
-        return await self._with_the_machine(asyncio.ensure_future(wait))
+        with ExitStack() as resting:
+            if self._call.container_id is not None:
+                resting.enter_context(self._world.settling.waits(self._call.container_id))
+            while (left := self._until_machine - monotonic()) > 0:
+                until = self._world.clock.now() + left  # if that comes earlier, wait on
+                wait = asyncio.ensure_future(engine.arrival(queue_id, partition, until, after))
+                if await self._within(left, wait):
+                    return True
+        return False
 
     def _is_shown_the_clock(self) -> bool:
         """Say whether a process asks that sees the emulator's time."""
@@ -51,8 +58,7 @@ class Lingering:
         workers = self._world.dispatcher.workers() if who is not None else ()
         return any(w.container_id == who and not w.keeps_machine_time for w in workers)
 
-    async def _with_the_machine(self, wait: "asyncio.Future[bool]") -> bool:
-        left = max(0.0, self._until_machine - monotonic())
+    async def _within(self, left: float, wait: "asyncio.Future[bool]") -> bool:
         rest = asyncio.ensure_future(self._world.clock.live(left))
         try:
             both: set[asyncio.Future[Any]] = {wait, rest}

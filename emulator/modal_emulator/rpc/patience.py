@@ -11,7 +11,6 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from modal_emulator.ground.virtual import LATEST
 from modal_emulator.rpc.call import Call
 from modal_emulator.schedule.pulse import Pulse
 from modal_emulator.world import World
@@ -27,13 +26,14 @@ class Patience:
         self._container_id = call.container_id
         self._loop = asyncio.get_running_loop()
         self._ends = self._loop.time() + seconds
-        self._ends_virtual = world.clock.now() + seconds if call.is_near else LATEST
+        self._ends_virtual = world.clock.now() + seconds if call.is_near else None
 
     async def wait(self, pulse: Pulse, for_others: Callable[[], bool] = lambda: True) -> bool:
         """Wait for the next beat; say whether there is time left. `for_others` as in `settling`."""
-        left = self._ends_virtual - self._world.clock.now()
+        ends = self._ends_virtual
+        left = None if ends is None else ends - self._world.clock.now()
         left_machine = self._ends - self._loop.time()
-        if left <= 0 or left_machine <= 0:
+        if (left is not None and left <= 0) or left_machine <= 0:
             return False
         with self._world.settling.waits(self._container_id, for_others):
             return await pulse.wait(left, self._world.clock, left_machine)

@@ -1,12 +1,16 @@
 """Waiting for Queues by the emulator's clock, which stands, jumps, or is the machine's."""
 
+import inspect
 import queue
 import time
 
 import modal
 import pytest
+from modal._utils import grpc_utils
+from modal.client import Client
+from modal_proto import api_pb2
 
-pytestmark = pytest.mark.modal(runtime="inline")
+from modal_emulator.emulator import running
 
 NOON = 1_800_000_000.0
 
@@ -49,7 +53,14 @@ def test_an_iterator_gives_up_by_the_clock(line, frozen):
     assert frozen() == pytest.approx(100, abs=1e-4)
 
 
-def test_a_container_waits_by_the_clock_too(line, frozen):
+@pytest.mark.parametrize(
+    "_runtime",
+    [
+        pytest.param("threads", marks=pytest.mark.modal(runtime="inline")),
+        pytest.param("processes", marks=pytest.mark.modal(runtime="process")),
+    ],
+)
+def test_a_container_waits_by_the_clock_too(line, frozen, _runtime):
     line.hydrate()
     app = modal.App()
 
@@ -78,3 +89,19 @@ def test_what_loops_and_locks_wait_by_is_left_alone(modal_emulator, frozen):
     before = time.monotonic()
     assert time.time() == NOON
     assert before < time.monotonic() < before + 1000
+
+
+@pytest.mark.skipif(
+    "x-modal-timestamp" not in inspect.getsource(grpc_utils), reason="this SDK tells no time"
+)
+def test_by_the_wire_a_client_is_known_by_what_time_it_tells():
+    with running(transport="wire") as emulator:
+        token = emulator.environment["MODAL_TOKEN_ID"], emulator.environment["MODAL_TOKEN_SECRET"]
+        with (
+            Client(emulator.server_url, api_pb2.CLIENT_TYPE_CLIENT, token) as client,
+            modal.Queue.ephemeral(client=client) as line,
+        ):
+            emulator.ask(lambda world: world.clock.set(NOON))
+            with pytest.raises(queue.Empty):
+                line.get(timeout=600)
+            assert emulator.ask(lambda world: world.clock.now()) == pytest.approx(NOON + 600)
