@@ -21,7 +21,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--kills", type=int, default=0, help="how many; 0 takes each test's own few")
     group.addoption("--kill-seed", type=int, help="play this one alone: a failure names its seed")
     group = parser.getgroup("repeats", "telling a story again, in tests/test_repeatable.py")
-    group.addoption("--repeats", type=int, default=3, help="how often")
+    group.addoption("--repeats", type=int, default=2, help="how often")
 
 
 @pytest.fixture

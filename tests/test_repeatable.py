@@ -56,7 +56,7 @@ def tell(emulator: Running) -> bytes:
     emulator.sow("a story")
     emulator.clock.freeze(START)
     app.deploy()
-    emulator.clock.advance(hours=4)
+    emulator.clock.advance(hours=2)
     return b"\n".join(
         json.dumps([event.at, event.kind, dict(event.values)]).encode()
         for event in emulator.journal()
@@ -86,6 +86,6 @@ def test_the_same_journal_each_time(
 ) -> None:
     first = tell(modal_emulator)
     # Every twenty minutes, every thirty, every hour; the last retry is still to come.
-    assert first.count(b"schedule.finished") == 4 * (3 + 2 + 1) - 1
+    assert first.count(b"schedule.finished") == 2 * (3 + 2 + 1) - 1
     for _ in range(1, request.config.getoption("repeats")):
         assert tell(modal_emulator) == first
