@@ -381,6 +381,8 @@ def test_runtimes_that_are_not_there_are_named(user: pytest.Pytester) -> None:
         ("after_kill='maybe'", "the option after_kill cannot be 'maybe'"),
         ("exit_grace_seconds=-1", "the option exit_grace_seconds cannot be -1"),
         ("background_commit_seconds=None", "the option background_commit_seconds cannot be None"),
+        ("schedules='all'", "the option schedules cannot be 'all'"),
+        ("cron_limit=True", "the option cron_limit cannot be True"),
         ("listings_per_second=0", "the option listings_per_second cannot be 0"),
         ("colour='blue'", "there is no option 'colour'; there is: background_commit_seconds, *"),
         ("'lost'", "@pytest.mark.modal takes options by name only"),

@@ -15,8 +15,9 @@ from helpers import eventually
 from modal_emulator.emulator import Running, Settings, running
 from modal_emulator.guard import pointed
 from modal_emulator.pytest_plugin.client import LentClient
+from modal_emulator.schedule.cron import DstPolicy
 from modal_emulator.schedule.firings import Cause
-from modal_emulator.schedule.rules import MissedRuns, ScheduleRules
+from modal_emulator.schedule.rules import FiringApps, MissedRuns, ScheduleRules
 from modal_emulator.world import World
 
 pytestmark = pytest.mark.slow
@@ -59,6 +60,27 @@ def test_an_app_that_is_run_does_not_fire(modal_emulator: Running) -> None:
     with scheduled.app.run():
         travel(modal_emulator, 10 * DAY)
     assert modal_emulator.journal("schedule.fired") == ()
+
+
+@pytest.mark.modal(schedules="ephemeral-too", dst_policy="skip")
+def test_an_app_that_is_run_fires_when_it_is_asked_to(modal_emulator: Running) -> None:
+    rules = modal_emulator.settings.schedules
+    assert (rules.apps, rules.dst_policy) == (FiringApps.EPHEMERAL_TOO, DstPolicy.SKIP)
+    modal_emulator.ask(lambda world: world.clock.set(START))
+    with scheduled.app.run():
+        travel(modal_emulator, DAY)
+    travel(modal_emulator, DAY)
+    assert scheduled.notes() == ["nightly hello in ta-", "moody in ta-"]
+
+
+@pytest.mark.modal(cron_limit=1)
+def test_a_deployment_beyond_the_limit_is_refused_whole(modal_emulator: Running) -> None:
+    text = r"reached limit of 1 cron jobs \(# already deployed => 0, # in this app => 2\)"
+    with pytest.raises(Exception, match=f"^.*Deployment failed: {text}"):
+        deploy(scheduled.app)
+    with pytest.raises(modal.exception.NotFoundError):
+        modal.Function.from_name("scheduled", "nightly").hydrate()
+    assert modal_emulator.ask(lambda world: world.schedules.list()) == ()
 
 
 @pytest.mark.modal(runtime="process")  # threads would find the newer code under the app's name

@@ -7,11 +7,12 @@ import shlex
 import signal
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from modal_emulator import __version__
+from modal_emulator.cli.schedule_options import schedule_options, schedule_rules
 from modal_emulator.cli.start import started, tell
 from modal_emulator.ground.errors import Invalid
 from modal_emulator.ground.instants import Beginning, parse_beginning, show_instant
@@ -73,6 +74,7 @@ def _number_or_all(_context: click.Context, _option: click.Parameter, value: str
     envvar="MODAL_EMULATOR_REDIS",
     help="Keep Dicts and Queues in this Redis (redis://HOST:PORT), for all servers that share it.",
 )
+@schedule_options
 @click.option(
     "--clock",
     metavar="INSTANT",
@@ -98,6 +100,7 @@ def serve(
     clock: str | None,
     rate: float | None,
     as_json: bool,
+    **schedules: Any,
 ) -> None:
     """
     Run a server until it is interrupted.
@@ -119,6 +122,7 @@ def serve(
         versions_kept=keep_versions,
         keyed_store=keyed_store,
         clock=_beginning(clock, rate),
+        schedules=schedule_rules(**schedules),
     )
     asyncio.run(_serve(running, state_dir, as_json))
 

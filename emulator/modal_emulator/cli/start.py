@@ -18,6 +18,7 @@ from modal_emulator.ground.instants import Beginning
 
 if TYPE_CHECKING:
     from modal_emulator.emulator import Emulator
+    from modal_emulator.schedule.rules import ScheduleRules
 
 __all__ = ["started", "tell"]
 
@@ -40,6 +41,7 @@ async def started(
     versions_kept: int | None = None,
     keyed_store: str = "",
     clock: Beginning | None = None,
+    schedules: "ScheduleRules | None" = None,
 ) -> "AsyncIterator[Emulator]":
     """
     Run a server for the length of the block; with no directory it keeps nothing.
@@ -52,6 +54,7 @@ async def started(
         click.ClickException: it cannot be started; the message says why and what to do.
     """
     from modal_emulator.emulator import Emulator, Settings
+    from modal_emulator.schedule.rules import ScheduleRules
     from modal_emulator.store.limits import VolumeLimits
 
     if directory is not None:
@@ -61,6 +64,7 @@ async def started(
         volumes=VolumeLimits(versions_kept=versions_kept),
         keyed_store=keyed_store,
         clock=clock,
+        schedules=schedules or ScheduleRules(),
     )
     emulator = Emulator(directory, host=host, port=port, settings=settings)
     try:

@@ -14,6 +14,8 @@ from modal_emulator.ground.errors import Invalid
 from modal_emulator.ground.instants import parse_beginning
 from modal_emulator.pytest_plugin.seeds import secret_seeds, volume_seeds
 from modal_emulator.schedule.after_kill import AfterKill
+from modal_emulator.schedule.cron import DstPolicy
+from modal_emulator.schedule.rules import FiringApps
 
 __all__ = ["OPTIONS", "with_options"]
 
@@ -49,6 +51,12 @@ def _rate(value: Any) -> float | None:
     return rate
 
 
+def _count(value: Any) -> int | None:
+    if value is not None and (type(value) is not int or value < 0):
+        raise ValueError
+    return value
+
+
 def _name(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError
@@ -64,5 +72,8 @@ OPTIONS: dict[str, Callable[[Settings, Any], Settings]] = {
     "isolation": lambda s, v: replace(s, isolation=_name(v)),
     "seed_volumes": lambda s, v: replace(s, seeds=replace(s.seeds, volumes=volume_seeds(v))),
     "seed_secrets": lambda s, v: replace(s, seeds=replace(s.seeds, secrets=secret_seeds(v))),
+    "schedules": lambda s, v: replace(s, schedules=replace(s.schedules, apps=FiringApps(v))),
+    "dst_policy": lambda s, v: replace(s, schedules=replace(s.schedules, dst_policy=DstPolicy(v))),
+    "cron_limit": lambda s, v: replace(s, schedules=replace(s.schedules, limit=_count(v))),
     "listings_per_second": lambda s, v: replace(s, listings_per_second=_rate(v)),
 }
