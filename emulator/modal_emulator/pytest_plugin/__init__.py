@@ -77,7 +77,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line(
             "markers",
             f"{mark}(runtime, isolation, background_commit_seconds, after_kill, "
-            "exit_grace_seconds, schedules, dst_policy, cron_limit, listings_per_second, "
+            "exit_grace_seconds, schedules, dst_policy, cron_limit, listings_per_second, redis, "
             "seed_volumes, seed_secrets): "
             "settings of the test's emulator",
         )

@@ -76,4 +76,5 @@ OPTIONS: dict[str, Callable[[Settings, Any], Settings]] = {
     "dst_policy": lambda s, v: replace(s, schedules=replace(s.schedules, dst_policy=DstPolicy(v))),
     "cron_limit": lambda s, v: replace(s, schedules=replace(s.schedules, limit=_count(v))),
     "listings_per_second": lambda s, v: replace(s, listings_per_second=_rate(v)),
+    "redis": lambda s, v: replace(s, keyed_store=_name(v)),
 }
