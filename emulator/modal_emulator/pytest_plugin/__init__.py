@@ -1,5 +1,5 @@
 """
-The emulator in a test run: the fixture `modal_emulator`.
+The emulator in a test run: the fixtures `modal_emulator`, `modal_clock` and `modal_cron`.
 
 One server lives in the test process for as long as the session; each test gets a World of its own
 behind it. Nothing is started, and nothing beyond this room and `choice` imported, until a test
@@ -23,15 +23,20 @@ from modal_emulator.pytest_plugin.choice import (
     guards_all,
     options_of_session,
     options_of_test,
+    reports_schedules,
     starts_workers,
 )
 
 if TYPE_CHECKING:
+    from modal_emulator.clock import ClockHandle
+    from modal_emulator.cron import CronHandle
     from modal_emulator.emulator import Running
     from modal_emulator.pytest_plugin.keeping import Keeper
     from modal_emulator.pytest_plugin.session import Session
 
 __all__ = [
+    "modal_clock",
+    "modal_cron",
     "modal_emulator",
     "modal_emulator_session",
     "modal_emulator_settings",
@@ -50,7 +55,8 @@ FAILED = pytest.StashKey[bool]()
 KEEPER: pytest.StashKey[Keeper] = pytest.StashKey()
 REFUSED = pytest.StashKey[list[list[str]]]()
 RUNNING: pytest.StashKey[Running] = pytest.StashKey()
-KEPT = "modal_kept"  # among a report's properties, which come along from xdist's workers
+# Among a report's properties, which come along from xdist's workers.
+KEPT, SCHEDULES = "modal_kept", "modal_schedules"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -76,7 +82,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for mark in MARKS:
         config.addinivalue_line(
             "markers",
-            f"{mark}(runtime, isolation, background_commit_seconds, after_kill, "
+            f"{mark}(clock, runtime, isolation, background_commit_seconds, after_kill, "
             "exit_grace_seconds, schedules, dst_policy, cron_limit, listings_per_second, redis, "
             "seed_volumes, seed_secrets): "
             "settings of the test's emulator",
@@ -143,6 +149,27 @@ def modal_emulator(
         yield running
         del request.node.stash[RUNNING]
         _keep(request.node, running)
+        _note_schedules(request.node, running)
+
+
+@pytest.fixture
+def modal_clock(modal_emulator: Running) -> ClockHandle:
+    """
+    The clock of the test's Modal, standing, so that time passes when the test says so.
+
+    It stands at the machine's instant unless the mark, the configuration or the command line says
+    how it begins; as all else it is gone after the test.
+    """
+    clock = modal_emulator.clock
+    if modal_emulator.settings.clock is None:
+        clock.freeze()
+    return clock
+
+
+@pytest.fixture
+def modal_cron(modal_emulator: Running) -> CronHandle:
+    """The schedules of the test's Modal."""
+    return modal_emulator.cron
 
 
 @pytest.hookimpl(wrapper=True)
@@ -176,9 +203,16 @@ def pytest_runtest_makereport(
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say where tests left what they held."""
+    """Say which schedules never fired, if that was asked for, and where tests left things."""
     reports = [report for group in terminalreporter.stats.values() for report in group]
     properties = {(r.nodeid, *p) for r in reports for p in getattr(r, "user_properties", ())}
+    seen = [text for _, name, text in properties if name == SCHEDULES]
+    if reports_schedules(terminalreporter.config):
+        from modal_emulator.pytest_plugin.unfired import told
+
+        terminalreporter.section("modal-emulator: schedules")
+        for line in told(seen):
+            terminalreporter.write_line(line)
     kept = sorted((test, place) for test, name, place in properties if name == KEPT)
     if kept:
         terminalreporter.section("modal-emulator: kept")
@@ -225,6 +259,14 @@ def _keep(item: pytest.Item, running: Running) -> None:
         item.config.stash[KEEPER] = Keeper()
     keeper = item.config.stash[KEEPER]
     item.user_properties.append((KEPT, str(keeper.keep(running, item.nodeid))))
+
+
+def _note_schedules(item: pytest.Item, running: Running) -> None:
+    """Note which schedules the test deployed, and which of them fired, if that was asked for."""
+    if reports_schedules(item.config):
+        from modal_emulator.pytest_plugin.unfired import noted
+
+        item.user_properties.append((SCHEDULES, running.ask(noted)))
 
 
 def _choose(options: Mapping[str, Any], session: Session) -> None:

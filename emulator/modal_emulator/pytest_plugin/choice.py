@@ -20,18 +20,33 @@ __all__ = [
     "guards_all",
     "options_of_session",
     "options_of_test",
+    "reports_schedules",
     "starts_workers",
 ]
 
 MARKS = ("modal", "modal_emulator")
+CLOCK = "modal_clock"
 COMMIT_SECONDS = "modal_background_commit_seconds"
 GUARD = "modal_guard"
+REPORT_SCHEDULES = "modal_report_schedules"
 RUNTIME = "modal_runtime"
 RUNTIMES = ("auto", "inline", "process", "docker")
 
 
 def add_options(parser: pytest.Parser) -> None:
     """Declare what can be set for a whole session."""
+    parser.addini(
+        CLOCK,
+        "how the clock of each test begins: real (default), frozen, or an instant in ISO 8601, "
+        "at which it stands unless rate=N follows",
+        default="",
+    )
+    parser.addini(
+        REPORT_SCHEDULES,
+        "whether the session ends with a list of the schedules that never fired in any test",
+        type="bool",
+        default=False,
+    )
     parser.addini(
         COMMIT_SECONDS,
         "seconds between two background commits of a running container; 0 means none at all",
@@ -48,6 +63,17 @@ def add_options(parser: pytest.Parser) -> None:
         choices=RUNTIMES,
         help="where Modal functions run: as threads of this process (inline), as processes, "
         "or in the best way that works here (auto, the default)",
+    )
+    group.addoption(
+        "--modal-clock",
+        metavar="INSTANT",
+        help="how the clock of each test begins: real (default), frozen, or an instant in "
+        "ISO 8601, at which it stands unless rate=N follows",
+    )
+    group.addoption(
+        "--modal-report-schedules",
+        action="store_true",
+        help="end with a list of the schedules that were deployed and never fired in any test",
     )
     group.addoption(
         "--modal-keep",
@@ -79,6 +105,11 @@ def guards_all(config: pytest.Config) -> bool:
     return asked == "strict"
 
 
+def reports_schedules(config: pytest.Config) -> bool:
+    """Say whether the session is to end with the schedules that never fired."""
+    return bool(config.getoption("--modal-report-schedules") or config.getini(REPORT_SCHEDULES))
+
+
 def options_of_session(config: pytest.Config) -> dict[str, Any]:
     """Return the options of the session, saying where one stands that makes no sense."""
     options: dict[str, Any] = {"runtime": asked_runtime(config) or "auto"}
@@ -88,6 +119,9 @@ def options_of_session(config: pytest.Config) -> dict[str, Any]:
     text = config.getini(COMMIT_SECONDS)
     if text is not None and text != "":
         options["background_commit_seconds"] = _seconds(text)
+    clock = config.getoption("--modal-clock") or config.getini(CLOCK)
+    if clock:
+        options["clock"] = clock
     return {**options, **seeds_of_session(config)}
 
 

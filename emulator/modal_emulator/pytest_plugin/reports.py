@@ -7,6 +7,8 @@ of paths and functions, and nothing of what files, secrets or arguments hold.
 
 from collections.abc import Iterator, Sequence
 
+from modal_emulator.ground.instants import show_instant
+from modal_emulator.ground.virtual import Mode
 from modal_emulator.store.history import Record
 from modal_emulator.store.layer import Change, telling
 from modal_emulator.store.paths import show
@@ -31,8 +33,8 @@ def named_volumes(world: World) -> tuple[tuple[str, str, str], ...]:
 
 
 def describe(world: World, newest: int | None = NEWEST) -> str:
-    """Return lines on volumes, running containers and faults, or an empty string."""
-    lines: list[str] = []
+    """Return lines on the clock, volumes, running containers and faults, or an empty string."""
+    lines = list(_clock(world))
     default = world.environments.default.name
     for environment, name, volume_id in named_volumes(world):
         where = "" if environment == default else f" in environment {environment}"
@@ -40,6 +42,13 @@ def describe(world: World, newest: int | None = NEWEST) -> str:
     if left := world.faults.left():
         lines.append(f"planned and never met: {', '.join(map(str, left))}")
     return "\n".join(lines)
+
+
+def _clock(world: World) -> Iterator[str]:
+    clock, how = world.clock, {Mode.FROZEN: "standing", Mode.OFFSET: "running"}
+    if clock.mode is not Mode.REAL:
+        runs = how.get(clock.mode, f"running {clock.rate:g} times as fast as the machine's")
+        yield f"clock: {show_instant(clock.now())}, {runs}"
 
 
 def _volume(world: World, title: str, volume_id: str, newest: int | None) -> Iterator[str]:

@@ -8,7 +8,8 @@ The schedules of all apps: which there are, when they are due, what became of th
 - `next(count)` gives those that are due next, each once, the earliest first.
 - `coming(count)` gives so many of the runs that come next, of one schedule several.
 - `history()` gives every run as a `Firing`, oldest first, with due time, start, container and
-  what came of it. The journal has `schedule.fired`, `schedule.finished` and `schedule.missed`.
+  what came of it. The journal has `schedule.deployed`, `schedule.fired`, `schedule.finished` and
+  `schedule.missed`.
 - `pause(name)`, `resume(name)` and `run_now(name)` act on all schedules that the name means: a
   function, `app/function`, an app, a function's id, or all when it is empty.
 
@@ -216,8 +217,14 @@ class Schedules:
                 continue  # "not disturbed by deploys" (modal-semantics 3 [doc])
             if anew:
                 self._consider(entry, anchor)
+                self._tell_deployed(entry)
             self._follow(entry, self._clock.now())
         return found
+
+    def _tell_deployed(self, entry: _Entry) -> None:
+        if self._fires(entry.app):
+            app, schedule = _name(entry.app), str(entry.schedule)
+            self._journal.add("schedule.deployed", app=app, function=entry.tag, schedule=schedule)
 
     def _fires(self, app: App) -> bool:
         return app.state is AppState.DEPLOYED or self._rules.apps is FiringApps.EPHEMERAL_TOO
