@@ -36,18 +36,6 @@ RUNTIMES = ("auto", "inline", "process", "docker")
 def add_options(parser: pytest.Parser) -> None:
     """Declare what can be set for a whole session."""
     parser.addini(
-        CLOCK,
-        "how the clock of each test begins: real (default), frozen, or an instant in ISO 8601, "
-        "at which it stands unless rate=N follows",
-        default="",
-    )
-    parser.addini(
-        REPORT_SCHEDULES,
-        "whether the session ends with a list of the schedules that never fired in any test",
-        type="bool",
-        default=False,
-    )
-    parser.addini(
         COMMIT_SECONDS,
         "seconds between two background commits of a running container; 0 means none at all",
         default=None,
@@ -64,6 +52,29 @@ def add_options(parser: pytest.Parser) -> None:
         help="where Modal functions run: as threads of this process (inline), as processes, "
         "or in the best way that works here (auto, the default)",
     )
+    _add_time(parser, group)
+    group.addoption(
+        "--modal-keep",
+        nargs="?",
+        const="all",
+        choices=("all", "failed"),
+        help="leave the volumes of each test, or of each that fails, as plain directories",
+    )
+
+
+def _add_time(parser: pytest.Parser, group: pytest.OptionGroup) -> None:
+    parser.addini(
+        CLOCK,
+        "how the clock of each test begins: real (default), frozen, or an instant in ISO 8601, "
+        "at which it stands unless rate=N follows",
+        default="",
+    )
+    parser.addini(
+        REPORT_SCHEDULES,
+        "whether the session ends with a list of the schedules that never fired in any test",
+        type="bool",
+        default=False,
+    )
     group.addoption(
         "--modal-clock",
         metavar="INSTANT",
@@ -74,13 +85,6 @@ def add_options(parser: pytest.Parser) -> None:
         "--modal-report-schedules",
         action="store_true",
         help="end with a list of the schedules that were deployed and never fired in any test",
-    )
-    group.addoption(
-        "--modal-keep",
-        nargs="?",
-        const="all",
-        choices=("all", "failed"),
-        help="leave the volumes of each test, or of each that fails, as plain directories",
     )
 
 
