@@ -1,6 +1,8 @@
 import asyncio
+import errno
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timezone
+from unittest.mock import Mock
 
 import pytest
 
@@ -278,6 +280,7 @@ def test_a_paused_schedule_fires_not_and_goes_on_from_the_resumption():
         stage.app(poll=HOURLY, other=HOURLY)
         (paused,) = stage.schedules.pause("shop/poll")
         assert paused.paused and paused.next is None
+        assert stage.schedules.pause("poll") == (paused,)
         await stage.clock.advance(3 * HOUR + 60)
         assert {function for function, _ in stage.fired} == {"other"}
         (resumed,) = stage.schedules.resume("poll")
@@ -367,6 +370,21 @@ def test_what_cannot_be_followed_fails_the_deployment_by_name():
             stage.app(name="new", never=Period())
         await stage.clock.advance(HOUR)
         assert stage.fired == [("fine", "01-01 13:00")]
+
+    play(body)
+
+
+def test_what_cannot_be_begun_is_said_and_the_next_one_comes(monkeypatch: pytest.MonkeyPatch):
+    async def body(stage: Stage) -> None:
+        stage.app(poll=HOURLY)
+        with monkeypatch.context() as full:
+            error = OSError(errno.ENOSPC, "No space left on device")
+            full.setattr(Standings, "put", Mock(side_effect=error))
+            await stage.clock.advance(HOUR)
+        await stage.clock.advance(HOUR)
+        assert stage.fired == [("poll", "01-01 14:00")]
+        (failed,) = stage.journal.events("schedule.failed")
+        assert (failed.values["function"], failed.values["error"]) == ("poll", repr(error))
 
     play(body)
 

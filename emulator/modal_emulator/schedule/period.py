@@ -10,7 +10,6 @@ interval after the deployment (modal-semantics 3 [guess]).
 from collections.abc import Iterator
 from dataclasses import astuple
 from datetime import datetime, timezone
-from itertools import count
 
 from dateutil.relativedelta import relativedelta
 
@@ -37,13 +36,15 @@ def check_period(period: Period) -> None:
 
 def period_times(period: Period, anchor: float, after: float) -> Iterator[float]:
     """Go through the instants at which a Period that began at `anchor` is due, after `after`."""
-    for number in count(_at_most(period, max(0.0, after - anchor))):
+    number = _at_most(period, max(0.0, after - anchor))
+    while True:
         try:
             due = _due(period, anchor, number)
         except (OverflowError, ValueError):
             return  # beyond what a calendar holds
         if due > after or due <= anchor:
             yield due
+        number += 1
 
 
 def _due(period: Period, anchor: float, number: int) -> float:

@@ -8,8 +8,8 @@ The schedules of all apps: which there are, when they are due, what became of th
 - `next(count)` gives those that are due next, each once, the earliest first.
 - `coming(count)` gives so many of the runs that come next, of one schedule several.
 - `history()` gives every run as a `Firing`, oldest first, with due time, start, container and
-  what came of it. The journal has `schedule.deployed`, `schedule.fired`, `schedule.finished` and
-  `schedule.missed`.
+  what came of it. The journal has `schedule.deployed`, `schedule.fired`, `schedule.finished`,
+  `schedule.missed`, and `schedule.failed` for what could not even be begun.
 - `pause(name)`, `resume(name)` and `run_now(name)` act on all schedules that the name means: a
   function, `app/function`, an app, a function's id, or all when it is empty.
 
@@ -23,7 +23,7 @@ from heapq import merge
 from itertools import islice, takewhile
 from operator import itemgetter
 
-from modal_emulator.ground.errors import NotFound
+from modal_emulator.ground.errors import EmulatorError, NotFound
 from modal_emulator.ground.journal import Journal
 from modal_emulator.ground.virtual import VirtualClock
 from modal_emulator.schedule.admission import admit, check_limit
@@ -97,9 +97,8 @@ class Schedules:
 
     def start(self) -> None:
         """Take up the schedules of the apps that are deployed, and fire from now on."""
-        for app in self._apps.live():
-            if app.state is AppState.DEPLOYED:
-                self._enter(app, min(app.deployed_at, self._clock.now()), anew=False)
+        for app in self._apps.live():  # others than deployed ones were not kept
+            self._enter(app, min(app.deployed_at, self._clock.now()), anew=False)
         self._make_up()
         self._timeline.start()
 
@@ -246,12 +245,26 @@ class Schedules:
                 yield due, _place(entry), entry
 
     def _due(self, function_id: str, due: float) -> None:
-        entry, now = self._entries[function_id], self._clock.now()
+        entry = self._entries[function_id]
+        try:
+            self._reach(entry, due)
+        except (EmulatorError, OSError) as error:
+            # A full disk, say: this run does not take place, and the clock goes on.
+            self._journal.add(
+                "schedule.failed",
+                app=_name(entry.app),
+                function=entry.tag,
+                due=due,
+                error=repr(error),
+            )
+
+    def _reach(self, entry: _Entry, due: float) -> None:
+        now = self._clock.now()
         self._consider(entry, due)
         if now - due <= OVERSLEPT or self._clock.piece is not None:
             self._fire(entry, due, Cause.DUE)
             return
-        following = self._timeline.next(function_id)
+        following = self._timeline.next(entry.function_id)
         self._missed(entry, [due], is_last=following is None or following > now)
 
     def _make_up(self) -> None:
