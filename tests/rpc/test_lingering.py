@@ -78,6 +78,26 @@ def test_a_container_waits_by_the_clock_too(line, frozen, _runtime):
         assert waiting.get() == "here"
 
 
+def test_a_put_gives_up_by_the_clock(line, frozen):
+    line.put_many(list(range(5000)))
+    with pytest.raises(queue.Full):
+        line.put(1, block=False)
+    with pytest.raises(queue.Full):
+        line.put(1, timeout=1)
+    assert frozen() == 0
+    with pytest.raises(queue.Full):
+        line.put(1, timeout=600)
+    assert frozen() == pytest.approx(600, abs=0.1)
+
+
+@pytest.mark.parametrize("timeout", [None, 600])
+def test_a_put_waits_for_room_by_the_clock(line, frozen, timeout):
+    line.put_many(list(range(5000)), partition_ttl=100)
+    line.put("room", timeout=timeout)
+    assert line.get_many(5000) == ["room"]
+    assert 100 <= frozen() < 160
+
+
 def test_a_fast_clock_is_followed(line, modal_emulator):
     modal_emulator.ask(lambda world: world.clock.set(NOON, rate=10_000))
     with pytest.raises(queue.Empty):

@@ -6,7 +6,10 @@ from typing import Generic, TypeVar
 
 from google.protobuf.message import Message
 
-__all__ = ["Call", "Req"]
+__all__ = ["TIMEOUT", "Call", "Req"]
+
+TIMEOUT = "grpc-timeout"
+"""Among the headers: for how many seconds the caller waits for the answer, if it says so."""
 
 Req = TypeVar("Req", bound=Message)
 

@@ -1,5 +1,5 @@
 """
-Whoever waits for a Queue.
+Whoever waits for a Queue: for something in it, or for room.
 
 The SDK asks in slices, and says `Empty` when its own time is up, not when an answer is. An SDK in
 this process or in a container is shown the emulator's clock (`ground/clockface.py`), so it waits on
@@ -8,20 +8,51 @@ the machine's time: answered earlier it would ask again at once, and again, unti
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from typing import Any
 
 from modal_emulator.ground.clock import monotonic
-from modal_emulator.rpc.call import Call
+from modal_emulator.ground.errors import Exhausted
+from modal_emulator.rpc.call import TIMEOUT, Call
 from modal_emulator.world import World
 
-__all__ = ["Lingering"]
+__all__ = ["Lingering", "put_in_time"]
 
 DIGITS = 4
 """
 Of the seconds that are asked for. They come as 32-bit floats, and the SDK takes away what passed
 since it read its clock first, so a minute may be asked for as 59.999996 s.
 """
+
+FIRST_S, LONGEST_S = 0.1, 30.0
+"""Between two tries to put; the SDK's own ([sdk] queue.py)."""
+
+
+async def put_in_time(world: World, call: Call[Any], put: Callable[[], Awaitable[None]]) -> None:
+    """
+    Put, and if there is no room try again for as long as the caller will.
+
+    The SDK tries again itself, and waits by the machine between two tries. Where its deadline is
+    on another clock, that has to pass here: from the second try on, as the first may be the only
+    one.
+    """
+    headers, clock = call.metadata or {}, world.clock
+    tries_again = headers.get("x-retry-attempt", "0") != "0"
+    if clock.piece is None or not tries_again or not _sees_our_time(world, call):
+        return await put()
+    seconds = round(float(headers.get(TIMEOUT, LONGEST_S)), 2)  # less what the call took to come
+    ends, delay = clock.now() + seconds, FIRST_S
+    while True:
+        try:
+            return await put()
+        except Exhausted:
+            left = ends - clock.now()
+            if left <= 0:
+                raise
+        with world.settling.waits(call.container_id):
+            await clock.sleep(min(left, delay))
+        delay = min(2 * delay, LONGEST_S)
 
 
 class Lingering:
@@ -39,7 +70,7 @@ class Lingering:
         if self._seconds <= 0:
             return False
         engine, partition = self._world.queue_engine, self._call.request.partition_key
-        if self._call.is_near or self._is_shown_the_clock():
+        if _sees_our_time(self._world, self._call):
             with self._world.settling.waits(self._call.container_id):
                 return await engine.arrival(queue_id, partition, self._until, after)
         with ExitStack() as resting:
@@ -52,12 +83,6 @@ class Lingering:
                     return True
         return False
 
-    def _is_shown_the_clock(self) -> bool:
-        """Say whether a process asks that sees the emulator's time."""
-        who = self._call.container_id
-        workers = self._world.dispatcher.workers() if who is not None else ()
-        return any(w.container_id == who and not w.keeps_machine_time for w in workers)
-
     async def _within(self, left: float, wait: "asyncio.Future[bool]") -> bool:
         rest = asyncio.ensure_future(self._world.clock.live(left))
         try:
@@ -67,3 +92,11 @@ class Lingering:
         finally:
             wait.cancel()
             rest.cancel()
+
+
+def _sees_our_time(world: World, call: Call[Any]) -> bool:
+    """Say whether the SDK that asks tells the time by the emulator's clock."""
+    who = call.container_id
+    workers = world.dispatcher.workers() if who is not None else ()
+    shown = any(w.container_id == who and not w.keeps_machine_time for w in workers)
+    return call.is_near or shown

@@ -15,6 +15,7 @@ from grpclib.metadata import Deadline, encode_metadata
 from grpclib.utils import DeadlineWrapper, Wrapper
 from multidict import MultiDict
 
+from modal_emulator.rpc.call import TIMEOUT
 from modal_emulator.rpc.links import Answer, Link
 
 __all__ = ["ask"]
@@ -50,6 +51,8 @@ async def _ask(
             content_type=GRPC_CONTENT_TYPE,
         )
         texts = _texts(sent)
+        if deadline is not None:
+            texts[TIMEOUT] = str(deadline.time_remaining())
         (message,) = await events.send_message(message)
         request = channel._codec.encode(message, method.request_type)
         link.waiting.add(wrapper)

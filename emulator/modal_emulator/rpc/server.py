@@ -20,6 +20,7 @@ from grpclib.exceptions import StreamTerminatedError
 from grpclib.server import Server, Stream
 
 from modal_emulator.ground.errors import Invalid
+from modal_emulator.rpc.call import TIMEOUT
 from modal_emulator.rpc.front import Caller, Front, Method, unreadable
 
 __all__ = ["Wire", "handlers"]
@@ -101,6 +102,8 @@ def handlers(methods: Mapping[str, Method], container_id: str | None) -> dict[st
 
 async def _answer(method: Method, container_id: str | None, stream: GrpcStream) -> None:
     texts = {k: v for k, v in (stream.metadata or {}).items() if isinstance(v, str)}
+    if stream.deadline is not None:
+        texts[TIMEOUT] = str(stream.deadline.time_remaining())
     read = partial(_request, method.name, stream)
     await method.answer(Caller(container_id, texts), read, stream.send_message)
 

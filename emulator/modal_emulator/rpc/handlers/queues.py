@@ -10,7 +10,7 @@ from modal_proto import api_pb2
 from modal_emulator.rpc.call import Call
 from modal_emulator.rpc.compat import known
 from modal_emulator.rpc.creation import creation, creation_info
-from modal_emulator.rpc.lingering import Lingering
+from modal_emulator.rpc.lingering import Lingering, put_in_time
 from modal_emulator.rpc.paging import page
 from modal_emulator.rpc.tables import Rpc, full
 from modal_emulator.store.names import Named
@@ -71,9 +71,12 @@ async def queue_heartbeat(world: World, call: Call[api_pb2.QueueHeartbeatRequest
 async def queue_put(world: World, call: Call[api_pb2.QueuePutRequest]) -> Empty:
     """Put values at the end of a partition, all or none of them."""
     asked = call.request
-    await world.queue_engine.put(
-        await _id(world, call), asked.partition_key, asked.values, asked.partition_ttl_seconds
-    )
+
+    async def put() -> None:
+        queue_id, ttl = await _id(world, call), asked.partition_ttl_seconds
+        await world.queue_engine.put(queue_id, asked.partition_key, asked.values, ttl)
+
+    await put_in_time(world, call, put)
     return Empty()
 
 
