@@ -1,15 +1,16 @@
 """A running emulator, for callers on other threads: this is what tests hold in their hands."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from modal_emulator.clock import ClockHandle
 from modal_emulator.cron import CronHandle
 from modal_emulator.emulator.server import DEFAULTS, MEMORY, Emulator
 from modal_emulator.ground.journal import Event
+from modal_emulator.ground.virtual import VirtualClock
 from modal_emulator.handles import (
     ContainerHandle,
     FaultsHandle,
@@ -78,6 +79,15 @@ class Running:
     def cron(self) -> CronHandle:
         """The schedules, and what they did."""
         return CronHandle(self._run, lambda: self._emulator.world)
+
+    @property
+    def virtual_clock(self) -> VirtualClock:
+        """The clock itself, for code on its loop; other threads may read it."""
+        return self._emulator.world.clock
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do something on the emulator's loop and return what comes of it."""
+        return self._run(work)
 
     def reset(self, settings: Settings | None = None) -> None:
         """Begin a fresh World behind the same servers, with these settings or the first ones."""

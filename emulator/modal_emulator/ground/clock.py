@@ -9,6 +9,7 @@ import asyncio
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 __all__ = [
@@ -27,10 +28,10 @@ __all__ = [
 
 
 class _Machine:
-    """The machine's clocks, where no library looks that puts others in their place."""
+    """The machine's clocks, by functions that freezegun leaves alone; it may be at work already."""
 
-    instant: Callable[[], float] = staticmethod(time.time)
-    monotonic = staticmethod(time.monotonic)
+    instant: Callable[[], float] = partial(time.clock_gettime, time.CLOCK_REALTIME)
+    monotonic: Callable[[], float] = partial(time.clock_gettime, time.CLOCK_MONOTONIC)
     gettime_ns: Callable[[int], int] = staticmethod(time.clock_gettime_ns)
     coarse = 5 if sys.platform == "linux" else time.CLOCK_REALTIME  # CLOCK_REALTIME_COARSE
 

@@ -19,6 +19,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from modal_emulator.ground.clock import put_machine_clocks
@@ -69,10 +70,9 @@ class Creep:
 def show(instant: Instant, creeping: tuple[str, ...] = ()) -> Callable[[], None]:
     """Show this instant from now on, creeping to these modules; returns what ends it."""
     library, native = _time_machine()
-    put_machine_clocks(
-        _original(native.original_time, time.time),
-        _original(native.original_clock_gettime_ns, time.clock_gettime_ns),
-    )
+    gettime = _original(native.original_clock_gettime, time.clock_gettime)
+    gettime_ns = _original(native.original_clock_gettime_ns, time.clock_gettime_ns)
+    put_machine_clocks(partial(gettime, time.CLOCK_REALTIME), gettime_ns)
     stack: list[Any] = library.traveller_stack
     shown = _traveller(library, native, instant, Creep(creeping))
     # Before the first patch and after the last one somebody must be there to be asked: other

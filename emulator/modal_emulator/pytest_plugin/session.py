@@ -16,9 +16,12 @@ from typing import Any
 from modal_emulator.emulator import Running, Settings, running
 from modal_emulator.guard import closed_to_modal, pointed
 from modal_emulator.pytest_plugin.client import LentClient
+from modal_emulator.pytest_plugin.following import Timekeeper
+from modal_emulator.pytest_plugin.freezing import follow_freezegun, loops_run_on
 from modal_emulator.pytest_plugin.leftovers import Leftovers
 from modal_emulator.pytest_plugin.options import with_options
 from modal_emulator.pytest_plugin.output import show
+from modal_emulator.pytest_plugin.travelling import follow_time_machine
 
 __all__ = ["Session", "open_session"]
 
@@ -55,6 +58,9 @@ class Session:
             stack.enter_context(_environment(environment))
             self.refused = stack.enter_context(closed_to_modal())
             stack.enter_context(self._client.lent())
+            keeper = Timekeeper(self._emulator.run, self._emulator.virtual_clock)
+            stack.enter_context(follow_freezegun(keeper))
+            stack.enter_context(follow_time_machine(keeper))
             # Comes first on the way out: the test's containers end while all else still stands.
             stack.callback(self._reset)
             yield self._emulator
@@ -77,12 +83,12 @@ def open_session(options: Mapping[str, Any], transport: str | None = None) -> It
     Raises:
         EmulatorError: there is no such option, or its value makes no sense.
     """
-    with running(settings=with_options(Settings(), options), transport=transport) as emulator:
-        session = Session(emulator)
-        try:
-            yield session
-        finally:
-            session.close()
+    with ExitStack() as stack:
+        stack.enter_context(loops_run_on())
+        settings = with_options(Settings(), options)
+        session = Session(stack.enter_context(running(settings=settings, transport=transport)))
+        stack.callback(session.close)
+        yield session
 
 
 @contextmanager
