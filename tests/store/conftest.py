@@ -46,6 +46,9 @@ class StillClock:
 
     sleep_until = live = sleep
 
+    def stamps(self) -> None:
+        """Files carry the machine's time."""
+
 
 class Store:
     """One World's store; `reopen` is what a restart of the server does."""

@@ -20,6 +20,7 @@ __all__ = [
     "breathe",
     "coarse_ns",
     "machine_time",
+    "machine_time_ns",
     "monotonic",
     "put_machine_clocks",
     "replace_sleep",
@@ -76,6 +77,14 @@ class Clock(Protocol):
         """Wait for the machine's seconds, to look after clients."""
         ...
 
+    def stamps(self) -> Callable[[int], int] | None:
+        """
+        Return what reads the kernel's stamps of files as instants of this clock, in nanoseconds.
+
+        None where they always were such instants. It may be called in any thread.
+        """
+        ...
+
 
 class SystemClock:
     """The machine's own clock."""
@@ -104,6 +113,10 @@ class SystemClock:
         """Wait on asyncio's loop."""
         await asyncio.sleep(seconds)
 
+    def stamps(self) -> Callable[[int], int] | None:
+        """Nothing is to be read otherwise."""
+        return None
+
 
 def adopt_time_zone() -> None:
     """Follow the environment variable TZ as it is now; Python reads it at start only."""
@@ -128,6 +141,11 @@ def monotonic() -> float:
 def machine_time() -> float:
     """Return the machine's instant, seconds since 1970, whatever libraries make of it."""
     return _Machine.instant()
+
+
+def machine_time_ns() -> int:
+    """Return the machine's instant, nanoseconds since 1970."""
+    return _Machine.gettime_ns(time.CLOCK_REALTIME)
 
 
 def coarse_ns() -> int:

@@ -40,31 +40,39 @@ class History:
     """
 
     def __init__(self) -> None:
-        self._stamps: list[int] = []
-        self._pieces: list[tuple[float, float]] = []
+        # One list, replaced or added to: threads read it.
+        self._entries: list[tuple[int, float, float]] = []
+
+    def __bool__(self) -> bool:
+        """Say whether the clock ever ran otherwise than the machine's."""
+        return bool(self._entries)
 
     def add(self, stamp: int, piece: Piece | None) -> None:
         """A piece begins; None is the machine's own time."""
-        entry = (float("nan"), 1.0) if piece is None else (piece.virtual, piece.rate)
-        if self._stamps and self._stamps[-1] == stamp:
-            self._pieces[-1] = entry
+        how = (float("nan"), 1.0) if piece is None else (piece.virtual, piece.rate)
+        if self._entries and self._entries[-1][0] == stamp:
+            self._entries[-1] = (stamp, *how)
         else:
-            self._stamps.append(stamp)
-            self._pieces.append(entry)
-        if len(self._stamps) > MOST_PIECES:
-            del self._stamps[: MOST_PIECES // 2], self._pieces[: MOST_PIECES // 2]
+            self._entries.append((stamp, *how))
+        if len(self._entries) > MOST_PIECES:
+            self._entries = self._entries[MOST_PIECES // 2 :]
 
     def virtual_ns(self, stamp: int, latest: int) -> int:
         """
         Return the virtual instant of a stamp, in nanoseconds since 1970.
 
-        A stamp from before the first piece, or from after `latest` (the coarse clock now), was
+        A stamp from before the first piece, or from after `latest` (the machine's time now), was
         not made by writing: it is somebody's own and comes back as it is.
         """
-        place = bisect_right(self._stamps, stamp) - 1
+        entries = self._entries
+        place = bisect_right(entries, stamp, key=_stamp_of) - 1
         if place < 0 or stamp > latest:
             return stamp
-        virtual, rate = self._pieces[place]
+        began, virtual, rate = entries[place]
         if virtual != virtual:  # the machine's own time
             return stamp
-        return round(virtual * 1e9) + round((stamp - self._stamps[place]) * rate)
+        return round(virtual * 1e9) + round((stamp - began) * rate)
+
+
+def _stamp_of(entry: tuple[int, float, float]) -> int:
+    return entry[0]

@@ -15,7 +15,14 @@ import math
 from collections.abc import Awaitable, Callable
 from enum import Enum
 
-from modal_emulator.ground.clock import Timer, breathe, coarse_ns, machine_time, monotonic
+from modal_emulator.ground.clock import (
+    Timer,
+    breathe,
+    coarse_ns,
+    machine_time,
+    machine_time_ns,
+    monotonic,
+)
 from modal_emulator.ground.errors import Invalid
 from modal_emulator.ground.instants import LATEST, show_instant
 from modal_emulator.ground.pieces import History, Piece
@@ -117,7 +124,12 @@ class VirtualClock:
 
     def stamp_to_virtual(self, stamp_ns: int) -> int:
         """Read what the machine's kernel stamped as the instant of this clock, nanoseconds."""
-        return self.history.virtual_ns(stamp_ns, coarse_ns())
+        # Kernels since 6.13 stamp by a finer clock than the coarse one where somebody looked.
+        return self.history.virtual_ns(stamp_ns, machine_time_ns())
+
+    def stamps(self) -> Callable[[int], int] | None:
+        """Return what reads stamps, if the clock ever left the machine's time."""
+        return self.stamp_to_virtual if self.history else None
 
     def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
         """Call `listener` whenever the clock runs on differently; the answer ends that."""

@@ -7,22 +7,25 @@ move (`redirect`) what lies below. Here that is read against the tree the contai
 and made explicit in a draft: every path that differs, and its bytes. What was committed before is
 skipped by its `Mark`, so a commit costs what changed since the last one.
 
+The kernel stamps what is written with the machine's time. Where the emulator's is another, files
+themselves get that as they are collected, so that whoever looks at them from now on sees it.
+
 Times do not tell what is stored into a file through memory; who knows which files are mapped for
 that names them (`stored`), and they are compared.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from modal_emulator.store.copying import GONE, make, place, same_bytes
+from modal_emulator.store.copying import GONE, AnyPath, make, place, same_bytes
 from modal_emulator.store.drafts import Draft
-from modal_emulator.store.layer import describe, find
+from modal_emulator.store.layer import describe, find, is_removal
 from modal_emulator.store.paths import Parts
 from modal_emulator.store.tree import Entry, Kind, Tree
 
-__all__ = ["Collected", "Mark", "Marks", "Upper", "collect"]
+__all__ = ["Collected", "Mark", "Marks", "Stamps", "Upper", "collect"]
 
 _RACY_NS = 50_000_000
 """
@@ -44,6 +47,9 @@ class Mark:
 
 Marks = Mapping[Parts, Mark]
 
+Stamps = Callable[[int], int]
+"""Reads the kernel's stamp as the instant of writing; what is no such stamp stays as it is."""
+
 
 @dataclass(frozen=True, slots=True)
 class Upper:
@@ -58,6 +64,8 @@ class Upper:
     """A directory on the same file system, for bytes that are compared with later."""
     stored: frozenset[int] = frozenset()
     """Inodes of files that were perhaps stored into through memory, which leaves no stamp."""
+    stamps: Stamps | None = None
+    """None where the machine's time was the emulator's all the while."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +106,7 @@ class _Reader:
     """Directories still to be read. No recursion: a tree may be deeper than Python's stack."""
 
     def root(self) -> None:
-        entry = describe(self.upper.path)
+        entry = describe(self.upper.path, self._dated(self.upper.path, self.upper.path.lstat()))
         assert entry is not None  # a directory that we made
         self._directory_itself((), entry)
         self._found.append((self.upper.path, (), (), False))
@@ -178,6 +186,8 @@ class _Reader:
             ):
                 self.now[parts] = before
                 return
+            if self.upper.stamps is not None:
+                status = self._dated(item.path, status)
             entry = describe(item.path, status)
         except OSError as error:
             if error.errno not in GONE:
@@ -196,6 +206,15 @@ class _Reader:
             self._file(item, parts, Mark(entry, status.st_ino, status.st_ctime_ns), status)
         else:
             self._special(parts, entry)
+
+    def _dated(self, path: AnyPath, status: os.stat_result) -> os.stat_result:
+        """Give what is at a path the instant at which it was written; returns its status then."""
+        stamps = self.upper.stamps
+        written = status.st_mtime_ns if stamps is None else stamps(status.st_mtime_ns)
+        if written == status.st_mtime_ns or is_removal(status):
+            return status
+        os.utime(path, ns=(written, written), follow_symlinks=False)
+        return os.lstat(path)
 
     def _removed(self, parts: Parts) -> None:
         self.now[parts] = Mark(None)

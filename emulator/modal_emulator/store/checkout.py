@@ -11,7 +11,7 @@ no RPC and no clock.
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from modal_emulator.store.changes import Mark, Marks, Upper, collect
+from modal_emulator.store.changes import Mark, Marks, Stamps, Upper, collect
 from modal_emulator.store.copying import dispose, stamp
 from modal_emulator.store.drafts import Draft, Written
 from modal_emulator.store.history import Version
@@ -112,16 +112,19 @@ class Checkout:
         """Committed bytes that a later commit must compare with."""
         return self.room / "kept"
 
-    def stage(self, draft: Draft, stored: frozenset[int] = frozenset()) -> "Staged | None":
+    def stage(
+        self, draft: Draft, stored: frozenset[int] = frozenset(), stamps: Stamps | None = None
+    ) -> "Staged | None":
         """
         Put what is new into a draft; None if there is nothing new, nor to be remembered.
 
-        `stored` are the inodes of files whose times may not tell that they were changed.
+        `stored` are the inodes of files whose times may not tell that they were changed; `stamps`
+        says at which instant what the machine stamped was written.
 
         Raises:
             Heavy: it is more than the draft may copy.
         """
-        collected = collect(replace(self._upper(self.marks), stored=stored), draft)
+        collected = collect(replace(self._upper(self.marks), stored=stored, stamps=stamps), draft)
         written = draft.finish()
         if not written.changes and (draft.takes_over or collected.marks == self.marks):
             written.drop()

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from modal_emulator.ground.errors import Conflict
+from modal_emulator.store.changes import Stamps
 from modal_emulator.store.checkout import Checkout, Staged, Successor
 from modal_emulator.store.drafts import Budget, Draft
 from modal_emulator.store.history import Committer, Version
@@ -29,15 +30,18 @@ class Views:
         lines: Lines,
         line: Callable[[str], Line],
         told: Callable[[Line, Version, Committer], None],
+        stamps: Callable[[], Stamps | None],
     ) -> None:
         """
         Keep views of what `lines` holds.
 
-        `line` returns the line of a volume that exists, or raises; `told` hears of each publishing.
+        `line` returns the line of a volume that exists, or raises; `told` hears of each publishing;
+        `stamps` returns how the machine's stamps are to be read.
         """
         self._lines = lines
         self._line = line
         self._told = told
+        self._stamps = stamps
         self._checkouts: dict[Path, tuple[Checkout, Line]] = {}
 
     def checkout(self, volume_id: str, holder: str) -> Checkout:
@@ -57,7 +61,7 @@ class Views:
         current, line = self._held(checkout)
         draft = Draft(line.shelf.workroom(), current.seen, budget=budget)
         try:
-            return current.stage(draft, stored)
+            return current.stage(draft, stored, self._stamps())
         except BaseException:
             line.drop(draft.directory)
             raise
@@ -73,7 +77,7 @@ class Views:
         draft = Draft(line.shelf.workroom(), current.seen, takes_over=True)
         room = line.shelf.workroom()
         try:
-            staged = current.stage(draft, stored)
+            staged = current.stage(draft, stored, self._stamps())
             if staged is None:
                 line.drop(room)
                 return None

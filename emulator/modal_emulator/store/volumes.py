@@ -66,7 +66,7 @@ class Volumes:
         self._limits = limits
         self._archive = Archive(ledger)
         self._lines = Lines(directory, self._archive, clock, limits)
-        self._views = Views(self._lines, self._line, self._told)
+        self._views = Views(self._lines, self._line, self._told, clock.stamps)
         self._seeds: dict[str, VolumeSeed] = {}
         """What is to be in volumes that nobody has looked into yet."""
         names.register(Family(VOLUME, "vo", forget=self._forget, remade=self._tell))
