@@ -5,7 +5,7 @@ It belongs to one event loop, and knows nothing of what is kept: whoever adds so
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 
 from modal_emulator.ground.clock import Clock
 
@@ -19,11 +19,12 @@ class Arrivals:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._waiting: dict[Place, list[asyncio.Future[None]]] = {}
+        self._waiting: dict[Place, list[asyncio.Future[bool]]] = {}
 
     def told(self, queue_id: str, partition: bytes) -> None:
         """Wake who waits for this partition, in the order in which they came."""
-        self._wake(self._waiting.pop((queue_id, partition), ()))
+        for told in self._waiting.pop((queue_id, partition), ()):
+            _answer(told, True)
 
     def told_all(self, queue_id: str | None = None) -> None:
         """Wake who waits for any partition of a Queue, or of any Queue."""
@@ -43,25 +44,23 @@ class Arrivals:
         `there` is asked once, after this began to listen: what came before is not told again.
         """
         place = queue_id, partition
-        told: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        told: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(place, []).append(told)
         try:
             if await there():
                 return True
             left = until - self._clock.now()
-            return left > 0 and (told.done() or await self._sleep(told, left))
+            if left <= 0:
+                return told.done()
+            over = self._clock.after(left, lambda: _answer(told, False))
+            try:
+                return await told
+            finally:
+                over.cancel()
         finally:
             self._leave(place, told)
 
-    async def _sleep(self, told: "asyncio.Future[None]", seconds: float) -> bool:
-        sleep = asyncio.ensure_future(self._clock.sleep(seconds))
-        try:
-            await asyncio.wait({told, sleep}, return_when=asyncio.FIRST_COMPLETED)
-            return told.done()
-        finally:
-            sleep.cancel()
-
-    def _leave(self, place: Place, told: "asyncio.Future[None]") -> None:
+    def _leave(self, place: Place, told: "asyncio.Future[bool]") -> None:
         told.cancel()
         waiting = self._waiting.get(place)
         if waiting is not None and told in waiting:
@@ -69,7 +68,7 @@ class Arrivals:
             if not waiting:
                 del self._waiting[place]
 
-    def _wake(self, waiting: "Iterable[asyncio.Future[None]]") -> None:
-        for told in waiting:
-            if not told.done():
-                told.set_result(None)
+
+def _answer(told: "asyncio.Future[bool]", came: bool) -> None:
+    if not told.done():
+        told.set_result(came)

@@ -5,6 +5,7 @@ It translates only; what is kept, and for how long, is decided in `store/`.
 """
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from functools import partial
 
 from modal_emulator.engines.arrivals import Arrivals
@@ -161,7 +162,9 @@ def embedded(
         """Return at once: nothing has to be reached."""
 
     async def closed() -> None:
-        dicts.settle()
+        # Where nothing can be written any more, some entries expire earlier, and that is all.
+        with suppress(OSError):
+            dicts.settle()
 
     names.register(Family(DICT, "di", forget=dicts.clear))
     names.register(Family(QUEUE, "qu", forget=forget))
