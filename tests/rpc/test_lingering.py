@@ -1,5 +1,6 @@
 """Waiting for Queues by the emulator's clock, which stands, jumps, or is the machine's."""
 
+import asyncio
 import inspect
 import queue
 import time
@@ -11,6 +12,8 @@ from modal.client import Client
 from modal_proto import api_pb2
 
 from modal_emulator.emulator import running
+from modal_emulator.rpc.call import Call
+from modal_emulator.rpc.handlers.queues import RPCS
 
 NOON = 1_800_000_000.0
 
@@ -125,3 +128,21 @@ def test_by_the_wire_a_client_is_known_by_what_time_it_tells():
             with pytest.raises(queue.Empty):
                 line.get(timeout=600)
             assert emulator.ask(lambda world: world.clock.now()) == pytest.approx(NOON + 600)
+
+
+def test_a_container_that_keeps_the_machines_time_waits_by_that(modal_emulator, line, frozen):
+    line.hydrate()
+
+    async def ask(world):
+        request = api_pb2.QueueGetRequest(queue_id=line.object_id, timeout=0.05)
+        call = Call(request, container_id="ta-gone")
+        waiting = asyncio.ensure_future(RPCS["QueueGet"].unary(world, call))
+        await asyncio.sleep(0)
+        assert world.settling.at_work() == []
+        return await waiting
+
+    world = modal_emulator.ask(lambda world: world)
+    assert not modal_emulator._run(ask(world)).values
+    line.put(1)
+    assert len(modal_emulator._run(ask(world)).values) == 1
+    assert frozen() == 0

@@ -77,7 +77,8 @@ class Lingering:
             if self._call.container_id is not None:
                 resting.enter_context(self._world.settling.waits(self._call.container_id))
             while (left := self._until_machine - monotonic()) > 0:
-                until = self._world.clock.now() + left  # if that comes earlier, wait on
+                clock = self._world.clock
+                until = clock.now() + left * max(1.0, clock.rate)  # if moved there, wait on
                 wait = asyncio.ensure_future(engine.arrival(queue_id, partition, until, after))
                 if await self._within(left, wait):
                     return True
