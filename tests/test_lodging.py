@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from modal_emulator import lodging
+from modal_emulator.ground.errors import NotFound
 from modal_emulator.ground.ids import Ids
-from modal_emulator.lodging import Lodging
+from modal_emulator.lodging import Lodging, announced
 
 TAKE_AND_DIE = """
 import os, sys
@@ -104,3 +105,22 @@ def test_what_is_discarded_is_gone_at_the_end(fast, count):
     assert other.exists()
     taken.close()
     assert not taken.base.exists()
+
+
+def test_word_is_left_of_where_the_server_is(tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match="No server is running with the state directory"):
+        announced(tmp_path)
+    taken = Lodging(tmp_path)
+    secret = taken.token_secret(Ids())
+    taken.announce("http://127.0.0.1:5")
+    assert announced(tmp_path) == ("http://127.0.0.1:5", secret)
+    taken.close()
+    with pytest.raises(NotFound):
+        announced(tmp_path)
+
+
+def test_no_word_is_left_where_nothing_is_kept() -> None:
+    taken = Lodging(None)
+    taken.announce("http://127.0.0.1:5")
+    assert not list(taken.base.glob("address"))
+    taken.close()

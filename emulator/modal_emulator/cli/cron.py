@@ -120,6 +120,8 @@ def preview(
     if as_json:
         click.echo(json.dumps([time.isoformat() for time in found], indent=2))
     else:
+        if not found:
+            click.echo("It is not due.")
         for time in found:
             click.echo(time.strftime("%Y-%m-%d %H:%M %a %Z"))
 
