@@ -1,8 +1,9 @@
 import asyncio
+from dataclasses import replace
 
 import pytest
 
-from engines.kept import on_open
+from engines.kept import Kept, on_open
 from modal_emulator.engines.engine import DictEngine
 from modal_emulator.ground.errors import Invalid, TooLarge
 
@@ -159,3 +160,19 @@ async def test_many_entries_come_and_go(kept, engines):
     assert await items(dicts) == {b"%d" % n: b"%d" % -n for n in range(2500)}
     await kept.clock.advance(7 * DAY)
     assert await items(dicts) == {} and await dicts.length(D) == 0
+
+
+def test_whether_a_look_is_a_read_can_be_chosen(kept: Kept) -> None:
+    kept.dict_limits = replace(kept.dict_limits, scans_renew=False)
+
+    async def look() -> None:
+        async with kept.open() as engines:
+            dicts = engines.dict_engine
+            await dicts.update(D, [(b"read", b"v"), (b"seen", b"v")], if_absent=False)
+            await kept.clock.advance(DAY)
+            assert len(await items(dicts)) == 2
+            assert await dicts.contains(D, b"seen") and await dicts.get(D, b"read") == b"v"
+            await kept.clock.advance(6 * DAY)
+            assert await items(dicts) == {b"read": b"v"}
+
+    asyncio.run(look())
