@@ -7,6 +7,7 @@ from pathlib import Path
 import modal
 import pytest
 from modal.exception import FunctionTimeoutError, OutputExpiredError
+
 from modal_emulator.clock import ClockHandle
 from modal_emulator.emulator import Running
 
