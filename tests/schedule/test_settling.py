@@ -148,3 +148,30 @@ def test_by_itself_when_told():
         assert seen == [START + 3600, START + 7200, START + 10800]
 
     play(body)
+
+
+def test_by_itself_no_further_than_it_is_told():
+    async def body(stage: Stage) -> None:
+        limits: list[float] = []
+        over, waited = asyncio.Event(), asyncio.Event()
+        wait = stage.settling._changed.wait
+
+        async def listening(*span: float) -> bool:
+            if limits:  # nothing is left but to wait for somebody to do something
+                waited.set()
+            return await wait(*span)
+
+        stage.settling._changed.wait = listening  # type: ignore[method-assign,assignment]
+        stage.clock.after(3600, lambda: limits.append(stage.clock.now()))
+        stage.clock.after(7200, over.set)
+        stage.settling.jump(START + 7000)
+        await waited.wait()
+        assert limits == [stage.clock.now()] == [START + 3600]
+        assert stage.settling.autojump and not over.is_set()
+        stage.settling.jump(START + 7200)
+        await over.wait()
+        assert stage.clock.now() == START + 7200
+        stage.settling.jump(None)
+        assert not stage.settling.autojump
+
+    play(body)
