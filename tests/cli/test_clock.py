@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import click
@@ -15,8 +16,11 @@ from click.testing import CliRunner, Result
 from rich.console import Console
 
 from helpers import eventually
+from modal_emulator.cli import serve as serving
 from modal_emulator.cli import time_text
 from modal_emulator.cli.main import main
+from modal_emulator.ground.instants import parse_instant
+from modal_emulator.ground.virtual import VirtualClock
 
 pytestmark = pytest.mark.slow
 
@@ -160,6 +164,30 @@ def test_schedules_are_paused_and_run_by_hand(ask: Ask) -> None:
     assert "2024-02-02 02:00:00" in ask("cron", "resume").stdout
     assert ask("cron", "run-now", "x", fails=1).output == "Error: No schedule of 'x' found\n"
     assert ask("cron", "history", "other").stdout == "Nothing ran.\n"
+
+
+@pytest.mark.parametrize(
+    ("rate", "told"),
+    [
+        (0, "It is 2024-01-31T02:00:00Z there, and the clock stands."),
+        (1, "Z there, and time runs."),
+        (60, "Z there, and time runs 60 times as fast."),
+    ],
+)
+def test_a_server_says_what_time_it_is_there(rate: float, told: str) -> None:
+    clock = VirtualClock()
+    emulator = SimpleNamespace(
+        server_url="http://127.0.0.1:5", environment={}, world=SimpleNamespace(clock=clock)
+    )
+    assert "there" not in serving._as_text(emulator, Path("st"))  # type: ignore[arg-type]
+    clock.set(parse_instant("2024-01-31T02:00Z"), rate)
+    assert told in serving._as_text(emulator, Path("st"))  # type: ignore[arg-type]
+
+
+def test_a_server_does_not_begin_at_no_time() -> None:
+    result = CliRunner().invoke(main, ["serve", "--clock", "soon"])
+    assert result.exit_code == 2
+    assert "Invalid value for --clock: 'soon' is no instant" in result.output
 
 
 def test_schedules_are_shown_as_short_as_they_can_be(capsys: pytest.CaptureFixture[str]) -> None:

@@ -178,8 +178,6 @@ class Emulator:
         backend = self.backends.get(settings or self._settings, self._lodging.base)
         old = self._root
         await self._close_world()
-        if self._around.clock.mode is not Mode.REAL:
-            self._around.clock.resume()
         self._around = replace(self._around, backend=backend)
         self._open_world(settings)
         await self.world.engines.open()
