@@ -208,6 +208,7 @@ class World:
             logs=logs,
             backend=around.backend,
             clock_page=around.clock_page,
+            stamps=clock.stamps,
             door=around.door,
             translator=translator,
         )

@@ -130,6 +130,8 @@ class Plan:
     """Called once on the event loop, after all output, when no process of the container is left.
 
     `collect` may be called until the answer, if there is one, is done."""
+    stamps: Callable[[], Callable[[int], int] | None] = lambda: None
+    """Returns what reads the machine's stamps of files as the emulator's; from any thread."""
     clock_page: Path | None = None
     """Where a process finds the instant to show to user code; None shows it the machine's."""
 

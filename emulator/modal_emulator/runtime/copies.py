@@ -18,6 +18,7 @@ from modal_emulator.runtime.exchanging import exchange
 from modal_emulator.runtime.holders import PROC, is_held
 from modal_emulator.runtime.leftovers import discard
 from modal_emulator.runtime.merged import descend, is_removal, make_removal, walk
+from modal_emulator.store.changes import Stamps
 from modal_emulator.store.copying import copy_bytes
 
 __all__ = ["Copies", "copy_entry"]
@@ -47,16 +48,18 @@ class Copies:
         inward: Callable[[str], str],
         outward: Callable[[str], str],
         proc: Path = PROC,
+        stamps: Callable[[], Stamps | None] = lambda: None,
     ) -> None:
         """
         Keep the copies as `volumes`/<volume id>.
 
         `inward` and `outward` map the targets of links on their way into a copy and back.
-        `proc` says who holds what.
+        `proc` says who holds what, `stamps` how the machine's times are to be read.
         """
         self._volumes = volumes
         self._inward, self._outward = inward, outward
         self._proc = proc
+        self._stamps = stamps
         self._copies: dict[str, _Copy] = {}
 
     def attach(self, volume_id: str, view: View) -> None:
@@ -111,8 +114,11 @@ class Copies:
         for path in sorted((copy.seen.keys() | copy.base) - now.keys()):
             if _is_topmost(path, now, place):
                 self._remove(path, place, changes, was_below=path in copy.base)
+        stamps = self._stamps()
         for path in changed:
             try:
+                if stamps is not None:
+                    now[path] = _redate(place / path, stamps)
                 self._copy(path, place, changes)
             except _GONE:
                 now[path] = ()  # since the look; the next one will find it gone, or otherwise
@@ -165,6 +171,14 @@ def _signature(found: os.stat_result) -> Signature:
     if stat.S_ISDIR(found.st_mode):
         return (found.st_mode, found.st_mtime_ns)
     return (found.st_mode, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
+def _redate(path: Path, stamps: Stamps) -> Signature:
+    """Give what was written the time that a commit will; returns how it looks then."""
+    stamped = path.lstat().st_mtime_ns
+    if (written := stamps(stamped)) != stamped:
+        os.utime(path, ns=(written, written), follow_symlinks=False)
+    return _signature(path.lstat())
 
 
 def _date(copied: Iterable[tuple[Path, Path]]) -> None:

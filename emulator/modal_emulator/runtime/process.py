@@ -126,7 +126,7 @@ class ProcessBackend:
         await self.warm()
         job = self._job(plan)
         shadow = shadow_of(job) if self._is_plain else None
-        copies = Copies(job.volumes, shadow.inside, shadow.outside) if shadow else None
+        copies = _copies(plan, job, shadow) if shadow else None
         scratches = {mount.volume_id: mount.view.scratch for mount in job.mounts}
         try:
             await asyncio.to_thread(_lay_out, plan, job, shadow, copies)
@@ -257,6 +257,10 @@ class _Process:
     async def kill(self) -> None:
         """End every process of the container; returns when they are gone."""
         await self._cell.kill()
+
+
+def _copies(plan: Plan, job: Job, shadow: Shadow) -> Copies:
+    return Copies(job.volumes, shadow.inside, shadow.outside, stamps=plan.stamps)
 
 
 def _lay_out(plan: Plan, job: Job, shadow: Shadow | None, copies: Copies | None) -> None:

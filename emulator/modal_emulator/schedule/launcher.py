@@ -20,6 +20,7 @@ from modal_emulator.schedule.commits import Commits, MountPoint
 from modal_emulator.schedule.logs import Logs
 from modal_emulator.schedule.worker import Ending, Worker
 from modal_emulator.store.apps import Apps, Function
+from modal_emulator.store.changes import Stamps
 from modal_emulator.store.history import Committer
 from modal_emulator.store.images import Images
 from modal_emulator.store.mounts import Mounts
@@ -87,6 +88,7 @@ class ContainerLauncher:
         logs: Logs,
         backend: Backend,
         clock_page: Callable[[], Path | None],
+        stamps: Callable[[], Stamps | None],
         door: Door,
         translator: Translator,
     ) -> None:
@@ -99,6 +101,7 @@ class ContainerLauncher:
         self._logs = logs
         self._backend = backend
         self._clock_page = clock_page
+        self._stamps = stamps
         self._door = door
         self._translator = translator
 
@@ -169,6 +172,7 @@ class ContainerLauncher:
             files=tuple(self._mounts.tree(i) for i in (*spec.mount_ids, *copied)),
             working_directory=(image.working_directory if image else "") or "/root",
             socket=socket,
+            stamps=self._stamps,
             clock_page=page,
             on_output=self._output(worker),
             on_sync=partial(self._commits.sync, worker.container_id),

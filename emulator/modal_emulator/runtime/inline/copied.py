@@ -24,6 +24,7 @@ from modal_emulator.runtime.inline.redirected import REDIRECTION
 from modal_emulator.runtime.leftovers import discard
 from modal_emulator.runtime.outline import python_needs
 from modal_emulator.runtime.shadow import Shadow, lay_shadow, shadow_of
+from modal_emulator.store.changes import Stamps
 
 __all__ = ["CopiedPlaces"]
 
@@ -70,6 +71,7 @@ class CopiedPlaces:
             plan.mounts,
             tuple(path.absolute() for path in plan.files),
             plan.working_directory,
+            plan.stamps,
         )
         return _Copied(site, self._prepare, self._proc)
 
@@ -96,6 +98,7 @@ class _Site:
     mounts: tuple[Mount, ...]
     files: tuple[Path, ...]
     working_directory: str
+    stamps: Callable[[], Stamps | None]
 
     @property
     def shadow(self) -> Path:
@@ -154,7 +157,7 @@ class _Copied:
     def _build(self) -> None:
         site, shadow = self._site, self._prepare(self._site)
         self._paths = Paths(shadow, self._proc)
-        self._copies = Copies(site.volumes, shadow.inside, shadow.outside, self._proc)
+        self._copies = Copies(site.volumes, shadow.inside, shadow.outside, self._proc, site.stamps)
         site.directory.mkdir(parents=True, mode=0o700)
         try:
             lay_shadow(site, shadow, self._copies)
