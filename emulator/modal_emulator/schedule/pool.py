@@ -157,6 +157,7 @@ class Pool:
                 return  # async code that is interrupted says "cancelled"; see `exited`
             worker.inputs.discard(done.input_id)
             worker.leaving = worker.leaving or self.function.spec.single_use
+            self._settling.changed()  # its other inputs may all be at rest
         if not current or done.state is State.FINISHED:
             return  # it comes after the attempt timed out, was cancelled or was lost
         self._endings.unlimit(done)
