@@ -316,11 +316,13 @@ def test_background_commits_come_at_their_interval(play):
                 return [one]
 
         one = stage.container("ta-1")
+        settling = Settling(stage.clock, stage.journal)
+        settling.changed("ta-1")
         work = commit_in_background(
             Dispatcher(),
             stage.commits,
             stage.clock,
-            Settling(stage.clock, stage.journal),
+            settling,
             stage.journal,
             interval=5.0,
         )

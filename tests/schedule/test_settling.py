@@ -175,3 +175,19 @@ def test_by_itself_no_further_than_it_is_told():
         assert not stage.settling.autojump
 
     play(body)
+
+
+def test_who_was_at_work_since_it_was_asked_last():
+    async def body(stage: Stage) -> None:
+        idle, busy = stage.worker(asking=True), stage.worker("in-1")
+        stage.settling.changed(idle.container_id)
+        assert stage.settling.stirred(stage.workers) == [idle, busy]
+        with stage.settling.waits(busy.container_id):
+            assert stage.settling.stirred(stage.workers) == [busy]  # until it lay down
+            assert stage.settling.stirred(stage.workers) == []
+        assert stage.settling.stirred(stage.workers) == [busy]  # it woke
+        busy.inputs.clear()
+        busy.asking = True
+        assert stage.settling.stirred(stage.workers) == []
+
+    play(body)

@@ -113,7 +113,7 @@ class Running:
     def commit_in_background(self) -> None:
         """Let every container that runs make its background commit now."""
         now = self._emulator.world
-        self._run(commit_once(now.dispatcher, now.commits, now.journal))
+        self._run(commit_once(now.dispatcher.workers(), now.commits, now.journal))
 
     def sow(self, seed: str | None) -> None:
         """Let the ids of what is made from now on follow from this seed, or from chance."""

@@ -5,12 +5,16 @@ Modal commits "every few seconds" while a function runs; the interval is not pub
 (modal-semantics 1.5). Here it is a setting; 0 turns background commits off.
 """
 
-from modal_emulator.ground.clock import Clock, monotonic
+from collections.abc import Iterable
+
+from modal_emulator.ground.clock import monotonic
 from modal_emulator.ground.errors import EmulatorError
 from modal_emulator.ground.journal import Journal
+from modal_emulator.ground.virtual import VirtualClock
 from modal_emulator.schedule.commits import Commits
 from modal_emulator.schedule.dispatcher import Dispatcher
 from modal_emulator.schedule.settling import Settling
+from modal_emulator.schedule.worker import Worker
 
 __all__ = ["commit_in_background", "commit_once"]
 
@@ -21,7 +25,7 @@ REST = 4
 async def commit_in_background(
     dispatcher: Dispatcher,
     commits: Commits,
-    clock: Clock,
+    clock: VirtualClock,
     settling: Settling,
     journal: Journal,
     interval: float,
@@ -30,21 +34,26 @@ async def commit_in_background(
     Commit every volume of every container each `interval` seconds; runs until cancelled.
 
     Reading what a container wrote costs time that others lack: after a long round the next one
-    waits several times as long.
+    waits several times as long. When somebody moves the clock, a year of rounds may come in a
+    minute: then only containers that were at work since the last one are looked at.
     """
     took = 0.0
     while interval > 0:
         await commits.any_mounted()
-        await clock.sleep(max(interval, REST * took))
+        # What the machine takes is no part of a story that it does not set the time of.
+        await clock.sleep(max(interval, REST * took) if clock.piece is None else interval)
         began = monotonic()
+        workers = settling.stirred(dispatcher.workers())
         with settling.busy("background commits"):
-            await commit_once(dispatcher, commits, journal)
+            await commit_once(
+                workers if clock.travelling else dispatcher.workers(), commits, journal
+            )
         took = monotonic() - began
 
 
-async def commit_once(dispatcher: Dispatcher, commits: Commits, journal: Journal) -> None:
-    """Commit every volume of every container now."""
-    for worker in dispatcher.workers():
+async def commit_once(workers: Iterable[Worker], commits: Commits, journal: Journal) -> None:
+    """Commit every volume of these containers now."""
+    for worker in workers:
         for volume_id in commits.volumes_of(worker.container_id):
             try:
                 await commits.commit(worker.container_id, volume_id, "background")

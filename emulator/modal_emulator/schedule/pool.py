@@ -114,7 +114,7 @@ class Pool:
         worker.ready = worker.asking = True
         self._failed_starts = 0
         deadline = self._clock.now() + self._window
-        self._settling.changed()
+        self._settling.changed(worker.container_id)
         try:
             while not worker.leaving:
                 if taken := self._pop(worker, most):

@@ -12,7 +12,7 @@ come: then, and only while everything is settled, the clock goes on to whatever 
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from modal_emulator.ground.clock import breathe
@@ -44,6 +44,7 @@ class Settling:
         self._patience = patience
         self._waiting: dict[str | None, list[Callable[[], bool]]] = {}
         self._busy: Counter[str] = Counter()
+        self._stirred: set[str] = set()
         self._workers: Callable[[], list[Worker]] = list
         self._changed = Pulse()
         self._ran_on = Pulse()
@@ -62,9 +63,17 @@ class Settling:
         self._jump_until = LATEST if until is None else until
         self._changed.beat()
 
-    def changed(self) -> None:
-        """Somebody came to rest, or began."""
+    def changed(self, container_id: str | None = None) -> None:
+        """Somebody came to rest, or began: this container, if it is one."""
+        if container_id is not None:
+            self._stirred.add(container_id)
         self._changed.beat()
+
+    def stirred(self, workers: Iterable[Worker]) -> list[Worker]:
+        """Return those of all containers that have been at work since this was asked last."""
+        were = [w for w in workers if w.container_id in self._stirred or self._does(w)]
+        self._stirred.clear()
+        return were
 
     @contextmanager
     def waits(
@@ -76,10 +85,12 @@ class Settling:
         Who asks for outputs before it has given inputs waits for itself: `for_others` says no.
         """
         self._waiting.setdefault(container_id, []).append(for_others)
-        self._changed.beat()
+        self.changed(container_id)
         try:
             yield
         finally:
+            if container_id is not None:
+                self._stirred.add(container_id)
             self._waiting[container_id].remove(for_others)
             if not self._waiting[container_id]:
                 del self._waiting[container_id]
