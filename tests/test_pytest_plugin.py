@@ -384,7 +384,7 @@ def test_runtimes_that_are_not_there_are_named(user: pytest.Pytester) -> None:
         ("schedules='all'", "the option schedules cannot be 'all'"),
         ("cron_limit=True", "the option cron_limit cannot be True"),
         ("listings_per_second=0", "the option listings_per_second cannot be 0"),
-        ("colour='blue'", "there is no option 'colour'; there is: background_commit_seconds, *"),
+        ("colour='blue'", "there is no option 'colour'; there is: *background_commit_seconds, *"),
         ("'lost'", "@pytest.mark.modal takes options by name only"),
     ],
 )
