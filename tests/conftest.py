@@ -8,6 +8,7 @@ import pytest
 from hypothesis import settings
 
 from helpers import Traces, eventually
+from warm import warm_pytest
 
 # Two shared cores make any deadline a coin toss.
 settings.register_profile("house", deadline=None)
@@ -22,6 +23,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--kill-seed", type=int, help="play this one alone: a failure names its seed")
     group = parser.getgroup("repeats", "telling a story again, in tests/test_repeatable.py")
     group.addoption("--repeats", type=int, default=2, help="how often")
+
+
+@pytest.fixture(scope="session")
+def warm() -> Iterator[Path]:
+    """A directory for PATH whose `pytest` begins with the SDK imported."""
+    with tempfile.TemporaryDirectory(prefix="w") as own, warm_pytest(Path(own)) as commands:
+        yield commands
 
 
 @pytest.fixture

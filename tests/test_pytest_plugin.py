@@ -3,12 +3,17 @@ The fixture, as users use it: each test here is a small test run of a user's.
 
 The user's run is a process of its own (`runpytest_subprocess`) wherever the SDK takes part: its
 client, its handles and its threads belong to one process and must not be shared with this one.
+It is forked from one that has imported the SDK (`user`), or begins cold (`cold_user`) where a test
+is about what is imported or what an import reads.
 """
 
 import os
 import re
+from pathlib import Path
 
 import pytest
+
+from warm import WITHOUT_OTHERS
 
 APP = """
 from pathlib import Path
@@ -42,21 +47,31 @@ def fail(number):
 
 
 @pytest.fixture
-def user(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+def cold_user(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     """A user's directory with an app, and no Modal account."""
     for name in [name for name in os.environ if name.startswith("MODAL_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("MODAL_CONFIG_PATH", "/dev/null")
+    monkeypatch.setenv("PYTEST_ADDOPTS", WITHOUT_OTHERS)
     pytester.makepyfile(shop=APP)
     pytester.syspathinsert()
     return pytester
 
 
+@pytest.fixture
+def user(
+    cold_user: pytest.Pytester, warm: Path, monkeypatch: pytest.MonkeyPatch
+) -> pytest.Pytester:
+    """The same, with runs that need not import the SDK."""
+    monkeypatch.setattr(cold_user, "_getpytestargs", lambda: (str(warm / "python-m-pytest"),))
+    return cold_user
+
+
 @pytest.mark.slow
 def test_module_level_handles_meet_fresh_state_in_each_test(
-    user: pytest.Pytester, tidy: None
+    cold_user: pytest.Pytester, tidy: None
 ) -> None:
-    user.makepyfile("""
+    cold_user.makepyfile("""
         import pytest, shop
 
         @pytest.mark.parametrize("turn", range(3))
@@ -73,7 +88,7 @@ def test_module_level_handles_meet_fresh_state_in_each_test(
             with shop.app.run():
                 assert shop.names.remote() == []
     """)
-    user.runpytest_subprocess("-q").assert_outcomes(passed=4)
+    cold_user.runpytest_subprocess("-q").assert_outcomes(passed=4)
 
 
 @pytest.mark.slow
@@ -122,8 +137,8 @@ def test_failure_shows_the_users_own_lines(user: pytest.Pytester) -> None:
     )
 
 
-def test_nothing_happens_without_the_fixture(user: pytest.Pytester, tidy: None) -> None:
-    user.makepyfile("""
+def test_nothing_happens_without_the_fixture(cold_user: pytest.Pytester, tidy: None) -> None:
+    cold_user.makepyfile("""
         import os, sys
 
         def test_plain():
@@ -131,14 +146,16 @@ def test_nothing_happens_without_the_fixture(user: pytest.Pytester, tidy: None) 
             assert not heavy & set(sys.modules)
             assert "MODAL_SERVER_URL" not in os.environ
     """)
-    user.runpytest_subprocess("-q").assert_outcomes(passed=1)
+    cold_user.runpytest_subprocess("-q").assert_outcomes(passed=1)
 
 
 @pytest.mark.slow
-def test_surroundings_come_back(user: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_surroundings_come_back(
+    cold_user: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("MODAL_SERVER_URL", "http://127.0.0.1:1")
     monkeypatch.setenv("MODAL_PROFILE", "work")
-    user.makepyfile("""
+    cold_user.makepyfile("""
         import os, socket
         import pytest
         import modal
@@ -169,7 +186,7 @@ def test_surroundings_come_back(user: pytest.Pytester, monkeypatch: pytest.Monke
         def test_uses_it_and_fails(modal_emulator):
             modal.Volume.from_name("v").hydrate()
     """)
-    result = user.runpytest_subprocess("-q")
+    result = cold_user.runpytest_subprocess("-q")
     result.assert_outcomes(passed=2, failed=1)
     result.stdout.fnmatch_lines(["*NotFoundError*Volume 'v' not found in environment 'main'*"])
 
@@ -208,8 +225,8 @@ def test_client_from_before_is_put_aside(user: pytest.Pytester) -> None:
 
 
 @pytest.mark.slow
-def test_modal_itself_is_out_of_reach(user: pytest.Pytester) -> None:
-    user.makepyfile("""
+def test_modal_itself_is_out_of_reach(cold_user: pytest.Pytester) -> None:
+    cold_user.makepyfile("""
         import modal
 
         def test_reaches_out(modal_emulator, monkeypatch):
@@ -217,7 +234,7 @@ def test_modal_itself_is_out_of_reach(user: pytest.Pytester) -> None:
             client = modal.Client.from_credentials("ak-mine", "as-mine")
             client.hello()
     """)
-    result = user.runpytest_subprocess("-q")
+    result = cold_user.runpytest_subprocess("-q")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*ReachedOut: refused to connect to api.modal.com*"])
     assert (seconds := re.search(r"in (\d+)\.", result.stdout.str())) and int(seconds[1]) < 20
@@ -372,35 +389,32 @@ def test_runtimes_that_are_not_there_are_named(user: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(["*modal_runtime must be one of auto, *, not 'podman'"])
 
 
-@pytest.mark.parametrize(
-    ("arguments", "complaint"),
-    [
-        ("runtime='podman'", "unknown runtime 'podman'; *"),
-        ("runtime='docker'", "runtime 'docker' * is not built yet; *"),
-        ("isolation=7", "the option isolation cannot be 7"),
-        ("after_kill='maybe'", "the option after_kill cannot be 'maybe'"),
-        ("exit_grace_seconds=-1", "the option exit_grace_seconds cannot be -1"),
-        ("background_commit_seconds=None", "the option background_commit_seconds cannot be None"),
-        ("schedules='all'", "the option schedules cannot be 'all'"),
-        ("cron_limit=True", "the option cron_limit cannot be True"),
-        ("listings_per_second=0", "the option listings_per_second cannot be 0"),
-        ("colour='blue'", "there is no option 'colour'; there is: *background_commit_seconds, *"),
-        ("'lost'", "@pytest.mark.modal takes options by name only"),
-    ],
-)
-def test_a_mark_without_sense_is_named(
-    user: pytest.Pytester, arguments: str, complaint: str
-) -> None:
-    user.makepyfile(f"""
-        import pytest
+SENSELESS = [
+    ("runtime='podman'", "unknown runtime 'podman'; *"),
+    ("runtime='docker'", "runtime 'docker' * is not built yet; *"),
+    ("isolation=7", "the option isolation cannot be 7"),
+    ("after_kill='maybe'", "the option after_kill cannot be 'maybe'"),
+    ("exit_grace_seconds=-1", "the option exit_grace_seconds cannot be -1"),
+    ("background_commit_seconds=None", "the option background_commit_seconds cannot be None"),
+    ("schedules='all'", "the option schedules cannot be 'all'"),
+    ("cron_limit=True", "the option cron_limit cannot be True"),
+    ("listings_per_second=0", "the option listings_per_second cannot be 0"),
+    ("colour='blue'", "there is no option 'colour'; there is: *background_commit_seconds, *"),
+    ("'lost'", "@pytest.mark.modal takes options by name only"),
+]
 
-        @pytest.mark.modal({arguments})
-        def test_any(modal_emulator):
-            pass
-    """)
+
+@pytest.mark.slow
+def test_a_mark_without_sense_is_named(user: pytest.Pytester) -> None:
+    tests = [
+        f"@pytest.mark.modal({arguments})\ndef test_{number}(modal_emulator): pass\n"
+        for number, (arguments, _) in enumerate(SENSELESS)
+    ]
+    user.makepyfile("import pytest\n" + "\n".join(tests))
     result = user.runpytest_subprocess("-q")
-    result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines([f"*{complaint}"])
+    result.assert_outcomes(errors=len(SENSELESS))
+    for number, (_, complaint) in enumerate(SENSELESS):
+        result.stdout.fnmatch_lines([f"*ERROR at setup of test_{number} *", f"*{complaint}"])
 
 
 @pytest.mark.slow

@@ -26,6 +26,8 @@ from pathlib import Path
 
 import pytest
 
+from warm import WITHOUT_OTHERS
+
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
     [*(ROOT / "docs" / "tutorial").glob("*.md"), *(ROOT / "docs" / "guide").glob("*.md")]
@@ -54,25 +56,28 @@ def blocks(page: str) -> Iterator[Block]:
         )
 
 
-def environment(home: Path) -> dict[str, str]:
+def environment(home: Path, warm: Path | None) -> dict[str, str]:
     """Return what a reader's shell has who installed the package; no Modal account is in it."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("MODAL_")}
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    path = os.pathsep.join([*map(str, filter(None, [warm])), str(Path(sys.executable).parent)])
     return {
         **kept,
-        "PATH": path,
+        "PATH": f"{path}{os.pathsep}{os.environ['PATH']}",
         "HOME": str(home),
         "COLUMNS": "100",
+        "PYTEST_ADDOPTS": WITHOUT_OTHERS,
         "PYTHONDONTWRITEBYTECODE": "1",
     }
 
 
-def shell(commands: list[str], directory: Path, home: Path) -> tuple[int, str]:
+def shell(
+    commands: list[str], directory: Path, home: Path, warm: Path | None = None
+) -> tuple[int, str]:
     """Run the commands in one bash; whatever they leave running is ended with it."""
     with subprocess.Popen(
         ["bash", "-euo", "pipefail", "-c", "\n".join(commands)],
         cwd=directory,
-        env=environment(home),
+        env=environment(home, warm),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -96,7 +101,7 @@ def absent(expected: list[str], printed: str) -> str:
     return ""
 
 
-def work_through(block: Block, directory: Path, home: Path) -> None:
+def work_through(block: Block, directory: Path, home: Path, warm: Path | None = None) -> None:
     """Do with one block what its words say."""
     if block.action == "file":
         path = directory / block.argument
@@ -106,7 +111,7 @@ def work_through(block: Block, directory: Path, home: Path) -> None:
         lines = block.text.splitlines()
         commands = [line[2:] for line in lines if line.startswith("$ ")]
         assert commands, "no line starts with `$ `"
-        code, printed = shell(commands, directory, home)
+        code, printed = shell(commands, directory, home, warm)
         assert (code != 0) == (block.action == "fails"), f"exit code {code}\n{printed}"
         missing = absent([line for line in lines if line and not line.startswith("$ ")], printed)
         assert not missing, f"not printed: {missing!r}\n{printed}"
@@ -118,14 +123,14 @@ def work_through(block: Block, directory: Path, home: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=[str(p.relative_to(ROOT / "docs")) for p in PAGES])
-def test_samples_run(page: Path, tmp_path: Path) -> None:
+def test_samples_run(page: Path, tmp_path: Path, warm: Path) -> None:
     directory, home = tmp_path / "project", tmp_path / "home"
     directory.mkdir()
     home.mkdir()
     for block in blocks(page.read_text()):
         failure = ""
         try:
-            work_through(block, directory, home)
+            work_through(block, directory, home, warm)
         except AssertionError as error:
             failure = f"{page.relative_to(ROOT)}:{block.line}: {error}"
         if failure:
