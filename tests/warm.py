@@ -26,7 +26,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-WITHOUT_OTHERS = "-p no:hypothesispytest -p no:benchmark -p no:cov -p no:timeout -p no:anyio"
+WITHOUT_OTHERS = "-p no:hypothesispytest -p no:benchmark -p no:cov -p no:anyio"
 """For PYTEST_ADDOPTS: a user of the fixture has not installed all that these tests need."""
 
 CLIENT = """#!{python} -IS
