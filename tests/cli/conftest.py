@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from modal_emulator.emulator import running
+
 COMMAND = [sys.executable, "-m", "modal_emulator"]
 
 
@@ -35,6 +37,13 @@ class Server:
 def surroundings() -> dict[str, str]:
     """Return the environment of a developer without a Modal account."""
     return {name: value for name, value in os.environ.items() if not name.startswith("MODAL_")}
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[dict[str, str]]:
+    """The environment of commands for one server, in this process, that a module's tests share."""
+    with running(transport="wire") as emulator:
+        yield {**surroundings(), **emulator.environment, "MODAL_CONFIG_PATH": os.devnull}
 
 
 @pytest.fixture

@@ -31,16 +31,30 @@ def archive(**files: bytes) -> bytes:
     return made.getvalue()
 
 
+SECOND = gzip.compress(archive(a=b"333"))
+
+
+@pytest.fixture(scope="module")
+def shelf(served: dict[str, str]) -> dict[str, str]:
+    """Give the server a volume of two versions, which all tests only look at."""
+    for data, options in ((archive(a=b"1", d__b=b"22"), ["--create"]), (SECOND, [])):
+        done = subprocess.run(
+            [*COMMAND, "import", "shelf", *options], env=served, input=data, capture_output=True
+        )
+        assert done.returncode == 0, done.stderr
+    assert done.stdout == b"version 2 of Volume 'shelf'\n"
+    return served
+
+
 @pytest.fixture
-def volume(serve: Callable[..., Any], tmp_path: Path) -> Callable[..., Any]:
-    """Run the command against a server that has a volume of two versions."""
-    server = serve()
+def volume(shelf: dict[str, str], tmp_path: Path) -> Callable[..., Any]:
+    """Run the command in a directory that has the second version as a file."""
 
     def volume(*arguments: object, fails: int = 0, **options: Any) -> Any:
         text = "input" not in options
         done = subprocess.run(
             [*COMMAND, *map(str, arguments)],
-            env=server.environment,
+            env=shelf,
             cwd=tmp_path,
             capture_output=True,
             text=text,
@@ -52,10 +66,7 @@ def volume(serve: Callable[..., Any], tmp_path: Path) -> Callable[..., Any]:
         assert "Traceback" not in str(done.stderr)
         return done
 
-    volume("import", "shelf", "--create", input=archive(a=b"1", d__b=b"22"))
-    (tmp_path / "second.tar.gz").write_bytes(gzip.compress(archive(a=b"333")))
-    done = volume("import", "shelf", "second.tar.gz")
-    assert done.stdout == "version 2 of Volume 'shelf'\n"
+    (tmp_path / "second.tar.gz").write_bytes(SECOND)
     return volume
 
 
@@ -124,14 +135,11 @@ def test_what_cannot_be_is_said(volume: Callable[..., Any], tmp_path: Path) -> N
     assert not (tmp_path / "v.tar").exists()
 
 
-@pytest.mark.parametrize("arguments", [("log", "shelf"), ("export", "shelf")])
-def test_a_closed_pipe_is_no_disaster(
-    serve: Callable[..., Any], tmp_path: Path, arguments: tuple[str, ...]
-) -> None:
-    server = serve()
+@pytest.mark.parametrize("action", ["log", "export"])
+def test_a_closed_pipe_is_no_disaster(served: dict[str, str], action: str) -> None:
     subprocess.run(
-        [*COMMAND, "import", "shelf", "--create"],
-        env=server.environment,
+        [*COMMAND, "import", "wide", "--create"],
+        env=served,
         input=archive(big=bytes(1 << 20)),
         check=True,
         capture_output=True,
@@ -140,8 +148,8 @@ def test_a_closed_pipe_is_no_disaster(
     os.close(reader)
     try:
         done = subprocess.run(
-            [*COMMAND, *arguments],
-            env=server.environment,
+            [*COMMAND, action, "wide"],
+            env=served,
             stdout=writer,
             stderr=subprocess.PIPE,
             text=True,

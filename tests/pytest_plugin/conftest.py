@@ -23,9 +23,7 @@ def write(name, text):
 
 
 @pytest.fixture
-def user(
-    pytester: pytest.Pytester, warm: Path, monkeypatch: pytest.MonkeyPatch
-) -> pytest.Pytester:
+def user(pytester: pytest.Pytester, warm: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     """A user's directory with an app, and no Modal account; its runs have the SDK imported."""
     for name in [name for name in os.environ if name.startswith("MODAL_")]:
         monkeypatch.delenv(name)
