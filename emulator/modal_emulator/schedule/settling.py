@@ -128,6 +128,8 @@ class Settling:
                 raise Conflict(
                     f"the clock cannot go on: after {self._patience:g} s there is still at work: "
                     + "; ".join(self.at_work())
+                    + ". Sleeps in containers of processes, and whatever else waits for the machine, "
+                    "take the machine's time"
                 )
 
     async def go_on(self) -> None:
