@@ -47,6 +47,7 @@ class FakeContainer:
     obeys: bool = True
 
     can_pause: bool = True
+    asleep_until: float | None = None
 
     async def detach(self, volume_id: str, *, pausing: bool = False) -> None:
         self.did.append("pause" if pausing else "detach")

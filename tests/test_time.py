@@ -67,6 +67,23 @@ def test_who_waits_for_a_sleeper_lets_the_clock_go_on(modal_clock: ClockHandle) 
     assert modal_clock.now() - before == timedelta(minutes=90)
 
 
+@pytest.mark.modal(runtime="process")
+def test_so_do_sleepers_in_processes(modal_emulator: Running, modal_clock: ClockHandle) -> None:
+    before = modal_clock.now()
+    with app.run():
+        assert nap.remote(5400) == pytest.approx(5400)
+        assert modal_clock.now() - before == timedelta(minutes=90)
+        calls = [nap.spawn(5400)]
+        modal_clock.advance("1h")
+        calls.append(nap.spawn(5400))
+        modal_clock.advance("20m")
+        assert len(modal_emulator.containers("nap")) == 2  # they overlap
+        modal_clock.advance("2h")
+        assert [call.get(timeout=0) for call in calls] == pytest.approx([5400, 5400])
+        with pytest.raises(FunctionTimeoutError):
+            oversleep.remote()
+
+
 def test_an_impatient_caller_is_told_when_its_time_is_up(modal_clock: ClockHandle) -> None:
     before = modal_clock.now()
     with app.run():

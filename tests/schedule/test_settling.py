@@ -26,6 +26,8 @@ class Stage:
         pool = SimpleNamespace(function=SimpleNamespace(tag="f"))
         worker = SimpleNamespace(
             container_id=f"ta-{len(self.workers)}",
+            container=SimpleNamespace(asleep_until=None),
+            ending=None,
             pool=pool,
             inputs=set(inputs),
             ready=more.get("ready", True),
@@ -189,5 +191,29 @@ def test_who_was_at_work_since_it_was_asked_last():
         busy.inputs.clear()
         busy.asking = True
         assert stage.settling.stirred(stage.workers) == []
+
+    play(body)
+
+
+def test_a_container_that_alone_knows_that_it_sleeps_is_waited_for_at_its_instant():
+    async def body(stage: Stage) -> None:
+        worker = stage.worker("in-1")
+        seen: list[float] = []
+
+        def wake() -> bool:
+            seen.append(stage.clock.now())
+            worker.container.asleep_until = None
+            worker.inputs.clear()
+            worker.asking = True
+            return True
+
+        worker.container.asleep_until = START + 90
+        travel = asyncio.ensure_future(stage.clock.travel(START + 200))
+        while not (stage.clock.now() == START + 90 and stage.settling.at_work()):
+            await asyncio.sleep(0.001)
+        assert not travel.done()
+        wake()  # it has looked at the clock, as it does every few milliseconds
+        await travel
+        assert seen == [START + 90]
 
     play(body)

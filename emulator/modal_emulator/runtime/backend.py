@@ -149,6 +149,15 @@ class Container(Protocol):
         """Whether `detach` can be `pausing`."""
         ...
 
+    @property
+    def asleep_until(self) -> float | None:
+        """
+        Until when its code sleeps on the emulator's clock, where only the container knows.
+
+        None: it does not, or says so by other means.
+        """
+        ...
+
     async def detach(self, volume_id: str, *, pausing: bool = False) -> None:
         """
         Take the volume away; its path then shows an empty directory.

@@ -51,7 +51,7 @@ class Entry:
         _restore_signals()
         self._connect()
         if self.job.clock_page is not None:
-            _show_time(self.job.clock_page)
+            _show_time(self.job.clock_page, self.job.naps)
         if self.root is not None:
             os.chroot(self.root)
             arguments, server = ARGUMENTS, SERVER
@@ -87,13 +87,16 @@ class Entry:
             os.close(source)
 
 
-def _show_time(page: Path) -> None:
-    """Let user code see the instant that the server says; here the page is still in sight."""
+def _show_time(page: Path, naps: Path) -> None:
+    """Let user code see the server's time and sleep by it; here its files are still in sight."""
     from modal_emulator.ground.clockface import show
     from modal_emulator.ground.clockpage import look
+    from modal_emulator.ground.naps import Note, sleep_by
     from modal_emulator.sdk import MODULES
 
-    show(look(page), MODULES)
+    seen = look(page)
+    show(seen, MODULES)
+    sleep_by(seen, Note(naps))
 
 
 def _be_watched(watched: Filter) -> None:

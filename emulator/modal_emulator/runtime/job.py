@@ -47,6 +47,11 @@ class Job:
     """Where the instant is found that user code sees; None leaves it the machine's."""
 
     @property
+    def naps(self) -> Path:
+        """Where its main thread notes until when it sleeps, if it sees another instant."""
+        return self.directory / "naps"
+
+    @property
     def volumes(self) -> Path:
         """Where volumes are kept that are shown as copies."""
         return self.shadow / "__modal" / "volumes"

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from modal_emulator.ground.errors import EmulatorError
+from modal_emulator.ground.naps import Note
 from modal_emulator.runtime import seccomp
 from modal_emulator.runtime.backend import Capability, Container, Plan, View
 from modal_emulator.runtime.cell import Cell
@@ -135,7 +136,8 @@ class ProcessBackend:
             self._forget(job, scratches)
             self._remove(job)
             raise
-        return _Process(plan.container_id, cell, copies, scratches)
+        naps = None if plan.clock_page is None else Note(job.naps)
+        return _Process(plan.container_id, cell, copies, scratches, naps)
 
     async def close(self) -> None:
         """End every container and leave nothing behind."""
@@ -204,12 +206,23 @@ class _Process:
     """One container, as the floors above hold it."""
 
     def __init__(
-        self, container_id: str, cell: Cell, copies: Copies | None, scratches: dict[str, Path]
+        self,
+        container_id: str,
+        cell: Cell,
+        copies: Copies | None,
+        scratches: dict[str, Path],
+        naps: Note | None,
     ) -> None:
         self._container_id = container_id
         self._cell = cell
         self._copies = copies
         self._scratches = scratches
+        self._naps = naps
+
+    @property
+    def asleep_until(self) -> float | None:
+        """What its main thread has noted."""
+        return None if self._naps is None else self._naps.read()
 
     @property
     def container_id(self) -> str:
@@ -267,6 +280,8 @@ def _lay_out(plan: Plan, job: Job, shadow: Shadow | None, copies: Copies | None)
     """Make the container's directory with what must be there before any process."""
     job.directory.mkdir(mode=0o700)
     (job.directory / "arguments").write_bytes(plan.arguments)
+    if job.clock_page is not None:
+        Note(job.naps, make=True)
     if shadow is not None and copies is not None:
         try:
             lay_shadow(job, shadow, copies)

@@ -31,6 +31,9 @@ PATIENCE = 120.0
 _CALM = 0.005
 """The machine's seconds for which an emulator that jumps by itself sees nothing happen first."""
 
+_LOOK = 0.005
+"""The machine's seconds after which to look again who sleeps, where nobody says so."""
+
 _TURNS = 1000
 """Of the loop, after which what is still ready is taken for something that polls."""
 
@@ -45,6 +48,7 @@ class Settling:
         self._waiting: dict[str | None, list[Callable[[], bool]]] = {}
         self._busy: Counter[str] = Counter()
         self._stirred: set[str] = set()
+        self._naps: dict[str, float] = {}
         self._workers: Callable[[], list[Worker]] = list
         self._changed = Pulse()
         self._ran_on = Pulse()
@@ -71,6 +75,7 @@ class Settling:
 
     def stirred(self, workers: Iterable[Worker]) -> list[Worker]:
         """Return those of all containers that have been at work since this was asked last."""
+        self._naps = {w.container_id: self._naps.get(w.container_id, 0.0) for w in workers}
         were = [w for w in workers if w.container_id in self._stirred or self._does(w)]
         self._stirred.clear()
         return were
@@ -124,13 +129,14 @@ class Settling:
             await self._idle(loop)
             if not self.at_work():
                 return
-            if not await self._changed.wait(deadline - loop.time()) and self.at_work():
-                raise Conflict(
-                    f"the clock cannot go on: after {self._patience:g} s there is still at work: "
-                    + "; ".join(self.at_work())
-                    + ". Sleeps in containers of processes, and whatever else waits for the machine, "
-                    "take the machine's time"
-                )
+            if loop.time() < deadline:
+                await self._changed.wait(_LOOK)
+                continue
+            raise Conflict(
+                f"the clock cannot go on: after {self._patience:g} s there is still at work: "
+                + "; ".join(self.at_work())
+                + ". Threads that others wait for, and programs, take the machine's time"
+            )
 
     async def go_on(self) -> None:
         """While the clock stands and somebody waits for it, let it go on; runs until cancelled."""
@@ -141,7 +147,7 @@ class Settling:
                 if not self._stands(clock):
                     await self._ran_on.wait()
                 elif not self._is_stuck(clock):
-                    await self._changed.wait()
+                    await self._changed.wait(_LOOK if self._is_waited_for() else None)
                 else:
                     if not self._resting(None):
                         await clock.live(_CALM)  # who moves it by hand may be about to do more
@@ -166,8 +172,10 @@ class Settling:
         return clock.mode is Mode.FROZEN and not clock.travelling
 
     def _is_stuck(self, clock: VirtualClock) -> bool:
-        waited_for = self._resting(None) > 0 or self.autojump
-        return waited_for and self._stands(clock) and not self.at_work()
+        return self._is_waited_for() and self._stands(clock) and not self.at_work()
+
+    def _is_waited_for(self) -> bool:
+        return self._resting(None) > 0 or self.autojump
 
     async def _idle(self, loop: asyncio.AbstractEventLoop) -> None:
         """Let everything go first that is ready on the loop, and what becomes ready of that."""
@@ -185,9 +193,22 @@ class Settling:
     def _resting(self, who: str | None) -> int:
         return sum(for_others() for for_others in self._waiting.get(who, ()))
 
+    def _sleeps(self, worker: Worker) -> bool:
+        """Say whether its code sleeps by what the container alone knows, and see that it wakes."""
+        until = None if worker.container is None else worker.container.asleep_until
+        if until is None or until <= self._clock.now() or worker.ending is not None:
+            return False
+        if self._naps.get(worker.container_id) != until:
+            self._naps[worker.container_id] = until
+            self._stirred.add(worker.container_id)
+            self._clock.at(until, lambda: None)  # there the clock has to stop
+        return True
+
     def _does(self, worker: Worker) -> str:
         who = f"container {worker.container_id} of {worker.pool.function.tag!r}"
         if self._resting(worker.container_id) >= max(1, len(worker.inputs)):
+            return ""
+        if len(worker.inputs) <= 1 and self._sleeps(worker):
             return ""
         if not worker.ready:
             return f"{who} starts"

@@ -110,6 +110,11 @@ class _Threads:
         return self._pair.here.container_id
 
     @property
+    def asleep_until(self) -> None:
+        """Its sleeps lie on the emulator's clock themselves."""
+        return
+
+    @property
     def can_pause(self) -> bool:
         """Never: the process that would stand still is our own."""
         return False
