@@ -254,3 +254,12 @@ def test_odd_names_do_not_reach_the_terminal(capsys: pytest.CaptureFixture[str])
         r"~ link@  a -> \x07b",
         "~ same  written again",
     ]
+
+
+def test_a_command_imports_no_server() -> None:
+    """Half of its time would go into that."""
+    seen = "import modal_emulator.cli.main, modal_emulator.rpc.remote, sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", seen], capture_output=True, text=True, check=True)
+    assert not {"modal", "modal_emulator.world", "modal_emulator.rpc.front"} & {
+        *done.stdout.split()
+    }

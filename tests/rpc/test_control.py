@@ -15,8 +15,9 @@ from grpclib.client import Channel, UnaryUnaryMethod
 from grpclib.server import Server
 
 from modal_emulator.ground.errors import Code, Conflict, EmulatorError, Invalid
-from modal_emulator.rpc.control import METHODS, SERVICE
+from modal_emulator.rpc.control import METHODS
 from modal_emulator.rpc.remote import Remote
+from modal_emulator.rpc.service import SERVICE
 
 
 def archive(**files):

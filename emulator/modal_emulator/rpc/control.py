@@ -24,9 +24,8 @@ from modal_emulator.store.tree import Entry
 from modal_emulator.store.volumes import Volume
 from modal_emulator.world import World
 
-__all__ = ["METHODS", "SERVICE", "answer"]
+__all__ = ["METHODS", "answer"]
 
-SERVICE = "modal_emulator.Control"
 Asked = Mapping[str, Any]  # what JSON can hold
 Row = dict[str, Any]
 

@@ -24,7 +24,7 @@ from modal_proto import api_pb2
 from modal_emulator.ground.clock import breathe, machine_time
 from modal_emulator.ground.errors import EmulatorError, Exhausted, Invalid
 from modal_emulator.ground.virtual import VirtualClock
-from modal_emulator.rpc import control
+from modal_emulator.rpc import control, service
 from modal_emulator.rpc.call import Call
 from modal_emulator.rpc.credentials import Credentials
 from modal_emulator.rpc.registry import rpcs
@@ -101,7 +101,7 @@ class Front:
     def _controls(self) -> dict[str, Method]:
         shape = (Cardinality.UNARY_UNARY, StringValue, StringValue)
         return {
-            f"/{control.SERVICE}/{name}": Method(name, *shape, partial(self._control, name))
+            f"/{service.SERVICE}/{name}": Method(name, *shape, partial(self._control, name))
             for name in control.METHODS
         }
 

@@ -19,7 +19,7 @@ from grpclib.client import Channel, UnaryUnaryMethod
 from grpclib.exceptions import StreamTerminatedError
 
 from modal_emulator.ground.errors import Code, Conflict, EmulatorError, Invalid
-from modal_emulator.rpc.control import SERVICE
+from modal_emulator.rpc.service import SERVICE
 from modal_emulator.rpc.status import STATUS
 
 __all__ = ["Remote"]
