@@ -23,6 +23,7 @@ from modal_emulator.ground.instants import (
     parse_span,
     show_instant,
 )
+from modal_emulator.ground.virtual import VirtualClock
 from modal_emulator.runtime.inline.here import here
 from modal_emulator.schedule.journey import Journey
 from modal_emulator.schedule.runs import ScheduledRun
@@ -80,7 +81,7 @@ class ClockHandle:
     def resume(self) -> None:
         """Follow the machine's time again."""
         _outside()
-        self._ask(lambda world: world.clock.resume())
+        self._do(VirtualClock.resume)
 
     def advance(self, span: Span | None = None, **parts: float) -> Runs:
         """
@@ -166,7 +167,15 @@ class ClockHandle:
     def _set(self, at: Instant | None, rate: float) -> None:
         _outside()
         beginning = Beginning(None if at is None else parse_instant(at), rate)
-        self._ask(lambda world: world.clock.set(beginning.at, beginning.rate))
+        self._do(lambda clock: clock.set(beginning.at, beginning.rate))
+
+    def _do(self, act: Callable[[VirtualClock], None]) -> None:
+        async def done() -> None:
+            clock = self._world().clock
+            await clock.landed()
+            act(clock)
+
+        self._run(done())
 
     def _go(self, move: Callable[[Journey], Coroutine[Any, Any, None]]) -> Runs:
         _outside()

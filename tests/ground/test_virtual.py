@@ -239,3 +239,26 @@ def test_stamps_of_files_are_read_as_the_instant_of_writing():
     clock.resume()
     assert clock.stamp_to_virtual(coarse_ns()) > while_real
     assert clock.stamp_to_virtual(frozen) == START * 1e9
+
+
+def test_who_sets_it_waits_for_a_jump_of_its_own_to_land():
+    async def body(clock: VirtualClock) -> None:
+        clock.set(START)
+        story: list[str] = []
+
+        async def settled() -> None:
+            for _ in range(5):
+                await asyncio.sleep(0)
+
+        clock.settle_with(settled)
+        clock.after(1, lambda: story.append("woke"))
+        clock.after(2, lambda: story.append("too far"))
+        jump = asyncio.ensure_future(clock.jump(START + 5))
+        await asyncio.sleep(0)
+        assert clock.travelling
+        await clock.landed()
+        clock.set(START + 100)
+        assert story == ["woke"]
+        assert jump.done()
+
+    play(body)

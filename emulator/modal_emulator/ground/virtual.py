@@ -54,6 +54,7 @@ class VirtualClock:
         self._armed: asyncio.TimerHandle | None = None
         self._traveller: asyncio.Task[object] | None = None
         self._lock: asyncio.Lock | None = None
+        self._jumps = 0
         self._lived, self._lived_at = 0.0, monotonic()
         self._listeners: list[Callable[[], None]] = []
         self._setters: list[Callable[[], None]] = []
@@ -202,6 +203,25 @@ class VirtualClock:
                 real = was_real and here <= machine_time()
                 self._run(None if real else Piece(monotonic(), here, self._rate))
                 self._arm()
+
+    async def jump(self, to: float) -> None:
+        """
+        Let the next waiter wake of the clock's own accord, at this instant at the latest.
+
+        Raises:
+            Invalid: as of `travel`.
+        """
+        self._jumps += 1
+        try:
+            await self.travel(lambda now: max(now, to), lambda: True)
+        finally:
+            self._jumps -= 1
+
+    async def landed(self) -> None:
+        """Return when no jump is under way; it ends by itself, and who sets the clock waits."""
+        while self._jumps and self._traveller is not None and self._lock is not None:
+            async with self._lock:
+                pass
 
     async def halt(self) -> None:
         """End the journey that is under way; without effect when nobody travels."""

@@ -71,6 +71,7 @@ class Timekeeper:
         clock = self._clock
 
         async def moved() -> None:
+            await clock.landed()
             if to < clock.now():
                 clock.set(to, clock.rate)
             else:
@@ -83,6 +84,7 @@ class Timekeeper:
 
     def _do(self, act: Callable[[], None]) -> None:
         async def done() -> None:
+            await self._clock.landed()
             act()
 
         _refuse_containers()

@@ -40,12 +40,14 @@ async def clock_show(world: World, _asked: Asked) -> Row:
 async def clock_set(world: World, asked: Asked) -> Row:
     """Say that it is another time, and how time runs from there."""
     at = None if asked.get("at") is None else _number(asked, "at")
+    await world.clock.landed()
     world.clock.set(at, _number(asked, "rate"))
     return await clock_show(world, asked)
 
 
 async def clock_resume(world: World, asked: Asked) -> Row:
     """Follow the machine's time again."""
+    await world.clock.landed()
     world.clock.resume()
     return await clock_show(world, asked)
 
