@@ -79,7 +79,8 @@ class Lodging:
     def close(self) -> None:
         """Remove what is not the user's."""
         if self._announced:
-            (self.base / ADDRESS).unlink(missing_ok=True)
+            with suppress(OSError):  # on a disk that takes nothing any more; nobody answers there
+                (self.base / ADDRESS).unlink()
         for thread in self._going:
             thread.join()
         for path, lock in self._scratch:

@@ -240,6 +240,8 @@ def test_an_interrupt_ends_the_journey_and_nothing_else(ask: Ask, state: Path) -
         [*COMMAND, "clock", "advance", "2h", "--state-dir", str(state)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        # In the background of a script it would be deaf to it, and all it starts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
     def runs() -> bool:  # so others are answered meanwhile

@@ -13,7 +13,7 @@ from modal_contracts.ticking import runs
 
 __all__ = ()
 
-DECORATOR = inferred("modal/_functions.py", "_Function.from_local")
+DECORATOR = inferred("modal/_functions.py", "_Function._from_local")
 NO_ONE_SAW = "the SDK checks nothing and the words are not known; to accept it would mean nothing"
 DAILY = modal.Cron("0 4 * * *")
 
