@@ -6,7 +6,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from modal_emulator.emulator import Running
 
-GROUP = "a week of */5 * * * *, a real no-op function in a thread (2,016 runs)"
+GROUP = "a week of `*/5 * * * *`, a real no-op function in a thread (2,016 runs)"
 START = 1_704_067_200.0
 RUNS = 7 * 24 * 12
 

@@ -4,6 +4,8 @@ Write the figures of a run into docs/reference/benchmarks.md.
     pytest tests/bench --benchmark-json=figures.json
     python tests/bench/table.py figures.json
 
+All of them take a quarter of an hour; runs of a file each can be given together.
+
 What is quoted is the fastest round and the median, and the ratio of the fastest round to that of
 the peers in the same run: what else the machine does only adds to a round, and never takes away.
 """
@@ -39,7 +41,8 @@ def title(name: str) -> str:
     """Return what a benchmark's function name says."""
     words = name.removeprefix(PEER).removeprefix("bench_").replace("_", " ")
     words = re.sub(r" (large|small)( up| down)?", "", words)  # the group says that already
-    return re.sub(r"\s*\[.*\]$", "", words)
+    words = re.sub(r"\s*\[(v\d)?\d*\]$", "", words)  # and of these, that
+    return re.sub(r"\s*\[(.*)\]$", r", \1", words)
 
 
 def group_table(name: str, benchmarks: list[dict[str, Any]]) -> list[str]:
@@ -61,12 +64,14 @@ def group_table(name: str, benchmarks: list[dict[str, Any]]) -> list[str]:
     return [*lines, ""]
 
 
-def main(path: str) -> None:
-    """Replace what stands between the marks by the figures in the file."""
-    figures = json.loads(Path(path).read_text())
+def main(*paths: str) -> None:
+    """Replace what stands between the marks by the figures in the files."""
+    runs = [json.loads(Path(path).read_text()) for path in paths]
     groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for benchmark in figures["benchmarks"]:
-        groups[benchmark["group"]].append(benchmark)
+    for run in runs:
+        for benchmark in run["benchmarks"]:
+            groups[benchmark["group"]].append(benchmark)
+    figures = runs[0]
     machine = figures["machine_info"]
     lines = [
         f"Measured on {figures['datetime'][:10]}: {machine['cpu'].get('brand_raw', 'a CPU')}, "
