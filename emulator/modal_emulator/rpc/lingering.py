@@ -15,6 +15,7 @@ from typing import Any
 from modal_emulator.ground.clock import monotonic
 from modal_emulator.ground.errors import Exhausted
 from modal_emulator.rpc.call import TIMEOUT, Call
+from modal_emulator.rpc.patience import sees_our_time
 from modal_emulator.world import World
 
 __all__ = ["Lingering", "put_in_time"]
@@ -39,7 +40,7 @@ async def put_in_time(world: World, call: Call[Any], put: Callable[[], Awaitable
     """
     headers, clock = call.metadata or {}, world.clock
     tries_again = headers.get("x-retry-attempt", "0") != "0"
-    if clock.piece is None or not tries_again or not _sees_our_time(world, call):
+    if clock.piece is None or not tries_again or not sees_our_time(world, call):
         return await put()
     seconds = round(float(headers.get(TIMEOUT, LONGEST_S)), 2)  # less what the call took to come
     ends, delay = clock.now() + seconds, FIRST_S
@@ -70,7 +71,7 @@ class Lingering:
         if self._seconds <= 0:
             return False
         engine, partition = self._world.queue_engine, self._call.request.partition_key
-        if _sees_our_time(self._world, self._call):
+        if sees_our_time(self._world, self._call):
             with self._world.settling.waits(self._call.container_id):
                 return await engine.arrival(queue_id, partition, self._until, after)
         with ExitStack() as resting:
@@ -93,11 +94,3 @@ class Lingering:
         finally:
             wait.cancel()
             rest.cancel()
-
-
-def _sees_our_time(world: World, call: Call[Any]) -> bool:
-    """Say whether the SDK that asks tells the time by the emulator's clock."""
-    who = call.container_id
-    workers = world.dispatcher.workers() if who is not None else ()
-    shown = any(w.container_id == who and not w.keeps_machine_time for w in workers)
-    return call.is_near or shown

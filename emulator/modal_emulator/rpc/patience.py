@@ -15,7 +15,7 @@ from modal_emulator.rpc.call import Call
 from modal_emulator.schedule.pulse import Pulse
 from modal_emulator.world import World
 
-__all__ = ["Patience"]
+__all__ = ["Patience", "sees_our_time"]
 
 
 class Patience:
@@ -26,7 +26,9 @@ class Patience:
         self._container_id = call.container_id
         self._loop = asyncio.get_running_loop()
         self._ends = self._loop.time() + seconds
-        self._ends_virtual = world.clock.now() + seconds if call.is_near else None
+        self._ends_virtual: float | None = None
+        if sees_our_time(world, call):
+            self._ends_virtual = world.clock.now() + seconds
 
     async def wait(self, pulse: Pulse, for_others: Callable[[], bool] = lambda: True) -> bool:
         """Wait for the next beat; say whether there is time left. `for_others` as in `settling`."""
@@ -37,3 +39,11 @@ class Patience:
             return False
         with self._world.settling.waits(self._container_id, for_others):
             return await pulse.wait(left, self._world.clock, left_machine)
+
+
+def sees_our_time(world: World, call: Call[Any]) -> bool:
+    """Say whether the SDK that asks tells the time by the emulator's clock."""
+    who = call.container_id
+    workers = world.dispatcher.workers() if who is not None else ()
+    shown = any(w.container_id == who and not w.keeps_machine_time for w in workers)
+    return call.is_near or shown

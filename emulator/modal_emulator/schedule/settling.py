@@ -3,8 +3,9 @@ Whether everything that an instant set off is over.
 
 A container is *at rest* when nothing will come of it before the clock moves: it asks for an input
 and there is none, or each input that it works on waits on the clock, or for another call. Whoever
-waits so says it with `waits`; what the emulator itself does between two instants is marked with
-`busy`. When no container starts, ends or works, the instant is settled.
+waits so says it with `waits`, but for the main thread of a process, which notes until when it
+sleeps where `asleep_until` finds it; what the emulator itself does between two instants is marked
+with `busy`. When no container starts, ends or works, the instant is settled.
 
 A clock that stands would keep a client waiting for ever that waits for something that is still to
 come: then, and only while everything is settled, the clock goes on to whatever is next.
