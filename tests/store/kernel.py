@@ -13,9 +13,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from modal_emulator.ground.clock import SystemClock
 from modal_emulator.ground.ids import Ids
 from modal_emulator.ground.journal import Journal
+from modal_emulator.ground.virtual import VirtualClock
 from modal_emulator.store.content import Content
 from modal_emulator.store.environments import Environments
 from modal_emulator.store.history import Committer
@@ -48,7 +48,7 @@ PRELUDE = [
 
 
 def open_volumes(directory: Path) -> Volumes:
-    ledger, clock, ids = Ledger(None), SystemClock(), Ids()
+    ledger, clock, ids = Ledger(None), VirtualClock(), Ids()
     names = Names(ledger, clock, ids)
     return Volumes(
         ledger=ledger,

@@ -9,8 +9,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from modal_emulator.ground.clock import SystemClock
 from modal_emulator.ground.ids import Ids
+from modal_emulator.ground.virtual import VirtualClock
 from modal_emulator.store.blobs import Blobs
 from modal_emulator.store.content import Content
 from modal_emulator.store.grants import Grants
@@ -37,7 +37,7 @@ class Store:
 
     @classmethod
     def at(cls, directory: Path) -> "Store":
-        clock, ids = SystemClock(), Ids()
+        clock, ids = VirtualClock(), Ids()
         content = Content(directory / "content")
         return cls(
             directory,

@@ -14,7 +14,6 @@ from typing import Protocol
 
 __all__ = [
     "Clock",
-    "SystemClock",
     "Timer",
     "adopt_time_zone",
     "breathe",
@@ -84,38 +83,6 @@ class Clock(Protocol):
         None where they always were such instants. It may be called in any thread.
         """
         ...
-
-
-class SystemClock:
-    """The machine's own clock."""
-
-    def now(self) -> float:
-        """Return the present instant, seconds since 1970, UTC."""
-        return _Machine.instant()
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait on asyncio's loop."""
-        await asyncio.sleep(seconds)
-
-    async def sleep_until(self, at: float) -> None:
-        """Wait on asyncio's loop."""
-        await asyncio.sleep(max(0.0, at - _Machine.instant()))
-
-    def after(self, seconds: float, then: Callable[[], None]) -> Timer:
-        """Have asyncio's loop call."""
-        return asyncio.get_running_loop().call_later(seconds, then)
-
-    def lived(self) -> float:
-        """Return the machine's monotonic seconds."""
-        return _Machine.monotonic()
-
-    async def live(self, seconds: float) -> None:
-        """Wait on asyncio's loop."""
-        await asyncio.sleep(seconds)
-
-    def stamps(self) -> Callable[[int], int] | None:
-        """Nothing is to be read otherwise."""
-        return None
 
 
 def adopt_time_zone() -> None:
