@@ -17,8 +17,8 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from modal_emulator.cli import volume_text
+from modal_emulator.cli.reaching import telling
 from modal_emulator.cli.start import tell
-from modal_emulator.ground.errors import EmulatorError
 
 if TYPE_CHECKING:
     from modal_emulator.rpc.remote import Remote
@@ -50,11 +50,8 @@ def _on_server(command: Callable[..., None]) -> Callable[..., None]:
     )
     @wraps(command)
     def run(state_dir: Path | None, name: str, environment: str, **options: Any) -> None:
-        try:
-            with _remote(state_dir) as remote:
-                command(_Asking(remote, name, environment), **options)
-        except EmulatorError as error:
-            raise click.ClickException(error.message) from error
+        with telling(), _remote(state_dir) as remote:
+            command(_Asking(remote, name, environment), **options)
 
     return run
 

@@ -9,6 +9,7 @@ shows is what the clock says. The rooms `freezing` and `travelling` know a libra
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from functools import wraps
 from typing import Any, TypeVar
 
 from modal_emulator.ground.clock import monotonic
@@ -17,7 +18,7 @@ from modal_emulator.ground.pieces import Piece
 from modal_emulator.ground.virtual import VirtualClock
 from modal_emulator.runtime.inline.here import here
 
-__all__ = ["Before", "Stack", "Timekeeper"]
+__all__ = ["Before", "Stack", "Timekeeper", "stopping"]
 
 T = TypeVar("T")
 
@@ -142,6 +143,16 @@ class Stack:
         finally:
             self._is_moving = False
         return True
+
+
+def stopping(stack: Stack, original: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap what ends a library's freezing, so that the clock is put back after it."""
+
+    @wraps(original)
+    def stop(self: Any) -> Any:
+        return stack.leave(lambda: original(self))
+
+    return stop
 
 
 def _refuse_containers() -> None:

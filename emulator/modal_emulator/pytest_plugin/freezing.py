@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from functools import partial, wraps
 from typing import Any
 
-from modal_emulator.pytest_plugin.following import Stack, Timekeeper
+from modal_emulator.pytest_plugin.following import Stack, Timekeeper, stopping
 from modal_emulator.runtime.replacing import wrap_one
 from modal_emulator.sdk import MODULES
 
@@ -54,7 +54,7 @@ def follow_freezegun(keeper: Timekeeper) -> Iterator[None]:
     stack, thread = Stack(keeper), threading.get_ident()
     undo = [
         wrap_one(api._freeze_time, "start", lambda original: _start(stack, original)),
-        wrap_one(api._freeze_time, "stop", lambda original: _stop(stack, original)),
+        wrap_one(api._freeze_time, "stop", lambda original: stopping(stack, original)),
     ]
     for kind in (api.FrozenDateTimeFactory, api.TickingDateTimeFactory, api.StepTickTimeFactory):
         only = thread if kind is api.StepTickTimeFactory else None
@@ -93,14 +93,6 @@ def _start(stack: Stack, original: Callable[..., Any]) -> Callable[..., Any]:
         return stack.enter(_instant(self.time_to_freeze), rate, lambda: original(self))
 
     return start
-
-
-def _stop(stack: Stack, original: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(original)
-    def stop(self: Any) -> Any:
-        return stack.leave(lambda: original(self))
-
-    return stop
 
 
 def _show(stack: Stack, original: Callable[..., Any]) -> Callable[..., Any]:

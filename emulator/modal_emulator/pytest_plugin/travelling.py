@@ -7,7 +7,7 @@ from functools import wraps
 from typing import Any
 
 from modal_emulator.ground.clockface import Creep
-from modal_emulator.pytest_plugin.following import Stack, Timekeeper
+from modal_emulator.pytest_plugin.following import Stack, Timekeeper, stopping
 from modal_emulator.runtime.replacing import wrap_one
 from modal_emulator.sdk import MODULES
 
@@ -21,7 +21,7 @@ def follow_time_machine(keeper: Timekeeper) -> Iterator[None]:
     stack = Stack(keeper)
     undo = [
         wrap_one(library.travel, "start", lambda original: _start(stack, original)),
-        wrap_one(library.travel, "stop", lambda original: _stop(stack, original)),
+        wrap_one(library.travel, "stop", lambda original: stopping(stack, original)),
         wrap_one(library.Traveller, "time_ns", lambda original: _time_ns(stack, original)),
         wrap_one(library.Traveller, "move_to", lambda original: _move(stack, original)),
         wrap_one(library.Traveller, "shift", lambda original: _move(stack, original)),
@@ -45,14 +45,6 @@ def _start(stack: Stack, original: Callable[..., Any]) -> Callable[..., Any]:
         return stack.enter(self.destination_timestamp_ns / 1e9, rate, lambda: original(self))
 
     return start
-
-
-def _stop(stack: Stack, original: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(original)
-    def stop(self: Any) -> Any:
-        return stack.leave(lambda: original(self))
-
-    return stop
 
 
 def _time_ns(stack: Stack, original: Callable[..., Any]) -> Callable[..., Any]:
