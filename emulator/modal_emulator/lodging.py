@@ -23,7 +23,7 @@ __all__ = ["Lodging", "announced"]
 FAST = Path("/dev/shm")  # noqa: S108 (a private directory is made in it)
 PREFIX = "modal-emulator-"
 LOCK = "alive"
-ADDRESS, TOKEN = "address", "token"
+ADDRESS, TOKEN, AUTHORITY = "address", "token", "ca.pem"
 LITTLE = 100  # names; to wake a thread up takes longer than to remove them
 # A unix socket's name has 108 bytes at most; this leaves some for a number and a slash.
 LONGEST = 90
@@ -60,6 +60,11 @@ class Lodging:
             with os.fdopen(file, "w") as opened:
                 opened.write(fresh)
         return path.read_text().strip() or fresh
+
+    @property
+    def authority(self) -> Path:
+        """Where the certificate lies that clients have to trust."""
+        return self.base / AUTHORITY
 
     def announce(self, url: str) -> None:
         """Leave word in a given directory where the server is that uses it."""

@@ -5,9 +5,11 @@ The World decides nothing. It belongs to one event loop; a new one is made for e
 per state directory for a server.
 """
 
-from collections.abc import Callable
+import ssl
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from modal_emulator.engines.choice import open_engines
 from modal_emulator.engines.engine import DictEngine, Engines, QueueEngine, Registry
@@ -45,7 +47,7 @@ from modal_emulator.store.secrets import Secrets
 from modal_emulator.store.seeds import Seeds
 from modal_emulator.store.volumes import VolumeLimits, Volumes
 
-__all__ = ["WORKSPACE", "Settings", "Surroundings", "World"]
+__all__ = ["WORKSPACE", "Certifier", "Settings", "Surroundings", "World"]
 
 WORKSPACE = "emulator"
 """The one workspace, and the one user in it."""
@@ -80,6 +82,24 @@ class Settings:
     seeds: Seeds = field(default_factory=Seeds)
 
 
+class Certifier(Protocol):
+    """Vouches for what is served over TLS on this machine."""
+
+    @property
+    def file(self) -> Path:
+        """Where clients find the certificate to trust, as PEM."""
+        ...
+
+    @property
+    def certificate(self) -> bytes:
+        """The certificate to trust, as PEM."""
+        ...
+
+    def server_context(self, *names: str, alpn: Sequence[str] = ()) -> ssl.SSLContext:
+        """Return what a server needs to be believed by these names."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What outlives a World and is handed to each."""
@@ -89,6 +109,7 @@ class Surroundings:
     """Where a process finds the clock's instant; None while that is the machine's."""
     ids: Ids
     births: Births
+    authority: Certifier
     backend: Backend
     door: Door
     translator: Callable[[Apps, Volumes], Translator]
@@ -122,6 +143,7 @@ class World:
     settling: Settling
     dispatcher: Dispatcher
     schedules: Schedules
+    authority: Certifier
     _backend: Backend
     _site_url: Callable[[], str]
 
@@ -244,6 +266,7 @@ class World:
             settling=settling,
             dispatcher=dispatcher,
             schedules=schedules,
+            authority=around.authority,
             _backend=around.backend,
             _site_url=around.site_url,
         )

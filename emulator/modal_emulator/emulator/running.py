@@ -61,6 +61,11 @@ class Running:
         return self._emulator.offers
 
     @property
+    def ca_file(self) -> Path:
+        """The certificate, as PEM, of whoever vouches for what is served over TLS here."""
+        return self.ask(lambda world: world.authority.file)
+
+    @property
     def settings(self) -> Settings:
         """The settings of the World of the moment."""
         return self._emulator.world.settings

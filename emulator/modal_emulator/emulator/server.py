@@ -26,6 +26,7 @@ from modal_emulator.schedule.background import commit_in_background
 from modal_emulator.schedule.logs import LogLine
 from modal_emulator.sdk import newest_builder_version
 from modal_emulator.store.births import Births
+from modal_emulator.web.authority import Authority
 from modal_emulator.web.site import Site
 from modal_emulator.world import Settings, Surroundings, World
 
@@ -118,6 +119,7 @@ class Emulator:
         """
         self._lodging = Lodging(self._directory)
         self._site = Site(lambda: self.world)
+        self._authority = Authority(self._lodging.authority)
         try:
             self._credentials = Credentials(DEMO_TOKEN_ID, self._lodging.token_secret(Ids()))
             front = Front(lambda: self.world, self._credentials)
@@ -129,6 +131,7 @@ class Emulator:
                 # Without a directory nothing is left that the ids of another run could hit.
                 ids=Ids(salt=self._credentials.token_secret if self._directory else ""),
                 births=Births(),
+                authority=self._authority,
                 backend=self.backends.get(self._settings, self._lodging.base),
                 door=self._wire,
                 translator=Messages,
@@ -161,6 +164,7 @@ class Emulator:
         if hasattr(self, "_wire"):
             await self._wire.stop()
         await self._site.stop()
+        self._authority.close()
         self._lodging.close()
 
     async def reset(self, settings: Settings | None = None) -> None:
