@@ -25,8 +25,8 @@ from modal_emulator.schedule.dispatcher import Dispatcher
 from modal_emulator.schedule.faults import Faults
 from modal_emulator.schedule.firings import Firings
 from modal_emulator.schedule.launcher import ContainerLauncher, Door, Translator
+from modal_emulator.schedule.limits import PoolLimits
 from modal_emulator.schedule.logs import Logs
-from modal_emulator.schedule.pool import PoolLimits
 from modal_emulator.schedule.rules import ScheduleRules
 from modal_emulator.schedule.schedules import Schedules
 from modal_emulator.schedule.settling import Settling

@@ -9,8 +9,8 @@ from modal_emulator.ground.ids import Ids
 from modal_emulator.ground.journal import Journal
 from modal_emulator.schedule.calls import Calls, Outcome, Status
 from modal_emulator.schedule.dispatcher import HEARTBEAT_GRACE, Dispatcher
+from modal_emulator.schedule.limits import PoolLimits
 from modal_emulator.schedule.logs import LogFilter, Logs
-from modal_emulator.schedule.pool import PoolLimits
 from modal_emulator.schedule.settling import Settling
 from modal_emulator.store.apps import App, Apps, AppState, Function, FunctionSpec
 from modal_emulator.store.environments import Environments

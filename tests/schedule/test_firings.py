@@ -14,8 +14,8 @@ from modal_emulator.ground.journal import Journal
 from modal_emulator.schedule.calls import Calls, Outcome, Status
 from modal_emulator.schedule.dispatcher import Dispatcher
 from modal_emulator.schedule.firings import Cause, Firings
+from modal_emulator.schedule.limits import PoolLimits
 from modal_emulator.schedule.logs import Logs
-from modal_emulator.schedule.pool import PoolLimits
 from modal_emulator.schedule.rules import FiringApps, MissedRuns, ScheduleRules
 from modal_emulator.schedule.schedules import Schedules
 from modal_emulator.schedule.settling import Settling

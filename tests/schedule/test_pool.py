@@ -9,7 +9,8 @@ from modal_emulator.ground.ids import Ids
 from modal_emulator.ground.journal import Journal
 from modal_emulator.runtime.backend import Exit
 from modal_emulator.schedule.calls import Calls, FunctionCall, Input, Outcome, State, Status
-from modal_emulator.schedule.pool import Pool, PoolLimits
+from modal_emulator.schedule.limits import PoolLimits
+from modal_emulator.schedule.pool import Pool
 from modal_emulator.schedule.settling import Settling
 from modal_emulator.schedule.worker import Ending, Worker
 from modal_emulator.store.apps import Function, FunctionSpec
@@ -176,7 +177,7 @@ def test_min_containers_are_started_and_kept():
         asking = [stage.ask(w) for w in stage.launcher.launched]
         await settle()
         await stage.clock.advance(1000)
-        stage.pool._pulse.beat()
+        stage.pool._inputs.beat()
         await settle()
         assert not any(a.done() for a in asking)
         for task in asking:
@@ -192,7 +193,7 @@ def test_an_idle_container_is_told_to_leave_after_its_window():
         asking = stage.ask(worker)
         await settle()
         await stage.clock.advance(11)
-        stage.pool._pulse.beat()
+        stage.pool._inputs.beat()
         assert await asking is None
         assert worker.leaving
 

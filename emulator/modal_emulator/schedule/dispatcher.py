@@ -14,8 +14,9 @@ from modal_emulator.ground.errors import NotFound
 from modal_emulator.ground.ids import Ids
 from modal_emulator.ground.journal import Journal
 from modal_emulator.schedule.calls import Calls, FunctionCall, Input, Outcome
+from modal_emulator.schedule.limits import PoolLimits
 from modal_emulator.schedule.logs import Logs
-from modal_emulator.schedule.pool import Pool, PoolLimits
+from modal_emulator.schedule.pool import Pool
 from modal_emulator.schedule.settling import Settling
 from modal_emulator.schedule.worker import Launcher, Worker
 from modal_emulator.store.apps import Apps, AppState, Function

@@ -1,8 +1,6 @@
 """
 How a container ends that would have gone on: told in order, given a grace, then killed.
 
-An input that takes too long is one reason; the time limits of inputs are kept here.
-
 The interrupt (SIGINT) lets the SDK's entrypoint run exit handlers and commit the volumes. What
 has not ended when the grace is over is killed with all its processes. The grace runs on the
 emulator's clock. What becomes of the inputs is decided in `pool`, what becomes of
@@ -10,11 +8,10 @@ uncommitted writes in `commits`.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from typing import Any
 
-from modal_emulator.ground.clock import Clock, Timer
-from modal_emulator.schedule.calls import Input
+from modal_emulator.ground.clock import Clock
 from modal_emulator.schedule.worker import Ending, Worker
 
 __all__ = ["Endings"]
@@ -26,27 +23,6 @@ class Endings:
     def __init__(self, clock: Clock, grace: float) -> None:
         self._clock = clock
         self._grace = grace
-        self._limits: dict[str, Timer] = {}
-
-    def limit(self, running: Input, seconds: float, late: Callable[[Input, float], None]) -> None:
-        """Call `late` when an input takes longer than this, unless `unlimit` is called before."""
-
-        def over() -> None:
-            self._limits.pop(running.input_id, None)
-            late(running, seconds)
-
-        self._limits[running.input_id] = self._clock.after(seconds, over)
-
-    def unlimit(self, done: Input) -> None:
-        """The attempt is over."""
-        if limit := self._limits.pop(done.input_id, None):
-            limit.cancel()
-
-    def unlimit_all(self) -> None:
-        """No attempt is limited any more."""
-        for limit in self._limits.values():
-            limit.cancel()
-        self._limits.clear()
 
     def interrupt(self, worker: Worker, why: Ending) -> Coroutine[Any, Any, None]:
         """Mark a container as ending now; the work to be done ends when the container has."""

@@ -1,0 +1,118 @@
+"""
+The waiting inputs of one function, and which container gets which.
+
+An input goes to the first container that asks for it. Who asks waits until there is one, until it
+is idle for the scale-down window, or until it is told to leave. What a container and an input are
+beyond that is not known here.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterator
+
+from modal_emulator.ground.clock import Clock
+from modal_emulator.schedule.calls import Input
+from modal_emulator.schedule.pulse import Pulse
+from modal_emulator.schedule.settling import Settling
+from modal_emulator.schedule.worker import WORDLESS, Worker
+
+__all__ = ["Handout"]
+
+
+class Handout:
+    """Hands inputs to containers."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        settling: Settling,
+        begin: Callable[[Input, Worker], None],
+        may_shrink: Callable[[], bool],
+    ) -> None:
+        """`begin` is told of each input that a container gets."""
+        self._clock = clock
+        self._settling = settling
+        self._begin = begin
+        self._may_shrink = may_shrink
+        self._waiting: deque[Input] = deque()
+        self._pulse = Pulse()
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def __iter__(self) -> Iterator[Input]:
+        return iter(tuple(self._waiting))
+
+    def beat(self) -> None:
+        """Have those who ask look again whether to stay."""
+        self._pulse.beat()
+
+    def put(self, new: Input) -> None:
+        """Queue an input."""
+        self._waiting.append(new)
+        self._pulse.beat()
+
+    def put_first(self, undone: Input) -> None:
+        """Queue an input before all others."""
+        self._waiting.appendleft(undone)
+
+    def remove(self, doomed: Input) -> None:
+        """Nobody needs to take this one any more."""
+        if doomed in self._waiting:
+            self._waiting.remove(doomed)
+
+    def drain(self) -> Iterator[Input]:
+        """Yield what waits, each taken out."""
+        while self._waiting:
+            yield self._waiting.popleft()
+
+    async def take(
+        self, worker: Worker, most: int, linger: float, window: float
+    ) -> list[Input] | None:
+        """
+        Give the worker up to `most` inputs, waiting until there are some.
+
+        None tells the worker to leave: it was idle for the window, or its app ended.
+        """
+        deadline = self._clock.now() + window
+        worker.asking = True
+        self._settling.changed(worker.container_id)
+        try:
+            while not worker.leaving:
+                if taken := self._pop(worker, most):
+                    await self._fill(worker, taken, most, linger)
+                    return taken
+                if (left := deadline - self._clock.now()) > 0:
+                    if not await self._pulse.wait(left, self._clock):
+                        deadline = 0.0
+                elif worker.inputs or not self._may_shrink():
+                    await self._pulse.wait()  # a change of either beats
+                else:
+                    worker.leaving = True
+            if worker.ending in WORDLESS:
+                await worker.gone.wait()  # a word now would let it run its exit handlers
+            return None
+        finally:
+            worker.asking = False
+
+    async def _fill(self, worker: Worker, taken: list[Input], most: int, linger: float) -> None:
+        """Wait for more inputs of a batch, until it is full or `linger` seconds are over."""
+        late = asyncio.ensure_future(self._clock.sleep(linger))
+        try:
+            while len(taken) < most and not late.done() and not worker.leaving and linger > 0:
+                worker.lingering = most - len(taken)
+                beat = asyncio.ensure_future(self._pulse.wait())
+                await asyncio.wait((late, beat), return_when=asyncio.FIRST_COMPLETED)
+                beat.cancel()
+                taken += self._pop(worker, most - len(taken))
+        finally:
+            late.cancel()
+            worker.lingering = 0
+
+    def _pop(self, worker: Worker, most: int) -> list[Input]:
+        taken: list[Input] = []
+        while self._waiting and len(taken) < most and not worker.leaving:
+            taken.append(self._waiting.popleft())
+        for new in taken:
+            self._begin(new, worker)
+        return taken
