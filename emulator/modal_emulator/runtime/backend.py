@@ -19,7 +19,9 @@ __all__ = [
     "Backend",
     "Bound",
     "Capability",
+    "Command",
     "Container",
+    "Execution",
     "Exit",
     "Mount",
     "OpenFiles",
@@ -37,6 +39,7 @@ class Capability(Enum):
     KILL = "a container can be killed without a word"
     OWN_PROCESSES = "a container sees its own processes only"
     PAUSE = "a container can be stopped for a moment, so that large commits copy nothing"
+    EXECUTE = "a command can be run in a container beside what runs there"
     WATCHED_CALLS = "what a volume's file system refuses or commits, it does for every program"
 
 
@@ -105,6 +108,28 @@ class Exit:
 
 
 @dataclass(frozen=True, slots=True)
+class Command:
+    """A program to be run in a container that runs already."""
+
+    arguments: tuple[str, ...]
+    """The program, looked for in the PATH that it gets, and its arguments."""
+    environment: Mapping[str, str] = field(repr=False)
+    """Added to the container's own."""
+    working_directory: str
+    """Empty is the container's own."""
+    terminal: tuple[int, int] | None
+    """Rows and columns of a terminal, where all output comes as 1; None makes three pipes."""
+    on_output: Callable[[int, bytes], None]
+    """
+    Called on the event loop with 1 or 2 and what was written there, just as it comes.
+
+    While an `Execution` is `hold`ing, it is not called, and the program waits in the end.
+    """
+    on_exit: Callable[[Exit], None]
+    """Called once on the event loop, after all output; also when the container ended."""
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Everything that a backend needs to start one container."""
 
@@ -134,6 +159,40 @@ class Plan:
     """Returns what reads the machine's stamps of files as the emulator's; from any thread."""
     clock_page: Path | None = None
     """Where a process finds the instant to show to user code; None shows it the machine's."""
+    bare: bool = False
+    """
+    No entrypoint and no socket: nothing runs there but what `Container.execute` is given, and the
+    container stays until it is killed. A Sandbox's.
+    """
+
+
+class Execution(Protocol):
+    """One running command. What is asked of one that has ended does nothing."""
+
+    async def write(self, data: bytes) -> None:
+        """
+        Give it input; returns when the kernel has all of it.
+
+        Raises:
+            BrokenPipeError: it has closed its input, or ended.
+        """
+        ...
+
+    async def close_input(self) -> None:
+        """Let it see the end of its input; a terminal is given an end-of-file character."""
+        ...
+
+    def hold(self, *, held: bool) -> None:
+        """Stop taking its output, or go on: whoever hears it cannot keep up."""
+        ...
+
+    async def resize(self, rows: int, columns: int) -> None:
+        """Change the size of its terminal; nothing to do without one."""
+        ...
+
+    async def signal(self, number: int) -> None:
+        """Send it a signal, and with it to the processes of its group."""
+        ...
 
 
 class Container(Protocol):
@@ -182,6 +241,19 @@ class Container(Protocol):
         Nothing to do where the kernel writes there by itself; may be called at any time. Returns
         the inodes there of files whose times do not tell whether they were changed since the
         last call, for they may have been stored into through memory.
+        """
+        ...
+
+    async def execute(self, command: Command) -> Execution:
+        """
+        Run a command in the container: its files, volumes, environment and limits.
+
+        It holds volumes open like any other process, and is killed with the container.
+
+        Raises:
+            NotBuilt: without `Capability.EXECUTE`.
+            Conflict: the program cannot be started there; the text says why.
+            EmulatorError: the container has ended.
         """
         ...
 

@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from modal_emulator.ground.errors import EmulatorError
+from modal_emulator.ground.errors import EmulatorError, NotBuilt
 from modal_emulator.ground.naps import Note
 from modal_emulator.runtime import seccomp
-from modal_emulator.runtime.backend import Capability, Container, Plan, View
+from modal_emulator.runtime.backend import Capability, Command, Container, Execution, Plan, View
 from modal_emulator.runtime.cell import Cell
 from modal_emulator.runtime.copies import Copies
 from modal_emulator.runtime.job import Isolation, Job, view_to_values
@@ -28,7 +28,7 @@ __all__ = ["ENTRYPOINT", "ProcessBackend"]
 
 ENTRYPOINT = "modal._container_entrypoint"
 
-_KERNEL = frozenset(Capability)
+_KERNEL = frozenset(Capability) - {Capability.EXECUTE}
 _UNWATCHED = (
     "volumes of version 1 take hard links, `sync` commits none of version 2, and a full one is "
     "noticed when it is committed"
@@ -261,6 +261,10 @@ class _Process:
             return frozenset(answer["stored"])
         await asyncio.to_thread(self._copies.collect, volume_id)
         return frozenset()
+
+    async def execute(self, command: Command) -> Execution:
+        """Not yet."""
+        raise NotBuilt(f"containers of processes run no commands: {command.arguments[:1]}")
 
     async def terminate(self) -> None:
         """Interrupt the main process; nothing to do when it has ended."""

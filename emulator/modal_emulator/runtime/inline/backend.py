@@ -10,8 +10,8 @@ then finds its files gone, and `leftovers` names it.
 import asyncio
 from pathlib import Path
 
-from modal_emulator.ground.errors import EmulatorError
-from modal_emulator.runtime.backend import Capability, Container, Plan, View
+from modal_emulator.ground.errors import EmulatorError, NotBuilt
+from modal_emulator.runtime.backend import Capability, Command, Container, Execution, Plan, View
 from modal_emulator.runtime.inline.leftover import Leftover, Remains
 from modal_emulator.runtime.inline.pair import Pair
 from modal_emulator.runtime.inline.place import Places
@@ -23,6 +23,7 @@ __all__ = ["InlineBackend", "Leftover"]
 
 _NEVER = frozenset(
     {
+        Capability.EXECUTE,
         Capability.KILL,
         Capability.OWN_PROCESSES,
         Capability.PAUSE,
@@ -134,6 +135,10 @@ class _Threads:
         if self._pair.has_left:
             return frozenset()
         return await self._pair.ask(lambda place: place.collect(volume_id))
+
+    async def execute(self, command: Command) -> Execution:
+        """Not here."""
+        raise NotBuilt(f"containers of threads run no commands: {command.arguments[:1]}")
 
     async def terminate(self) -> None:
         """Interrupt the program; nothing to do when it has ended."""
