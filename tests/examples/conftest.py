@@ -1,13 +1,16 @@
 """What the tests of the examples share: the examples as modules, and `modal run` on their files."""
 
+import contextlib
 import importlib
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
+import httpx
 import pytest
+from fastapi.testclient import TestClient
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 BIN = Path(sys.executable).parent
@@ -41,3 +44,21 @@ def modal_run(tmp_path: Path) -> Callable[..., str]:
         return done.stdout
 
     return run
+
+
+@pytest.fixture
+def serve(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[ModuleType], httpx.Client]]:
+    with contextlib.ExitStack() as stack:
+
+        def start(module: ModuleType) -> httpx.Client:
+            for name, value in list(vars(module).items()):
+                if isinstance(value, Path) and value.is_relative_to("/data"):
+                    monkeypatch.setattr(module, name, tmp_path / value.relative_to("/"))
+            nothing = SimpleNamespace(commit=lambda: None, reload=lambda: None)
+            monkeypatch.setattr(module, "volume", nothing)
+            (tmp_path / "data").mkdir()
+            return stack.enter_context(TestClient(module.api))
+
+        yield start
