@@ -85,3 +85,28 @@ def test_results_are_kept_for_seven_days():
     assert calls.outcomes(call, 0, None, None) == []
     with pytest.raises(NotFound):
         calls.input(done.input_id)
+
+
+def test_what_a_call_is_given_is_kept_while_somebody_may_begin_it():
+    clock = ManualClock()
+    calls = Calls(clock, Ids(seed=1))
+    call = calls.open("fu-1", 4)
+    calls.give(call, [b"a request"])  # before its input, as it comes
+    only = calls.add_input(call, 0, b"")
+    calls.take(only, "ta-1")
+    calls.restart(only)
+    calls.take(only, "ta-2")
+    calls.give(call, [b"more", b"the end"])
+    assert call.given == [b"a request", b"more", b"the end"]
+    calls.finish(only, Outcome(Status.SUCCESS, b""))
+    calls.give(call, [b"too late"])
+    assert call.given == []
+
+    waiting = calls.open("fu-1", 4)
+    calls.finish(calls.add_input(waiting, 0, b""), Outcome(Status.SUCCESS, b"r"))
+    late = calls.add_input(waiting, 1, b"")
+    calls.give(waiting, [b"for the second"])
+    assert waiting.given == [b"for the second"]
+    calls.finish(late, Outcome(Status.SUCCESS, b"r"))
+    clock.set(clock.now() + RETENTION)
+    assert calls.call(waiting.call_id).given == []

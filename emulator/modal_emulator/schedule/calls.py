@@ -114,6 +114,8 @@ class FunctionCall:
     inputs: list[Input] = field(default_factory=list)
     produced: list[bytes] = field(default_factory=list)
     """What a generator gave so far, as serialised DataChunks in order."""
+    given: list[bytes] = field(default_factory=list)
+    """What it is given while it runs, such as the body of a request, in the same form."""
     pulse: Pulse = field(default_factory=Pulse)
     cancelled: bool = False
     unfinished: int = 0
@@ -215,6 +217,7 @@ class Calls:
         call.unfinished -= 1
         if not call.unfinished:
             call.finished_at = done.finished_at
+            call.given = []  # nobody begins it once more
             self._finished.append(call)
         call.pulse.beat()
         if call.when_finished is not None:
@@ -223,6 +226,13 @@ class Calls:
     def produce(self, call: FunctionCall, chunks: list[bytes]) -> None:
         """A generator gave more."""
         call.produced.extend(chunks)
+        call.pulse.beat()
+
+    def give(self, call: FunctionCall, chunks: list[bytes]) -> None:
+        """Give a call more while it runs; one that has its outcome needs no more."""
+        if call.inputs and not call.unfinished:
+            return
+        call.given.extend(chunks)
         call.pulse.beat()
 
     def outcomes(
@@ -248,4 +258,5 @@ class Calls:
                 continue  # inputs were added since; it comes again
             for done in call.inputs:
                 self._inputs.pop(done.input_id, None)
-            call.inputs, call.produced, call.expired = [], [], True
+            call.inputs, call.produced, call.given = [], [], []
+            call.expired = True

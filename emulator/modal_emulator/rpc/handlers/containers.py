@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+
 from google.protobuf.empty_pb2 import Empty
 from modal_proto import api_pb2
 
 from modal_emulator.ground.errors import Conflict
 from modal_emulator.rpc.call import Call
 from modal_emulator.rpc.compat import known
-from modal_emulator.rpc.tables import Rpc, accepted, full
+from modal_emulator.rpc.tables import Rpc, accepted, full, stream
 from modal_emulator.schedule.calls import Input, Outcome, Status
 from modal_emulator.schedule.worker import Ending, Worker
 from modal_emulator.world import World
@@ -18,6 +21,8 @@ __all__ = ["RPCS"]
 # The SDK waits 15.1 s for the answer to a heartbeat and sends the next one 15 s after the last;
 # an answer held back until then carries a cancellation at once.
 HEARTBEAT_SECONDS = 14.0
+
+STREAM_SECONDS = 55.0  # of the machine; then the SDK asks for the rest
 
 
 async def container_heartbeat(
@@ -77,6 +82,30 @@ async def function_call_put_data_out(
     chunks = [chunk.SerializeToString() for chunk in call.request.data_chunks]
     world.calls.produce(world.calls.call(call.request.function_call_id), chunks)
     return Empty()
+
+
+async def function_call_get_data_in(
+    world: World, call: Call[api_pb2.FunctionCallGetDataRequest]
+) -> AsyncIterator[api_pb2.DataChunk]:
+    """
+    Stream what a call is given, from an index on, until it has its outcome.
+
+    Who reads it works on the input as well, so that it waits says nothing of being at rest.
+    """
+    _caller(world, call.container_id)
+    opened = world.calls.call(call.request.function_call_id)
+    read = call.request.last_index
+    loop = asyncio.get_running_loop()
+    ends = loop.time() + STREAM_SECONDS
+    while True:
+        for chunk in opened.given[read:]:
+            read += 1
+            yield api_pb2.DataChunk.FromString(chunk)
+        if len(opened.given) > read:
+            continue
+        left = ends - loop.time()
+        if not opened.is_at_work() or left <= 0 or not await opened.pulse.wait(left):
+            return
 
 
 async def function_get_dynamic_concurrency(
@@ -165,6 +194,7 @@ RPCS: dict[str, Rpc] = {
     "FunctionGetInputs": full(function_get_inputs),
     "FunctionPutOutputs": full(function_put_outputs),
     "FunctionCallPutDataOut": full(function_call_put_data_out),
+    "FunctionCallGetDataIn": stream(function_call_get_data_in),
     "FunctionGetDynamicConcurrency": full(function_get_dynamic_concurrency),
     "TaskResult": full(task_result),
     "ContainerStop": full(container_stop),
