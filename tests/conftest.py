@@ -8,7 +8,7 @@ import pytest
 from hypothesis import settings
 
 from helpers import Traces, eventually
-from warm import warm_pytest
+from warm import warm_commands
 
 # Two shared cores make any deadline a coin toss.
 settings.register_profile("house", deadline=None)
@@ -27,8 +27,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="session")
 def warm() -> Iterator[Path]:
-    """A directory for PATH whose `pytest` begins with the SDK imported."""
-    with tempfile.TemporaryDirectory(prefix="w") as own, warm_pytest(Path(own)) as commands:
+    """A directory for PATH whose commands begin with what they need imported."""
+    with tempfile.TemporaryDirectory(prefix="w") as own, warm_commands(Path(own)) as commands:
         yield commands
 
 

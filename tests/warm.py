@@ -1,14 +1,14 @@
 """
-A pytest that has imported the SDK already, and is forked for each run.
+Commands that have imported what they need already, and are forked for each run.
 
-Importing costs a run of one small test most of its time, and tests of the fixture and of the
-documentation make dozens. Each run is still a process of its own, with the arguments, the
-environment, the directory and the open files of whoever asked, and with Python's exit; only
-third-party modules are there before it begins, none of the emulator's. What an import reads from
-the environment (the SDK's configuration file and its profile) is read here, where there is none:
-a test about that needs `python -m pytest` as it is.
+Importing costs a small run most of its time, and tests of the fixture, of the commands and of the
+documentation make hundreds. Each run is still a process of its own, with the arguments, the
+environment, the directory and the open files of whoever asked, with the signals that it is sent
+and with Python's exit. A pytest begins with third-party modules only, the other commands with those
+of their own. What an import reads from the environment (the SDK's configuration file and its
+profile) is read here, where there is none: a test about that needs `python -m` as it is.
 
-Run as a program it is the server: `python warm.py SOCKET`, until its standard input ends.
+Run as a program it is the server: `python warm.py SOCKET MODULE...`, until its standard input ends.
 """
 
 import contextlib
@@ -24,36 +24,79 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 WITHOUT_OTHERS = "-p no:hypothesispytest -p no:benchmark -p no:cov -p no:anyio"
 """For PYTEST_ADDOPTS: a user of the fixture has not installed all that these tests need."""
 
 CLIENT = """#!{python} -IS
-import json, os, socket, sys
+import json, os, signal, socket, sys
 with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as line:
     line.connect({path!r})
     first = {first}
     job = {{"arguments": sys.argv[1:], "environment": dict(os.environ), "first": first}}
-    socket.send_fds(line, [json.dumps({{**job, "directory": os.getcwd()}}).encode()], [0, 1, 2])
+    job.update(module={module!r}, directory=os.getcwd())
+    job["deaf"] = signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    socket.send_fds(line, [json.dumps(job).encode()], [0, 1, 2])
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, lambda number, frame: line.send(b"%d" % number))
     code = line.recv(16)
-sys.exit(int(code) if code else "the warm pytest is gone")
+if not code:
+    sys.exit("what runs warm commands is gone")
+if int(code) < 0:
+    signal.signal(-int(code), signal.SIG_DFL)
+    os.kill(os.getpid(), -int(code))
+sys.exit(int(code))
 """
 MOST = 1 << 18  # bytes of one job
-IMPORTED = (
+PYTEST = (
     *("_pytest.python", "doctest", "pdb", "pytest", "sqlite3", "unittest"),
     *("aiohttp.web", "cronsim", "dateutil.parser", "grpclib.client", "grpclib.server"),
     *("immutables", "modal", "packaging.version"),
 )
+COMMANDS = ("modal.cli.entry_point", "modal_emulator.cli.main", "modal_emulator.emulator")
+
+
+@dataclass(frozen=True)
+class Warm:
+    """One command: its name, the module to run, and what `sys.path` begins with."""
+
+    name: str
+    module: str
+    first: str
 
 
 @contextlib.contextmanager
-def warm_pytest(directory: Path) -> Iterator[Path]:
-    """Start the server; yield a directory with the commands `pytest` and `python-m-pytest`."""
-    path = str(directory / "socket")
+def warm_commands(directory: Path) -> Iterator[Path]:
+    """Start the servers; yield a directory with the commands, to be put on PATH."""
+    own = repr(str(Path(sys.executable).parent))
+    # A test's pytest must not find the emulator imported, nor what it would rewrite itself.
+    pytests = (Warm("pytest", "pytest", own), Warm("python-m-pytest", "pytest", "os.getcwd()"))
+    others = (Warm("modal", "modal", own), Warm("modal-emulator", "modal_emulator", own))
+    with (
+        warm_server(directory / "pytests", PYTEST) as for_pytests,
+        warm_server(directory / "others", COMMANDS) as for_others,
+    ):
+        for path, commands in ((for_pytests, pytests), (for_others, others)):
+            for each in commands:
+                command = directory / each.name
+                command.write_text(
+                    CLIENT.format(
+                        python=sys.executable, path=path, module=each.module, first=each.first
+                    )
+                )
+                command.chmod(0o755)
+        yield directory
+
+
+@contextlib.contextmanager
+def warm_server(path: Path, modules: tuple[str, ...]) -> Iterator[str]:
+    """Start one server; yield the path of its socket."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("MODAL_")}
     server = subprocess.Popen(
-        [sys.executable, __file__, path],
+        [sys.executable, __file__, str(path), *modules],
         env={**kept, "MODAL_CONFIG_PATH": os.devnull},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -61,21 +104,18 @@ def warm_pytest(directory: Path) -> Iterator[Path]:
     with server:
         assert server.stdin and server.stdout
         assert server.stdout.readline() == b"ready\n"
-        bin_directory = repr(str(Path(sys.executable).parent))
-        for name, first in (("pytest", bin_directory), ("python-m-pytest", "os.getcwd()")):
-            command = directory / name
-            command.write_text(CLIENT.format(python=sys.executable, path=path, first=first))
-            command.chmod(0o755)
-        yield directory
+        yield str(path)
         server.stdin.close()
 
 
 def become(job: dict, files: list[int]) -> None:
-    """Be pytest from here on."""
+    """Be that command from here on."""
     os.setsid()
     for number, file in enumerate(files):
         os.dup2(file, number)
         os.close(file)
+    deaf = signal.SIG_IGN if job["deaf"] else signal.default_int_handler
+    signal.signal(signal.SIGINT, deaf)
     inherited = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     os.environ.clear()
     os.environ.update(job["environment"])
@@ -85,7 +125,7 @@ def become(job: dict, files: list[int]) -> None:
     sys.dont_write_bytecode = bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))
     sys.argv[1:] = job["arguments"]
     gc.enable()
-    runpy.run_module("pytest", run_name="__main__", alter_sys=True)
+    runpy.run_module(job["module"], run_name="__main__", alter_sys=True)
 
 
 def serve(path: str) -> None:
@@ -115,8 +155,12 @@ def serve(path: str) -> None:
                 ready.register(line, selectors.EVENT_READ)
                 ready.register(os.pidfd_open(pid), selectors.EVENT_READ, line)
             elif key.data is None:
-                os.killpg(runs[key.fileobj], signal.SIGKILL)
-                ready.unregister(key.fileobj)
+                number = key.fileobj.recv(16)
+                if number:
+                    os.kill(runs[key.fileobj], int(number))
+                else:
+                    os.killpg(runs[key.fileobj], signal.SIGKILL)
+                    ready.unregister(key.fileobj)
             else:
                 ready.unregister(key.fileobj)
                 os.close(key.fileobj)
@@ -129,7 +173,7 @@ def serve(path: str) -> None:
 
 
 if __name__ == "__main__":
-    for name in IMPORTED:
+    for name in sys.argv[2:]:
         importlib.import_module(name)
     assert threading.active_count() == 1, "a fork would lose the other threads"
     gc.collect()

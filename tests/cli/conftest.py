@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +11,6 @@ from typing import Any
 import pytest
 
 from modal_emulator.emulator import running
-
-COMMAND = [sys.executable, "-m", "modal_emulator"]
 
 
 @dataclass(frozen=True)
@@ -47,14 +44,14 @@ def served() -> Iterator[dict[str, str]]:
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+def run(tmp_path: Path, warm: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run the command to its end."""
 
     def run(
         *arguments: object, env: Mapping[str, str] | None = None, **options: Any
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [*COMMAND, *map(str, arguments)],
+            [str(warm / "modal-emulator"), *map(str, arguments)],
             env={**surroundings(), **(env or {})},
             cwd=options.pop("cwd", tmp_path),
             capture_output=True,
@@ -68,13 +65,13 @@ def run(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
 
 
 @pytest.fixture
-def serve(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+def serve(tmp_path: Path, warm: Path) -> Iterator[Callable[..., Server]]:
     """Start `serve --json`, once or several times; whatever runs at the end is killed."""
     servers: list[Server] = []
 
     def serve(*arguments: object) -> Server:
         process = subprocess.Popen(
-            [*COMMAND, "serve", "--json", *map(str, arguments)],
+            [str(warm / "modal-emulator"), "serve", "--json", *map(str, arguments)],
             env=surroundings(),
             cwd=tmp_path,
             stdout=subprocess.PIPE,

@@ -42,16 +42,16 @@ def broken():
 def stuck():
     threading.Event().wait(300)
 """
-COMMAND = [sys.executable, "-m", "modal_emulator"]
 Ask = Callable[..., Result]
 
 
 @pytest.fixture(scope="module")
-def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def state(tmp_path_factory: pytest.TempPathFactory, warm: Path) -> Iterator[Path]:
     """The state directory of a server that has begun on an evening in January."""
     directory = tmp_path_factory.mktemp("served")
     plain = {name: value for name, value in os.environ.items() if not name.startswith("MODAL_")}
-    command = [*COMMAND, "serve", "--json", "--state-dir", "st", "--clock", "2024-01-31T20:00Z"]
+    serve = [str(warm / "modal-emulator"), "serve", "--json", "--state-dir", "st"]
+    command = [*serve, "--clock", "2024-01-31T20:00Z"]
     process = subprocess.Popen(
         command, env=plain, cwd=directory, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
@@ -60,7 +60,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         ready = json.loads(process.stdout.readline())
         (directory / "shop.py").write_text(APP)
         environment = {**plain, **ready["env"], "MODAL_CONFIG_PATH": os.devnull}
-        deploy = [sys.executable, "-m", "modal", "deploy", "shop.py"]
+        deploy = [str(warm / "modal"), "deploy", "shop.py"]
         subprocess.run(deploy, env=environment, cwd=directory, check=True, capture_output=True)
         yield directory / "st"
     finally:
@@ -234,10 +234,10 @@ def test_a_terminal_of_80_columns_is_enough(
 
 
 # The last one, because its container works on until the server ends.
-def test_an_interrupt_ends_the_journey_and_nothing_else(ask: Ask, state: Path) -> None:
+def test_an_interrupt_ends_the_journey_and_nothing_else(ask: Ask, state: Path, warm: Path) -> None:
     ask("clock", "freeze", "2024-06-01T04:00Z")
     moving = subprocess.Popen(
-        [*COMMAND, "clock", "advance", "2h", "--state-dir", str(state)],
+        [str(warm / "modal-emulator"), "clock", "advance", "2h", "--state-dir", str(state)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         # In the background of a script it would be deaf to it, and all it starts.

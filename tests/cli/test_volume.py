@@ -16,8 +16,6 @@ import pytest
 
 from modal_emulator.cli import volume_text
 
-COMMAND = [sys.executable, "-m", "modal_emulator", "volume"]
-
 pytestmark = pytest.mark.slow
 
 
@@ -34,12 +32,17 @@ def archive(**files: bytes) -> bytes:
 SECOND = gzip.compress(archive(a=b"333"))
 
 
+@pytest.fixture(scope="session")
+def command(warm: Path) -> list[str]:
+    return [str(warm / "modal-emulator"), "volume"]
+
+
 @pytest.fixture(scope="module")
-def shelf(served: dict[str, str]) -> dict[str, str]:
+def shelf(served: dict[str, str], command: list[str]) -> dict[str, str]:
     """Give the server a volume of two versions, which all tests only look at."""
     for data, options in ((archive(a=b"1", d__b=b"22"), ["--create"]), (SECOND, [])):
         done = subprocess.run(
-            [*COMMAND, "import", "shelf", *options], env=served, input=data, capture_output=True
+            [*command, "import", "shelf", *options], env=served, input=data, capture_output=True
         )
         assert done.returncode == 0, done.stderr
     assert done.stdout == b"version 2 of Volume 'shelf'\n"
@@ -47,13 +50,13 @@ def shelf(served: dict[str, str]) -> dict[str, str]:
 
 
 @pytest.fixture
-def volume(shelf: dict[str, str], tmp_path: Path) -> Callable[..., Any]:
+def volume(shelf: dict[str, str], command: list[str], tmp_path: Path) -> Callable[..., Any]:
     """Run the command in a directory that has the second version as a file."""
 
     def volume(*arguments: object, fails: int = 0, **options: Any) -> Any:
         text = "input" not in options
         done = subprocess.run(
-            [*COMMAND, *map(str, arguments)],
+            [*command, *map(str, arguments)],
             env=shelf,
             cwd=tmp_path,
             capture_output=True,
@@ -136,9 +139,11 @@ def test_what_cannot_be_is_said(volume: Callable[..., Any], tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("action", ["log", "export"])
-def test_a_closed_pipe_is_no_disaster(served: dict[str, str], action: str) -> None:
+def test_a_closed_pipe_is_no_disaster(
+    served: dict[str, str], command: list[str], action: str
+) -> None:
     subprocess.run(
-        [*COMMAND, "import", "wide", "--create"],
+        [*command, "import", "wide", "--create"],
         env=served,
         input=archive(big=bytes(1 << 20)),
         check=True,
@@ -148,7 +153,7 @@ def test_a_closed_pipe_is_no_disaster(served: dict[str, str], action: str) -> No
     os.close(reader)
     try:
         done = subprocess.run(
-            [*COMMAND, action, "wide"],
+            [*command, action, "wide"],
             env=served,
             stdout=writer,
             stderr=subprocess.PIPE,
@@ -161,13 +166,13 @@ def test_a_closed_pipe_is_no_disaster(served: dict[str, str], action: str) -> No
     assert "Traceback" not in done.stderr
 
 
-def test_a_terminal_gets_no_archive() -> None:
+def test_a_terminal_gets_no_archive(command: list[str]) -> None:
     environment = {**os.environ, "MODAL_SERVER_URL": "http://127.0.0.1:1"}  # it is not reached
     primary, terminal = os.openpty()
     with open(terminal, "r+b", buffering=0) as tty, open(primary, "rb", buffering=0):  # noqa: PTH123
-        for command, options in (("export", {"stdout": tty}), ("import", {"stdin": tty})):
+        for word, options in (("export", {"stdout": tty}), ("import", {"stdin": tty})):
             done = subprocess.run(
-                [*COMMAND, command, "shelf"],
+                [*command, word, "shelf"],
                 env=environment,
                 stderr=subprocess.PIPE,
                 text=True,
@@ -206,13 +211,17 @@ def test_modal_itself_is_never_asked(run: Callable[..., Any]) -> None:
 
 @pytest.mark.parametrize(("kept", "which"), [("2", ["3", "4"]), ("all", ["1", "2", "3", "4"])])
 def test_a_server_keeps_as_many_versions_as_it_is_told(
-    serve: Callable[..., Any], run: Callable[..., Any], kept: str, which: list[str]
+    serve: Callable[..., Any],
+    run: Callable[..., Any],
+    command: list[str],
+    kept: str,
+    which: list[str],
 ) -> None:
     server = serve("--keep-versions", kept)
     for number in range(4):
         data = archive(a=str(number).encode())
         subprocess.run(
-            [*COMMAND, "import", "shelf", "--create"],
+            [*command, "import", "shelf", "--create"],
             env=server.environment,
             input=data,
             check=True,

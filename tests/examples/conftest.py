@@ -28,11 +28,11 @@ def example(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
 
 
 @pytest.fixture
-def modal_run(tmp_path: Path) -> Callable[..., str]:
+def modal_run(tmp_path: Path, warm: Path) -> Callable[..., str]:
     """Run an example by Modal's own command under `modal-emulator exec`; return what it printed."""
 
     def run(name: str, *arguments: str) -> str:
-        command = [BIN / "modal-emulator", "exec", "--", BIN / "modal", "run"]
+        command = [warm / "modal-emulator", "exec", "--", warm / "modal", "run"]
         done = subprocess.run(
             [*map(str, command), f"{EXAMPLES / name}.py", *arguments],
             cwd=tmp_path,

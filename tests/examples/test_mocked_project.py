@@ -3,7 +3,6 @@
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,10 +10,10 @@ import pytest
 PROJECT = Path(__file__).parents[2] / "docs" / "examples" / "mocked_project"
 
 
-def run(*arguments: str) -> tuple[str, list[str]]:
+def run(warm: Path, *arguments: str) -> tuple[str, list[str]]:
     """Run the project's tests as its author does; return how it ended and what failed."""
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments],
+        [str(warm / "python-m-pytest"), "-q", "-p", "no:cacheprovider", *arguments],
         cwd=PROJECT,
         env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
@@ -26,14 +25,14 @@ def run(*arguments: str) -> tuple[str, list[str]]:
 
 
 @pytest.mark.slow
-def test_what_a_mock_lets_pass() -> None:
+def test_what_a_mock_lets_pass(warm: Path) -> None:
     found = ["test_search", "test_publish", "test_cleanup", "test_forget"]
-    assert run("tests_before") == ("5 passed", [])
-    assert run("tests_after") == ("4 failed, 1 passed", found)
+    assert run(warm, "tests_before") == ("5 passed", [])
+    assert run(warm, "tests_after") == ("4 failed, 1 passed", found)
 
 
 @pytest.mark.slow
-def test_what_is_fixed() -> None:
-    ended, failed = run("tests_after", "-o", "pythonpath=fixed")
+def test_what_is_fixed(warm: Path) -> None:
+    ended, failed = run(warm, "tests_after", "-o", "pythonpath=fixed")
     assert not failed
     assert ended.startswith("5 passed")
