@@ -27,9 +27,11 @@ from modal_emulator.schedule.firings import Firings
 from modal_emulator.schedule.launcher import ContainerLauncher, Door, Translator
 from modal_emulator.schedule.limits import PoolLimits
 from modal_emulator.schedule.logs import Logs
+from modal_emulator.schedule.network import Network
 from modal_emulator.schedule.rules import ScheduleRules
 from modal_emulator.schedule.schedules import Schedules
 from modal_emulator.schedule.settling import Settling
+from modal_emulator.schedule.tunnels import Relay, Tunnels
 from modal_emulator.store.apps import Apps
 from modal_emulator.store.births import Births
 from modal_emulator.store.blobs import Blobs
@@ -110,6 +112,7 @@ class Surroundings:
     ids: Ids
     births: Births
     authority: Certifier
+    relay: Relay
     backend: Backend
     door: Door
     translator: Callable[[Apps, Volumes], Translator]
@@ -138,6 +141,7 @@ class World:
     apps: Apps
     calls: Calls
     logs: Logs
+    network: Network
     faults: Faults
     commits: Commits
     settling: Settling
@@ -219,6 +223,7 @@ class World:
         calls, logs = Calls(clock, ids), Logs(clock)
         faults = Faults(volumes, clock, journal, settings.listings_per_second)
         commits = Commits(volumes, journal, settings.after_kill, faults)
+        network = Network(Tunnels(around.relay, journal))
         translator = around.translator(apps, volumes)
         launcher = ContainerLauncher(
             apps=apps,
@@ -228,6 +233,7 @@ class World:
             secrets=secrets,
             commits=commits,
             logs=logs,
+            network=network,
             backend=around.backend,
             clock_page=around.clock_page,
             stamps=clock.stamps,
@@ -261,6 +267,7 @@ class World:
             apps=apps,
             calls=calls,
             logs=logs,
+            network=network,
             faults=faults,
             commits=commits,
             settling=settling,
@@ -277,6 +284,7 @@ class World:
         self.commits.closing()
         await self.dispatcher.close()
         await self.commits.close()
+        self.network.close()
         self.grants.close()
         await self.engines.close()
         self.ledger.close()

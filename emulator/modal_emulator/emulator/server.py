@@ -28,6 +28,7 @@ from modal_emulator.sdk import newest_builder_version
 from modal_emulator.store.births import Births
 from modal_emulator.web.authority import Authority
 from modal_emulator.web.site import Site
+from modal_emulator.web.tunnels import Sockets
 from modal_emulator.world import Settings, Surroundings, World
 
 __all__ = ["DEFAULTS", "MEMORY", "TRANSPORTS", "WIRE", "Emulator"]
@@ -132,6 +133,7 @@ class Emulator:
                 ids=Ids(salt=self._credentials.token_secret if self._directory else ""),
                 births=Births(),
                 authority=self._authority,
+                relay=Sockets(self._authority),
                 backend=self.backends.get(self._settings, self._lodging.base),
                 door=self._wire,
                 translator=Messages,

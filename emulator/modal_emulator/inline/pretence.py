@@ -91,6 +91,33 @@ class _Standing:
         return getattr(self._original if container is None else container.manager, name)
 
 
+class _Clients:
+    """Stands for the SDK's class of clients where it asks them whether they are a container's."""
+
+    def __init__(self, original: Any) -> None:
+        self._original = original
+
+    async def from_env(self) -> Any:
+        """Return the client of whoever asks."""
+        client = await self._original.from_env()
+        return client if here() is None else _OfContainer(client)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._original, name)
+
+
+class _OfContainer:
+    """The process's client, used in a container."""
+
+    client_type = api_pb2.CLIENT_TYPE_CONTAINER
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+
 def pretend() -> Callable[[], None]:
     """Put the stand-ins in their places; returns what takes them away again."""
     takers = [sleep_in_pieces(), nap_in_tasks(), refuse(), *_annotate_in_place()]
@@ -99,6 +126,8 @@ def pretend() -> Callable[[], None]:
         for name in names:
             if hasattr(module, name):
                 takers.append(wrap_one(module, name, _Standing))
+    tunnels = importlib.import_module("modal._tunnel")
+    takers.append(wrap_one(tunnels, "_Client", _Clients))
 
     def take_away() -> None:
         for take in reversed(takers):

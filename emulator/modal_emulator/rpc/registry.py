@@ -17,6 +17,7 @@ from modal_emulator.rpc.handlers import (
     mounts,
     queues,
     secrets,
+    tunnels,
     volumes,
 )
 from modal_emulator.rpc.tables import Rpc
@@ -34,6 +35,7 @@ FAMILIES: Mapping[str, Mapping[str, Rpc]] = {
     "Functions and classes": functions.RPCS,
     "Function calls": calls.RPCS,
     "Containers": containers.RPCS,
+    "Tunnels": tunnels.RPCS,
     "Logs": logs.RPCS,
     "Images": images.RPCS,
     "Mounts": mounts.RPCS,

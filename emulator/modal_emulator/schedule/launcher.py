@@ -18,6 +18,7 @@ from modal_emulator.runtime.environ import container_environment
 from modal_emulator.schedule.calls import Calls, Input
 from modal_emulator.schedule.commits import Commits, MountPoint
 from modal_emulator.schedule.logs import Logs
+from modal_emulator.schedule.network import Network
 from modal_emulator.schedule.worker import Ending, Worker
 from modal_emulator.store.apps import Apps, Function
 from modal_emulator.store.changes import Stamps
@@ -86,6 +87,7 @@ class ContainerLauncher:
         secrets: Secrets,
         commits: Commits,
         logs: Logs,
+        network: Network,
         backend: Backend,
         clock_page: Callable[[], Path | None],
         stamps: Callable[[], Stamps | None],
@@ -99,6 +101,7 @@ class ContainerLauncher:
         self._secrets = secrets
         self._commits = commits
         self._logs = logs
+        self._network = network
         self._backend = backend
         self._clock_page = clock_page
         self._stamps = stamps
@@ -111,12 +114,14 @@ class ContainerLauncher:
         by_socket = self._backend.by_socket
         socket = await self._door.open(worker.container_id) if by_socket else None
         try:
+            self._network.enter(worker.container_id)
             page = self._clock_page() if by_socket else None
             worker.keeps_machine_time = by_socket and page is None
             plan = self._plan(worker, function, socket, page)
             container = await self._backend.start(plan)
         except BaseException as error:
             self._commits.ended(worker.container_id)
+            self._network.leave(worker.container_id)
             self._door.close(worker.container_id)
             why = f"The container could not be started: {error}"
             worker.failure = self._translator.not_started(why)
@@ -217,6 +222,7 @@ class ContainerLauncher:
         return left
 
     def _over(self, worker: Worker, ended: Exit) -> None:
+        self._network.leave(worker.container_id)
         worker.pool.exited(worker, ended)
         self._door.close(worker.container_id)
 
