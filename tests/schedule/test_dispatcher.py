@@ -157,7 +157,7 @@ def test_a_new_version_takes_over_and_old_containers_leave_when_idle():
 
         changed = FunctionSpec(max_containers=1, timeout=9)
         stage.publish(app, f=changed, g=FunctionSpec())
-        await stage.dispatcher.replace(app.app_id)
+        await stage.dispatcher.replace(app.app_id, terminated)
         await settle()
         new = stage.launcher.launched[-1]
         assert new is not old and new.pool.function.spec == changed

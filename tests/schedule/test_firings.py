@@ -87,7 +87,7 @@ class Stage:
             function = Function(ids[tag], app.app_id, tag, spec=spec)
             self.schedules.admit(function)
             self.apps.propose_function(function)
-        self.schedules.check_limit(app.app_id, ids.values())
+        self.schedules.check_limit(app.app_id, self.apps.proposed(ids.values()))
         return self.apps.publish(
             app.app_id, state, name="", tag="", function_ids=ids, class_ids={}, tags={}
         )
@@ -255,7 +255,7 @@ def test_the_newest_version_runs():
             class_ids={},
             tags={},
         )
-        await stage.dispatcher.replace(app.app_id)
+        await stage.dispatcher.replace(app.app_id, lambda: Outcome(Status.TERMINATED, b"over"))
         await stage.clock.advance(HOUR)
         assert stage.dispatcher.pool(fu).function.definition == b"newer"
         assert len(stage.fired) == 3

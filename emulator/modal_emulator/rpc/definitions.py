@@ -143,7 +143,7 @@ def handle_of(function: Function) -> api_pb2.FunctionHandleMetadata:
         function_name=definition.function_name,
         function_type=definition.function_type,
         is_method=definition.is_method,
-        definition_id=f"de-{function.function_id[3:]}",
+        definition_id=function.definition_id or f"de-{function.function_id[3:]}",
         class_parameter_info=definition.class_parameter_info,
         method_handle_metadata=methods,
         function_schema=definition.function_schema,

@@ -114,25 +114,25 @@ class Dispatcher:
             if self._apps.function(function_id).spec.min_containers:
                 self.pool(function_id).scale()
 
-    async def replace(self, app_id: str) -> None:
+    async def replace(self, app_id: str, terminated: Callable[[], Outcome]) -> None:
         """
-        A new version was published: containers of changed functions leave once they are idle.
+        A new version was published: the containers there are leave once they are idle.
 
-        This is the rolling deployment; what waits is handed to containers of the new version.
+        This is the rolling deployment; what waits is handed to containers of the new version, or
+        terminated if its function is no more [guess].
         """
-        for pool in tuple(self._pools.values()):
-            now = self._apps.function(pool.function.function_id)
-            if pool.function.app_id != app_id or pool.function == now:
+        for function_id, pool in tuple(self._pools.items()):
+            if pool.function.app_id != app_id or pool.function.version:
                 continue
-            del self._pools[now.function_id]
+            del self._pools[function_id]
             self._draining.append(pool)
-            await pool.drain(partial(self._hand_on, now.function_id))
+            await pool.drain(partial(self._hand_on, function_id, terminated))
 
-    async def stop_app(self, app_id: str, terminated: Callable[[], Outcome]) -> None:
+    async def stop_app(self, app_id: str, terminated: Callable[[], Outcome], by: str = "") -> None:
         """End the app: terminate its inputs, let its containers exit in order, close its logs."""
         self._heartbeats.pop(app_id, None)
         pools = [p for p in self._all() if p.function.app_id == app_id]
-        self._apps.stop(app_id)
+        self._apps.stop(app_id, by)
         for pool in pools:
             for waiting in pool.waiting():
                 pool.cancel(waiting, terminated())
@@ -165,8 +165,13 @@ class Dispatcher:
         self._pools.clear()
         self._draining.clear()
 
-    def _hand_on(self, function_id: str, new: Input) -> None:
-        self.pool(function_id).submit(new)
+    def _hand_on(self, function_id: str, terminated: Callable[[], Outcome], waiting: Input) -> None:
+        try:
+            pool = self.pool(function_id)
+        except NotFound:
+            self._calls.finish(waiting, terminated())
+        else:
+            pool.submit(waiting)
 
     def _all(self) -> tuple[Pool, ...]:
         self._draining = [p for p in self._draining if p.workers]

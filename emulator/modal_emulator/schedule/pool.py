@@ -63,6 +63,11 @@ class Pool:
         self.closed = False
 
     @property
+    def is_outdated(self) -> bool:
+        """True once a newer version of the app has taken over."""
+        return self._successor is not None
+
+    @property
     def backlog(self) -> int:
         """How many inputs wait."""
         return len(self._inputs)

@@ -118,15 +118,14 @@ class Schedules:
         firmly = app.state is AppState.INITIALIZING or self._fires(app)
         return tuple(admit(function, firmly=firmly))
 
-    def check_limit(self, app_id: str, function_ids: Iterable[str]) -> None:
+    def check_limit(self, app_id: str, functions: Iterable[Function]) -> None:
         """
         See whether an app with these functions may be deployed.
 
         Raises:
             Exhausted: it has too many schedules, with those of all other deployed apps.
         """
-        proposed = (self._apps.proposed(i) for i in function_ids)
-        here = sum(1 for f in proposed if f is not None and f.spec.schedule is not None)
+        here = sum(1 for f in functions if f.spec.schedule is not None)
         # Deployed once more, an app does not count beside itself [guess].
         others = {
             i

@@ -1,114 +1,45 @@
 """
-Apps and the functions they are made of.
+Apps: begun, deployed and deployed again, looked up, stopped.
 
-A function is its SDK definition (opaque bytes) beside the few facts that the floors above act on.
 Deployed apps are kept in the ledger and come back after a restart; ephemeral ones end with the
 server. Ids of deployed apps follow from their name, so a handle from an earlier World finds the
-app that was deployed again under it.
+app that was deployed again under it. What a function is, is said in `functions`; what is defined
+for a publication that has not come waits in `proposals`; earlier versions are in `deployments`.
 """
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
-from enum import Enum
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
 
 from modal_emulator.ground.clock import Clock
 from modal_emulator.ground.errors import NotFound
 from modal_emulator.ground.ids import Ids
+from modal_emulator.store.app import App, AppState, app_bytes, app_from
+from modal_emulator.store.deployments import (
+    Author,
+    Deployment,
+    DeploymentKind,
+    Deployments,
+    Layout,
+)
 from modal_emulator.store.environments import Environments
+from modal_emulator.store.functions import (
+    Function,
+    FunctionSpec,
+    VolumeUse,
+    function_bytes,
+    function_from,
+)
 from modal_emulator.store.ledger import Ledger
 from modal_emulator.store.names import Names
-from modal_emulator.store.schedules import Schedule, schedule_from, schedule_record
+from modal_emulator.store.proposals import Proposals
 
 __all__ = ["App", "AppState", "Apps", "Function", "FunctionSpec", "VolumeUse"]
 
-
-class AppState(Enum):
-    """The numbers are those of Modal's AppState."""
-
-    EPHEMERAL = 1
-    DETACHED = 2
-    DEPLOYED = 3
-    STOPPING = 4
-    STOPPED = 5
-    INITIALIZING = 6
-
-
-LIVE = frozenset({AppState.EPHEMERAL, AppState.DETACHED, AppState.DEPLOYED, AppState.INITIALIZING})
-
-
-@dataclass(frozen=True, slots=True)
-class VolumeUse:
-    """A volume at a path, as a function asks for it."""
-
-    volume_id: str
-    path: str
-    read_only: bool = False
-    sub_path: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class FunctionSpec:
-    """What the emulator acts on in a function's definition; times in seconds."""
-
-    image_id: str = ""
-    mount_ids: tuple[str, ...] = ()
-    secret_ids: tuple[str, ...] = ()
-    volumes: tuple[VolumeUse, ...] = ()
-    min_containers: int = 0
-    max_containers: int = 0
-    buffer_containers: int = 0
-    scaledown_window: float = 0.0
-    timeout: float = 0.0
-    startup_timeout: float = 0.0
-    max_inputs_at_once: int = 1
-    batch_size: int = 0
-    single_use: bool = False
-    retries: int = 0
-    retry_delay: float = 1.0
-    retry_backoff: float = 1.0
-    retry_delay_limit: float = 60.0
-    schedule: Schedule | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Function:
-    """A function of an app, or a variant of one with bound parameters or options."""
-
-    function_id: str
-    app_id: str
-    tag: str
-    definition: bytes = field(default=b"", repr=False)
-    spec: FunctionSpec = FunctionSpec()
-    parameters: bytes = field(default=b"", repr=False)
-    base_id: str = ""
-    """The function that this is a variant of; empty for the function itself."""
-
-
-@dataclass(frozen=True, slots=True)
-class App:
-    """An app; times are seconds since 1970, 0 for never."""
-
-    app_id: str
-    description: str
-    environment: str
-    state: AppState
-    created_at: float
-    name: str = ""
-    """Set once deployed."""
-    version: int = 0
-    deployed_at: float = 0.0
-    stopped_at: float = 0.0
-    function_ids: Mapping[str, str] = field(default_factory=dict)
-    class_ids: Mapping[str, str] = field(default_factory=dict)
-    tags: Mapping[str, str] = field(default_factory=dict)
-    deployments: tuple[tuple[int, float, str], ...] = ()
-    """Version, instant and tag of each deployment, oldest first."""
-
-    @property
-    def live(self) -> bool:
-        """True until the app is stopped."""
-        return self.state in LIVE
+NONE: Mapping[str, str] = MappingProxyType({})
+NOBODY = Author()
 
 
 class Apps:
@@ -122,16 +53,16 @@ class Apps:
         self._environments = environments
         self._clock = clock
         self._ids = ids
+        self.deployments = Deployments(ledger)
+        self._proposals = Proposals()
         self._apps: dict[str, App] = {}
         self._functions: dict[str, Function] = {}
-        self._proposed: dict[str, Function] = {}
         self._listeners: list[Callable[[App], None]] = []
-        for _, value in ledger.all("app"):
-            app = _app_from(value)
-            self._apps[app.app_id] = app
         for _, value in ledger.all("function"):
-            function = _function_from(value)
+            function = function_from(value)
             self._functions[function.function_id] = function
+        for _, value in ledger.all("app"):
+            self._take_up(json.loads(value))
 
     def create(
         self, description: str, environment: str, state: AppState, tags: Mapping[str, str]
@@ -173,12 +104,7 @@ class Apps:
 
     def stopped(self, name: str, environment: str) -> App | None:
         """Return the app that was stopped last under this name, if there is one."""
-        environment = self._environments.get(environment).name
-        past = [
-            a
-            for a in self._apps.values()
-            if not a.live and a.name == name and a.environment == environment
-        ]
+        past = [a for a in self.in_environment(environment) if not a.live and a.name == name]
         return max(past, key=lambda a: a.stopped_at, default=None)
 
     def in_environment(self, environment: str) -> list[App]:
@@ -186,6 +112,14 @@ class Apps:
         environment = self._environments.get(environment).name
         found = [a for a in self._apps.values() if a.environment == environment]
         return sorted(found, key=lambda a: a.created_at, reverse=True)
+
+    def live(self) -> list[App]:
+        """Return all apps that are not stopped."""
+        return [app for app in self._apps.values() if app.live]
+
+    def listen(self, listener: Callable[[App], None]) -> None:
+        """Call `listener` with each app that is published or stopped from now on."""
+        self._listeners.append(listener)
 
     def publish(
         self,
@@ -197,53 +131,67 @@ class Apps:
         function_ids: Mapping[str, str],
         class_ids: Mapping[str, str],
         tags: Mapping[str, str],
+        definition_ids: Mapping[str, str] = NONE,
+        author: Author = NOBODY,
+        staged: bool = False,
     ) -> App:
-        """Make these the functions of the app; a deployment gets a version."""
+        """
+        Make these the functions of the app; a deployment gets a version, a staged one no more.
+
+        Raises:
+            Conflict: another publication came since these functions were defined.
+            NotFound: a function was never defined, or is gone by now.
+        """
         old = self.get(app_id)
-        now = self._clock.now()
-        app = replace(
-            old, function_ids=dict(function_ids), class_ids=dict(class_ids), tags=dict(tags)
-        )
-        if state is AppState.DEPLOYED:
-            version = old.version + 1
-            app = replace(
-                app,
-                state=state,
-                name=name or old.name or old.description,
-                version=version,
-                deployed_at=now,
-                stopped_at=0.0,
-                deployments=(*old.deployments, (version, now, tag)),
-            )
+        layout = Layout(dict(function_ids), dict(class_ids), dict(tags))
+        ids = layout.function_ids.values()
+        chosen = self._proposals.chosen(ids, definition_ids, self.deployments.latest(app_id))
+        functions = [chosen.get(i) or self._known(i) for i in ids]
+        if state is not AppState.DEPLOYED:
+            app = self._publish(replace(old, state=state), layout, functions, None)
         else:
-            app = replace(app, state=state)
-        for function_id in app.function_ids.values():
-            if function_id in self._proposed:
-                self._functions[function_id] = self._proposed.pop(function_id)
-        self._keep(app)
-        self._tell(app)
+            kind = DeploymentKind.STAGED if staged else DeploymentKind.STANDARD
+            new = Deployment(0, 0.0, kind, tag, author, layout=layout)
+            named = replace(old, state=state, name=name or old.name or old.description)
+            app = self._publish(named, layout, functions, new)
+        self._proposals.drop(ids, definition_ids)
         return app
 
-    def listen(self, listener: Callable[[App], None]) -> None:
-        """Call `listener` with each app that is published or stopped from now on."""
-        self._listeners.append(listener)
-
-    def live(self) -> list[App]:
-        """Return all apps that are not stopped."""
-        return [app for app in self._apps.values() if app.live]
+    def deploy_again(
+        self, app_id: str, version: int, kind: DeploymentKind, author: Author = NOBODY
+    ) -> App:
+        """Make an earlier version, or the present one once more, the newest."""
+        old = self.get(app_id)
+        target = self.deployments.get(app_id, version)
+        new = replace(target, kind=kind, again=version, author=author)
+        return self._publish(old, target.layout, self.deployments.functions(target), new)
 
     def set_tags(self, app_id: str, tags: Mapping[str, str]) -> None:
         """Replace the app's tags."""
         self._keep(replace(self.get(app_id), tags=dict(tags)))
 
-    def stop(self, app_id: str) -> App:
+    def set_state(self, app_id: str, state: AppState) -> App:
+        """Let an app be in another state of its life."""
+        app = replace(self.get(app_id), state=state)
+        self._keep(app)
+        return app
+
+    def stop(self, app_id: str, by: str = "") -> App:
         """End the app and the anonymous secrets it owned; its name is free again."""
-        app = replace(self.get(app_id), state=AppState.STOPPED, stopped_at=self._clock.now())
+        old = self.get(app_id)
+        now = self._clock.now()
+        app = replace(old, state=AppState.STOPPED, stopped_at=now, stopped_by=by)
         with self._ledger.transaction():
             self._keep(app)
             self._names.drop_app(app_id)
         self._tell(app)
         return app
+
+    def move_environment(self, old: str, new: str) -> None:
+        """Let the apps of an environment follow its new name."""
+        with self._ledger.transaction():
+            for app in [a for a in self._apps.values() if a.environment == old]:
+                self._keep(replace(app, environment=new))
 
     def reserve_function(self, app_id: str, tag: str, existing_id: str) -> str:
         """Return the id that a function of this app will have."""
@@ -262,19 +210,29 @@ class Apps:
         self._functions[function.function_id] = function
         app = self._apps.get(function.app_id)
         if app is not None and app.state is AppState.DEPLOYED:
-            self._ledger.put("function", function.function_id, _function_bytes(function))
+            self._ledger.put("function", function.function_id, function_bytes(function))
 
-    def propose_function(self, function: Function) -> None:
+    def propose_function(self, function: Function) -> Function:
         """Keep a function for the next publication; a deployed one stays what it is until then."""
         app = self.get(function.app_id)
-        if app.state is AppState.DEPLOYED and function.function_id in app.function_ids.values():
-            self._proposed[function.function_id] = function
+        proposed = replace(function, definition_id=self._ids.mint("de"))
+        if app.state in (AppState.DEPLOYED, AppState.INITIALIZING):
+            self._proposals.put(proposed, self.deployments.latest(app.app_id))
         else:
-            self.put_function(function)
+            self.put_function(proposed)
+        if function.function_id not in app.function_ids.values():
+            self._functions[function.function_id] = proposed
+        return proposed
 
-    def proposed(self, function_id: str) -> Function | None:
-        """Return a function as the next publication would make it."""
-        return self._proposed.get(function_id) or self._functions.get(function_id)
+    def proposed(
+        self, function_ids: Iterable[str], definition_ids: Mapping[str, str] = NONE
+    ) -> list[Function]:
+        """Return functions as the next publication would make them."""
+        found = (
+            self._proposals.newest(i, definition_ids.get(i, "")) or self._functions.get(i)
+            for i in function_ids
+        )
+        return [function for function in found if function is not None]
 
     def function(self, function_id: str) -> Function:
         """Return the function."""
@@ -283,64 +241,139 @@ class Apps:
             raise NotFound(f"No Function with ID '{function_id}' found")
         return function
 
-    def find(self, app_name: str, tag: str, environment: str) -> Function:
-        """Return a function of a deployed app by its tag."""
+    def layout(self, app_id: str, version: int = 0) -> Layout:
+        """Return the functions and classes that an app has, or had in a version."""
+        if version:
+            return self.deployments.get(app_id, version).layout
+        app = self.get(app_id)
+        return Layout(app.function_ids, app.class_ids, app.tags)
+
+    def variants(self, app_id: str) -> list[Function]:
+        """Return the variants of an app's functions in production."""
+        return [
+            f
+            for f in self._functions.values()
+            if f.app_id == app_id and f.base_id and not f.version
+        ]
+
+    def find(self, app_name: str, tag: str, environment: str, version: int = 0) -> Function:
+        """Return a function of a deployed app by its tag, as it is, or for good as it was."""
         app = self.deployed(app_name, environment)
+        if version:
+            return self._pinned(app, tag, self.deployments.get(app.app_id, version))
         function_id = app.function_ids.get(tag)
         if function_id is None:
-            # The server's text is unknown; the SDK puts its own words around it [guess].
-            raise NotFound(f"Function '{tag}' not found in App '{app_name}'")
+            raise _no_function(tag, app_name)
         return self.function(function_id)
 
-    def _keep(self, app: App) -> None:
-        self._apps[app.app_id] = app
-        if not app.name:
-            return
+    def _pinned(self, app: App, tag: str, deployment: Deployment) -> Function:
+        """Return a function as a version had it, under an id of its own."""
+        for function in self.deployments.functions(deployment):
+            if function.function_id != deployment.layout.function_ids.get(tag):
+                continue
+            number = str(deployment.version)
+            pinned_id = self._ids.stable("fu", function.function_id, "version", number)
+            pinned = replace(function, function_id=pinned_id, version=deployment.version)
+            if self._functions.get(pinned_id) != pinned:
+                self.put_function(pinned)
+            return pinned
+        raise _no_function(tag, app.name)
+
+    def _publish(
+        self,
+        app: App,
+        layout: Layout,
+        functions: Iterable[Function],
+        deployment: Deployment | None,
+    ) -> App:
+        """Make an app, its functions and its deployment true together, or nothing of it."""
+        now, functions = self._clock.now(), tuple(functions)
+        is_staged = deployment is not None and deployment.kind is DeploymentKind.STAGED
+        if not is_staged:
+            app = _laid_out(app, layout, now)
         with self._ledger.transaction():
-            self._ledger.put("app", app.app_id, _app_bytes(app))
-            for function in self._published(app):
-                self._ledger.put("function", function.function_id, _function_bytes(function))
+            if deployment is not None:
+                version = self.deployments.latest(app.app_id) + 1
+                new = replace(deployment, version=version, at=now)
+                self.deployments.add(app.app_id, new, functions)
+                if not is_staged:
+                    app = replace(app, version=version, deployed_at=now, stopped_at=0.0)
+            if not is_staged:
+                self._install(app, functions)
+            self._keep(app)
+        self._tell(app)
+        return app
+
+    def _install(self, app: App, functions: Iterable[Function]) -> None:
+        """Put functions in the place of those that the app had."""
+        old = self._functions
+        there = {**old, **{f.function_id: f for f in functions}}
+        kept = set(app.function_ids.values())
+        for function in tuple(there.values()):
+            gone = function.app_id == app.app_id and not function.version
+            if gone and _root(there, function) not in kept:
+                del there[function.function_id]
+                self._ledger.delete("function", function.function_id)
+        self._functions = there
+        self._ledger.on_rollback(lambda: setattr(self, "_functions", old))
+
+    def _keep(self, app: App) -> None:
+        old = self._apps.get(app.app_id)
+        with self._ledger.transaction():
+            if app.name:
+                self._ledger.put("app", app.app_id, app_bytes(app))
+                for function in self._published(app):
+                    self._ledger.put("function", function.function_id, function_bytes(function))
+            if old is not None:
+                self._ledger.on_rollback(lambda: self._apps.update({app.app_id: old}))
+            self._apps[app.app_id] = app
+
+    def _known(self, function_id: str) -> Function:
+        function = self._functions.get(function_id)
+        if function is None:
+            # The words were seen where deployments raced (modal-semantics 5 [observed]).
+            raise NotFound(f"Function {function_id} not found")
+        return function
+
+    def _take_up(self, record: dict[str, Any]) -> None:
+        """Remember an app that was kept."""
+        older = record.pop("deployments", [])  # where older emulators kept what they knew of them
+        app = app_from(record)
+        self._apps[app.app_id] = app
+        if older and not self.deployments.of(app.app_id):
+            layout = Layout(app.function_ids, app.class_ids, app.tags)
+            with self._ledger.transaction():
+                self.deployments.adopt(app.app_id, older, layout, self._published(app))
 
     def _tell(self, app: App) -> None:
         for listener in tuple(self._listeners):
             listener(app)
 
     def _published(self, app: App) -> Iterable[Function]:
-        return (
+        return [
             self._functions[i]
             for i in app.function_ids.values()
             if app.live and i in self._functions
-        )
+        ]
 
 
-def _app_bytes(app: App) -> bytes:
-    return json.dumps({**asdict(app), "state": app.state.value}).encode()
+def _no_function(tag: str, app_name: str) -> NotFound:
+    # The server's text is unknown; the SDK puts its own words around it [guess].
+    return NotFound(f"Function '{tag}' not found in App '{app_name}'")
 
 
-def _app_from(value: bytes) -> App:
-    record = json.loads(value)
-    record["state"] = AppState(record["state"])
-    record["deployments"] = tuple((v, at, tag) for v, at, tag in record["deployments"])
-    return App(**record)
+def _root(functions: Mapping[str, Function], function: Function) -> str:
+    """Return the function that this is a variant of, or a variant of a variant."""
+    while function.base_id in functions:
+        function = functions[function.base_id]
+    return function.base_id or function.function_id
 
 
-def _function_bytes(function: Function) -> bytes:
-    record = asdict(function)
-    record["definition"] = function.definition.hex()
-    record["parameters"] = function.parameters.hex()
-    record["spec"]["schedule"] = schedule_record(function.spec.schedule)
-    return json.dumps(record).encode()
-
-
-def _function_from(value: bytes) -> Function:
-    record = json.loads(value)
-    spec = record["spec"]
-    spec["volumes"] = tuple(VolumeUse(**v) for v in spec["volumes"])
-    spec["mount_ids"] = tuple(spec["mount_ids"])
-    spec["secret_ids"] = tuple(spec["secret_ids"])
-    spec.pop("scheduled", None)  # older ledgers say no more than that there was a schedule
-    spec["schedule"] = schedule_from(spec.get("schedule", []))
-    record["spec"] = FunctionSpec(**spec)
-    record["definition"] = bytes.fromhex(record["definition"])
-    record["parameters"] = bytes.fromhex(record["parameters"])
-    return Function(**record)
+def _laid_out(app: App, layout: Layout, now: float) -> App:
+    return replace(
+        app,
+        function_ids=layout.function_ids,
+        class_ids=layout.class_ids,
+        tags=layout.tags,
+        published_at=now,
+    )

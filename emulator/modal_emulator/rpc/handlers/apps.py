@@ -8,10 +8,12 @@ from modal_proto import api_pb2
 from modal_emulator.ground.errors import NotFound
 from modal_emulator.rpc.call import Call
 from modal_emulator.rpc.compat import known
+from modal_emulator.rpc.definitions import definition_of
+from modal_emulator.rpc.handlers.deployments import page_of
 from modal_emulator.rpc.results import terminated
-from modal_emulator.rpc.tables import Rpc, accepted, full, partly
+from modal_emulator.rpc.tables import Rpc, accepted, full
 from modal_emulator.rpc.translator import layout_of
-from modal_emulator.store.apps import App, AppState
+from modal_emulator.store.apps import App, AppState, Function
 from modal_emulator.world import WORKSPACE, World
 
 __all__ = ["RPCS"]
@@ -27,7 +29,7 @@ async def app_create(
     app = world.apps.create(request.description, request.environment_name, state, tags)
     if state is AppState.EPHEMERAL:
         world.dispatcher.heartbeat(app.app_id)
-    return api_pb2.AppCreateResponse(app_id=app.app_id, app_page_url=_page(world, app.app_id))
+    return api_pb2.AppCreateResponse(app_id=app.app_id, app_page_url=page_of(world, app.app_id))
 
 
 async def app_get_or_create(
@@ -87,31 +89,6 @@ async def app_get_by_deployment_name(
     )
 
 
-async def app_publish(
-    world: World, call: Call[api_pb2.AppPublishRequest]
-) -> api_pb2.AppPublishResponse:
-    """Make the functions of the request those of the app."""
-    request = call.request
-    old = world.apps.get(request.app_id)
-    state = AppState(request.app_state) if request.app_state else old.state
-    if state is AppState.DEPLOYED:
-        world.schedules.check_limit(request.app_id, request.function_ids.values())
-    app = world.apps.publish(
-        request.app_id,
-        state,
-        name=request.name,
-        tag=request.deployment_tag,
-        function_ids=dict(request.function_ids),
-        class_ids=dict(request.class_ids),
-        tags=dict(getattr(request, "tags", {})),
-    )
-    await world.dispatcher.replace(app.app_id)
-    world.dispatcher.scale(app.app_id)
-    return known(
-        api_pb2.AppPublishResponse, url=_page(world, app.app_id), deployed_at=app.deployed_at
-    )
-
-
 async def app_heartbeat(world: World, call: Call[api_pb2.AppHeartbeatRequest]) -> Empty:
     """The client is still there."""
     if world.apps.get(call.request.app_id).state is AppState.EPHEMERAL:
@@ -132,7 +109,7 @@ async def app_client_disconnect(
 async def app_stop(world: World, call: Call[api_pb2.AppStopRequest]) -> Empty:
     """Stop an app and all its containers."""
     if world.apps.get(call.request.app_id).live:
-        await world.dispatcher.stop_app(call.request.app_id, lambda: terminated(world))
+        await world.dispatcher.stop_app(call.request.app_id, lambda: terminated(world), WORKSPACE)
     return Empty()
 
 
@@ -168,29 +145,15 @@ async def app_get_lifecycle(
 async def app_get_info(
     world: World, call: Call[api_pb2.AppGetInfoRequest]
 ) -> api_pb2.AppGetInfoResponse:
-    """Describe an app."""
-    return api_pb2.AppGetInfoResponse(info=_handle(world.apps.get(call.request.app_id)))
-
-
-async def app_deployment_history(
-    world: World, call: Call[api_pb2.AppDeploymentHistoryRequest]
-) -> api_pb2.AppDeploymentHistoryResponse:
-    """List the deployments of an app."""
+    """Describe an app and its functions."""
     app = world.apps.get(call.request.app_id)
-    return known(
-        api_pb2.AppDeploymentHistoryResponse,
-        production_app_version=app.version,
-        app_deployment_histories=[
-            known(
-                api_pb2.AppDeploymentHistory,
-                app_id=app.app_id,
-                version=version,
-                deployed_at=at,
-                deployed_by=WORKSPACE,
-                tag=tag,
-            )
-            for version, at, tag in app.deployments
-        ],
+    return api_pb2.AppGetInfoResponse(
+        info=_handle(app),
+        function_info_summaries={
+            function_id: _summary(world.apps.function(function_id))
+            for function_id in app.function_ids.values()
+            if app.live
+        },
     )
 
 
@@ -207,10 +170,6 @@ async def app_get_tags(
     return api_pb2.AppGetTagsResponse(tags=dict(world.apps.get(call.request.app_id).tags))
 
 
-def _page(world: World, app_id: str) -> str:
-    return f"{world.site_url}/apps/{app_id}"
-
-
 def _lifecycle(app: App) -> api_pb2.AppLifecycle | None:
     if not hasattr(api_pb2, "AppLifecycle"):  # the oldest SDKs
         return None
@@ -223,6 +182,7 @@ def _lifecycle(app: App) -> api_pb2.AppLifecycle | None:
         deployed_by=WORKSPACE if app.deployed_at else "",
         version=app.version,
         stopped_at=app.stopped_at,
+        stopped_by=app.stopped_by,
     )
 
 
@@ -239,19 +199,30 @@ def _handle(app: App) -> api_pb2.AppHandleMetadata | None:
     )
 
 
+def _summary(function: Function) -> api_pb2.AppGetInfoResponse.FunctionInfoSummary:
+    definition = definition_of(function)
+    gpu = definition.resources.gpu_config
+    web = definition.webhook_config.type != api_pb2.WEBHOOK_TYPE_UNSPECIFIED
+    return known(
+        api_pb2.AppGetInfoResponse.FunctionInfoSummary,
+        gpu_config=[gpu] if gpu.count or gpu.gpu_type else [],
+        schedule=definition.schedule if function.spec.schedule is not None else None,
+        web_function=web,
+        requires_proxy_auth=definition.webhook_config.requires_proxy_auth if web else None,
+    )
+
+
 RPCS: dict[str, Rpc] = {
     "AppCreate": full(app_create),
     "AppGetOrCreate": full(app_get_or_create),
     "AppGetLayout": full(app_get_layout),
     "AppGetByDeploymentName": full(app_get_by_deployment_name),
-    "AppPublish": partly(app_publish, "rolling deployments only; no staged ones, no rollback"),
     "AppHeartbeat": full(app_heartbeat),
     "AppClientDisconnect": full(app_client_disconnect),
     "AppStop": full(app_stop),
     "AppList": full(app_list),
     "AppGetLifecycle": full(app_get_lifecycle),
-    "AppGetInfo": partly(app_get_info, "without summaries of the functions"),
-    "AppDeploymentHistory": full(app_deployment_history),
+    "AppGetInfo": full(app_get_info),
     "AppSetTags": full(app_set_tags),
     "AppGetTags": full(app_get_tags),
 }

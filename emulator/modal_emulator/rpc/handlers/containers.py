@@ -14,6 +14,7 @@ from modal_emulator.rpc.compat import known
 from modal_emulator.rpc.tables import Rpc, accepted, full, stream
 from modal_emulator.schedule.calls import Input, Outcome, Status
 from modal_emulator.schedule.worker import Ending, Worker
+from modal_emulator.store.apps import App
 from modal_emulator.world import World
 
 __all__ = ["RPCS"]
@@ -135,9 +136,14 @@ async def container_stop(
 
 
 async def task_list(world: World, call: Call[api_pb2.TaskListRequest]) -> api_pb2.TaskListResponse:
-    """List the running containers."""
-    workers = world.dispatcher.workers(getattr(call.request, "app_id", ""))
-    return api_pb2.TaskListResponse(tasks=[_stats(world, w) for w in workers])
+    """List the running containers of an app, or of an environment."""
+    request = call.request
+    app_id = getattr(request, "app_id", "")  # SDKs before 1.1 list all and look themselves
+    found = [_stats(world, w) for w in world.dispatcher.workers(app_id)]
+    if not app_id:
+        where = world.environments.get(request.environment_name).name
+        found = [t for t in found if world.apps.get(t.app_id).environment == where]
+    return api_pb2.TaskListResponse(tasks=found)
 
 
 async def task_get_info(
@@ -184,8 +190,15 @@ def _stats(world: World, worker: Worker) -> api_pb2.TaskStats:
         app_id=app.app_id,
         app_description=app.name or app.description,
         started_at=worker.started_at,
-        enqueued_at=worker.enqueued_at,
+        enqueued_at=_enqueued_at(worker, app),
     )
+
+
+def _enqueued_at(worker: Worker, app: App) -> float:
+    """Return a moment before the app's version for what is older, also on a clock that stands."""
+    if worker.pool.is_outdated:
+        return min(worker.enqueued_at, app.published_at - 1e-6)
+    return max(worker.enqueued_at, app.published_at)
 
 
 RPCS: dict[str, Rpc] = {

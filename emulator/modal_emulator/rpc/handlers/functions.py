@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from modal_proto import api_pb2
 
-from modal_emulator.ground.errors import NotBuilt
 from modal_emulator.rpc.call import Call
 from modal_emulator.rpc.compat import known
 from modal_emulator.rpc.definitions import (
@@ -18,8 +17,8 @@ from modal_emulator.rpc.definitions import (
     spec_of,
     warnings_of,
 )
-from modal_emulator.rpc.options import with_options
 from modal_emulator.rpc.tables import Rpc, full, partly
+from modal_emulator.rpc.variants import variant_of
 from modal_emulator.store.apps import Function
 from modal_emulator.world import World
 
@@ -68,7 +67,7 @@ async def function_create(
         spec_of(definition),
     )
     warnings = world.schedules.admit(function)
-    world.apps.propose_function(function)
+    function = world.apps.propose_function(function)
     return known(
         api_pb2.FunctionCreateResponse,
         function_id=function.function_id,
@@ -84,8 +83,10 @@ async def function_get(
 ) -> api_pb2.FunctionGetResponse:
     """Find a function of a deployed app."""
     request = call.request
-    _only_newest(request)
-    function = world.apps.find(request.app_name, request.object_tag, request.environment_name)
+    version = getattr(request, "app_version", 0)
+    function = world.apps.find(
+        request.app_name, request.object_tag, request.environment_name, version
+    )
     return known(
         api_pb2.FunctionGetResponse,
         function_id=function.function_id,
@@ -112,21 +113,9 @@ async def function_bind_params(
     """Make the variant of a function that has these parameters and options."""
     request = call.request
     base = world.apps.function(request.function_id)
-    definition = with_options(definition_of(base), request.function_options)
-    _check(world, definition)
-    variant = replace(
-        base,
-        function_id=world.ids.stable(
-            "fu",
-            base.function_id,
-            request.serialized_params.hex(),
-            request.function_options.SerializeToString(deterministic=True).hex(),
-        ),
-        definition=definition.SerializeToString(),
-        spec=spec_of(definition),
-        parameters=request.serialized_params,
-        base_id=base.function_id,
-    )
+    options = request.function_options.SerializeToString(deterministic=True)
+    variant = variant_of(world.ids, base, request.serialized_params, options)
+    _check(world, definition_of(variant))
     world.apps.put_function(variant)
     return api_pb2.FunctionBindParamsResponse(
         bound_function_id=variant.function_id, handle_metadata=handle_of(variant)
@@ -146,10 +135,10 @@ async def class_create(
 async def class_get(world: World, call: Call[api_pb2.ClassGetRequest]) -> api_pb2.ClassGetResponse:
     """Find a class of a deployed app."""
     request = call.request
-    _only_newest(request)
-    tag = request.object_tag
-    function = world.apps.find(request.app_name, f"{tag}.*", request.environment_name)
-    class_id = world.apps.get(function.app_id).class_ids[tag]
+    tag, version = request.object_tag, getattr(request, "app_version", 0)
+    function = world.apps.find(request.app_name, f"{tag}.*", request.environment_name, version)
+    layout = world.apps.layout(function.app_id, version)
+    class_id = layout.class_ids[tag]
     handle = known(
         api_pb2.ClassHandleMetadata,
         class_function_id=function.function_id,
@@ -199,11 +188,6 @@ def _check(world: World, definition: api_pb2.Function) -> None:
         world.images.get(definition.image_id)
 
 
-def _only_newest(request: api_pb2.FunctionGetRequest | api_pb2.ClassGetRequest) -> None:
-    if getattr(request, "app_version", 0):
-        raise NotBuilt("modal-emulator keeps the newest version of a deployed app only")
-
-
 RPCS: dict[str, Rpc] = {
     "FunctionPrecreate": full(function_precreate),
     "FunctionCreate": partly(
@@ -211,11 +195,11 @@ RPCS: dict[str, Rpc] = {
         "no web endpoints; CPU, memory, GPU, region, cloud and "
         "`startup_timeout` are accepted and have no effect",
     ),
-    "FunctionGet": partly(function_get, "the newest version only"),
+    "FunctionGet": full(function_get),
     "FunctionGetById": full(function_get_by_id),
     "FunctionBindParams": full(function_bind_params),
     "ClassCreate": full(class_create),
-    "ClassGet": partly(class_get, "the newest version only"),
+    "ClassGet": full(class_get),
     "FunctionGetCurrentStats": full(function_get_current_stats),
     "FunctionUpdateSchedulingParams": full(function_update_scheduling_params),
 }
