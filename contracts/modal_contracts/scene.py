@@ -279,6 +279,10 @@ class Scene:
             )(ticking.leaves_a_file(DATA, name))
         return app
 
+    def run_app(self, app: modal.App) -> None:
+        """Run an app until the clause is over."""
+        self._stack.enter_context(app.run())
+
     def stop_app(self, app_name: str) -> None:
         """Stop a deployed app with Modal's own command."""
         usage = self.command("app", "stop", "--help").printed

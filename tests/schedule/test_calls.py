@@ -110,3 +110,14 @@ def test_what_a_call_is_given_is_kept_while_somebody_may_begin_it():
     calls.finish(late, Outcome(Status.SUCCESS, b"r"))
     clock.set(clock.now() + RETENTION)
     assert calls.call(waiting.call_id).given == []
+
+
+def test_a_graph_goes_back_to_the_first_call_and_down_again(calls):
+    first = calls.open("fu-1", 4)
+    top = calls.add_input(first, 0, b"")
+    left, right = (calls.open(f"fu-{n}", 4, top.input_id) for n in (2, 3))
+    inner = calls.open("fu-4", 4, calls.add_input(right, 0, b"").input_id)
+    other = calls.open("fu-1", 4)
+    for asked in (first, left, right, inner):
+        assert list(calls.graph(asked)) == [first, left, right, inner]
+    assert list(calls.graph(other)) == [other]

@@ -7,9 +7,10 @@ both ends. Who takes an input is decided in `pool`.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
+from itertools import takewhile
 
 from modal_emulator.ground.clock import Clock
 from modal_emulator.ground.errors import Conflict, NotFound
@@ -112,6 +113,8 @@ class FunctionCall:
     created_at: float
     parent_input_id: str = ""
     inputs: list[Input] = field(default_factory=list)
+    finished: list[Input] = field(default_factory=list)
+    """Those that have an outcome, in the order in which they got it."""
     produced: list[bytes] = field(default_factory=list)
     """What a generator gave so far, as serialised DataChunks in order."""
     given: list[bytes] = field(default_factory=list)
@@ -141,6 +144,7 @@ class Calls:
         self._ids = ids
         self._calls: dict[str, FunctionCall] = {}
         self._inputs: dict[str, Input] = {}
+        self._below: dict[str, list[FunctionCall]] = {}
         self._finished: deque[FunctionCall] = deque()
         self._entry = 0
 
@@ -151,6 +155,8 @@ class Calls:
             self._ids.ordered("fc", now), function_id, invocation, now, parent_input_id
         )
         self._calls[call.call_id] = call
+        if parent_input_id in self._inputs:
+            self._below.setdefault(parent_input_id, []).append(call)
         self._expire()
         return call
 
@@ -177,6 +183,16 @@ class Calls:
     def of_function(self, function_id: str) -> tuple[FunctionCall, ...]:
         """Return the calls of a function, newest first."""
         return tuple(c for c in reversed(self._calls.values()) if c.function_id == function_id)
+
+    def graph(self, call: FunctionCall) -> Iterator[FunctionCall]:
+        """Yield the calls that go back to the same first one, each after the one that made it."""
+        while call.parent_input_id in self._inputs:
+            call = self._calls[self._inputs[call.parent_input_id].call_id]
+        due = deque([call])
+        while due:
+            yield (call := due.popleft())
+            for made_by in call.inputs:
+                due.extend(self._below.get(made_by.input_id, ()))
 
     def add_input(self, call: FunctionCall, index: int, payload: bytes) -> Input:
         """Add a set of arguments to a call."""
@@ -215,6 +231,7 @@ class Calls:
         done.finished_at = self._clock.now()
         call = self._calls[done.call_id]
         call.unfinished -= 1
+        call.finished.append(done)
         if not call.unfinished:
             call.finished_at = done.finished_at
             call.given = []  # nobody begins it once more
@@ -239,15 +256,14 @@ class Calls:
         self, call: FunctionCall, after: int, first: int | None, last: int | None
     ) -> list[Input]:
         """Return the finished inputs after this entry, within these indexes, in order of entry."""
+        # From the end: who asks again and again wants the few that came last.
+        fresh = takewhile(lambda i: i.entry > after, reversed(call.finished))
         found = [
             i
-            for i in call.inputs
-            if i.outcome is not None
-            and i.entry > after
-            and (first is None or i.index >= first)
-            and (last is None or i.index <= last)
+            for i in fresh
+            if (first is None or i.index >= first) and (last is None or i.index <= last)
         ]
-        return sorted(found, key=lambda i: i.entry)
+        return found[::-1]
 
     def _expire(self) -> None:
         """Let go of what finished calls were given and gave; that there was a call stays known."""
@@ -258,5 +274,6 @@ class Calls:
                 continue  # inputs were added since; it comes again
             for done in call.inputs:
                 self._inputs.pop(done.input_id, None)
-            call.inputs, call.produced, call.given = [], [], []
+                self._below.pop(done.input_id, None)
+            call.inputs, call.finished, call.produced, call.given = [], [], [], []
             call.expired = True

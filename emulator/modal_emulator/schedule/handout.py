@@ -7,7 +7,7 @@ beyond that is not known here.
 """
 
 import asyncio
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 
 from modal_emulator.ground.clock import Clock
@@ -34,14 +34,14 @@ class Handout:
         self._settling = settling
         self._begin = begin
         self._may_shrink = may_shrink
-        self._waiting: deque[Input] = deque()
+        self._waiting: OrderedDict[str, Input] = OrderedDict()
         self._pulse = Pulse()
 
     def __len__(self) -> int:
         return len(self._waiting)
 
     def __iter__(self) -> Iterator[Input]:
-        return iter(tuple(self._waiting))
+        return iter(tuple(self._waiting.values()))
 
     def beat(self) -> None:
         """Have those who ask look again whether to stay."""
@@ -49,22 +49,22 @@ class Handout:
 
     def put(self, new: Input) -> None:
         """Queue an input."""
-        self._waiting.append(new)
+        self._waiting[new.input_id] = new
         self._pulse.beat()
 
     def put_first(self, undone: Input) -> None:
         """Queue an input before all others."""
-        self._waiting.appendleft(undone)
+        self._waiting[undone.input_id] = undone
+        self._waiting.move_to_end(undone.input_id, last=False)
 
     def remove(self, doomed: Input) -> None:
         """Nobody needs to take this one any more."""
-        if doomed in self._waiting:
-            self._waiting.remove(doomed)
+        self._waiting.pop(doomed.input_id, None)
 
     def drain(self) -> Iterator[Input]:
         """Yield what waits, each taken out."""
         while self._waiting:
-            yield self._waiting.popleft()
+            yield self._waiting.popitem(last=False)[1]
 
     async def take(
         self, worker: Worker, most: int, linger: float, window: float
@@ -112,7 +112,7 @@ class Handout:
     def _pop(self, worker: Worker, most: int) -> list[Input]:
         taken: list[Input] = []
         while self._waiting and len(taken) < most and not worker.leaving:
-            taken.append(self._waiting.popleft())
+            taken.append(self._waiting.popitem(last=False)[1])
         for new in taken:
             self._begin(new, worker)
         return taken

@@ -9,15 +9,18 @@ from modal_proto import api_pb2
 
 from modal_emulator.rpc.call import Call
 from modal_emulator.rpc.compat import has, known
+from modal_emulator.rpc.definitions import definition_of
 from modal_emulator.rpc.patience import Patience
 from modal_emulator.rpc.results import terminated
-from modal_emulator.rpc.tables import Rpc, accepted, full, partly, stream
+from modal_emulator.rpc.tables import Rpc, accepted, full, stream
 from modal_emulator.schedule.calls import FunctionCall, Input
 from modal_emulator.world import World
 
 __all__ = ["RPCS"]
 
 STREAM_SECONDS = 55.0  # as long as the SDK's own polls
+LARGEST_GRAPH = 5000
+"""Inputs; "large call graphs may be truncated", says the SDK, and no number [guess]."""
 
 
 async def function_map(
@@ -99,29 +102,19 @@ async def function_call_from_id(
 async def function_get_call_graph(
     world: World, call: Call[api_pb2.FunctionGetCallGraphRequest]
 ) -> api_pb2.FunctionGetCallGraphResponse:
-    """Return the inputs of one call."""
-    opened = world.calls.call(call.request.function_call_id)
-    function = world.apps.function(opened.function_id)
-    return api_pb2.FunctionGetCallGraphResponse(
-        inputs=[
-            known(
-                api_pb2.InputCallGraphInfo,
-                input_id=i.input_id,
-                function_call_id=i.call_id,
-                task_id=i.container_id,
-                status=i.outcome.status.value if i.outcome else 0,
-            )
-            for i in opened.inputs
-        ],
-        function_calls=[
-            known(
-                api_pb2.FunctionCallCallGraphInfo,
-                function_call_id=opened.call_id,
-                parent_input_id=opened.parent_input_id,
-                function_name=function.tag,
-                module_name="",
-            )
-        ],
+    """Return the inputs of all calls that go back to the same first one."""
+    graph = world.calls.graph(world.calls.call(call.request.function_call_id))
+    calls, inputs = [], []
+    for opened in graph:
+        if len(inputs) >= LARGEST_GRAPH:
+            break
+        calls.append(_call_node(world, opened))
+        inputs += [_input_node(i) for i in opened.inputs[: LARGEST_GRAPH - len(inputs)]]
+    return known(
+        api_pb2.FunctionGetCallGraphResponse,
+        inputs=inputs,
+        function_calls=calls,
+        truncated=len(inputs) >= LARGEST_GRAPH,
     )
 
 
@@ -138,6 +131,31 @@ async def function_call_get_data_out(
             yield api_pb2.DataChunk.FromString(chunk)
         if not opened.unfinished or not await patience.wait(opened.pulse, opened.is_at_work):
             return
+
+
+def _call_node(world: World, opened: FunctionCall) -> api_pb2.FunctionCallCallGraphInfo:
+    function = world.apps.function(opened.function_id)
+    name = function.tag
+    if opened.inputs and name.endswith(".*"):
+        method = api_pb2.FunctionInput.FromString(opened.inputs[0].payload).method_name
+        name = name.removesuffix("*") + method  # what Modal shows for a class is not seen [guess]
+    return known(
+        api_pb2.FunctionCallCallGraphInfo,
+        function_call_id=opened.call_id,
+        parent_input_id=opened.parent_input_id,
+        function_name=name,
+        module_name=definition_of(function).module_name,
+    )
+
+
+def _input_node(shown: Input) -> api_pb2.InputCallGraphInfo:
+    return known(
+        api_pb2.InputCallGraphInfo,
+        input_id=shown.input_id,
+        function_call_id=shown.call_id,
+        task_id=shown.container_id,
+        status=shown.outcome.status.value if shown.outcome else 0,
+    )
 
 
 def _put(
@@ -180,7 +198,8 @@ def _output(done: Input) -> api_pb2.FunctionGetOutputsItem:
         task_id=outcome.container_id,
         input_started_at=outcome.started_at,
         output_created_at=outcome.created_at,
-        retry_count=done.attempt,
+        # Attempts that the caller's SDK made, and it makes none; another number is a stale result.
+        retry_count=0,
     )
 
 
@@ -191,6 +210,6 @@ RPCS: dict[str, Rpc] = {
     "FunctionFinishInputs": accepted(Empty, "the number of inputs is known from the inputs"),
     "FunctionCallCancel": full(function_call_cancel),
     "FunctionCallFromId": full(function_call_from_id),
-    "FunctionGetCallGraph": partly(function_get_call_graph, "the call itself, not its children"),
+    "FunctionGetCallGraph": full(function_get_call_graph),
     "FunctionCallGetDataOut": stream(function_call_get_data_out),
 }
