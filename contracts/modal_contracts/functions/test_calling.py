@@ -153,7 +153,10 @@ def test_a_generator_may_fail_in_between(scene: Scene) -> None:
         next(values)
 
 
-@clause("functions/a-kind-of-call-must-fit-the-function", inferred("modal/_functions.py", "remote"))
+@clause(
+    "functions/a-kind-of-call-must-fit-the-function",
+    inferred("modal/_functions.py", "_Function.remote"),
+)
 def test_a_kind_of_call_must_fit_the_function(scene: Scene) -> None:
     """A generator is no plain function: neither can be called as the other."""
     double, count = functions(scene, work.double, work.count_up)

@@ -49,7 +49,7 @@ def test_a_result_that_cannot_be_sent_is_an_error(scene: Scene) -> None:
 
 @clause(
     "functions/an-error-that-cannot-be-sent-is-told-of",
-    inferred("modal/_runtime/container_io_manager.py", "serialize_exception"),
+    inferred("modal/_serialization.py", "pickle_exception"),
 )
 def test_an_error_that_cannot_be_sent_is_told_of(scene: Scene) -> None:
     """An exception that cannot be pickled comes back as one that quotes it."""
