@@ -5,7 +5,6 @@ What they do is sent by value or by reference; the package is in the image, and 
 """
 
 import inspect
-from collections.abc import Callable
 from typing import Any
 
 import modal
@@ -18,12 +17,12 @@ Function = Any
 """A `modal.Function`, whose parameters differ between releases."""
 
 
-def function(scene: Scene, body: Callable[..., Any], **options: Any) -> Function:
+def function(scene: Scene, body: Any, **options: Any) -> Function:
     """Make one function of a body; the options go to `App.function`."""
     return functions(scene, body, **options)[0]
 
 
-def functions(scene: Scene, *bodies: Callable[..., Any], **options: Any) -> list[Function]:
+def functions(scene: Scene, *bodies: Any, **options: Any) -> list[Function]:
     """Make functions of one app."""
     app = modal.App()
     made = [_function(app, body, options) for body in bodies]
@@ -51,7 +50,7 @@ def one_input_only() -> dict[str, Any]:
     return {"max_inputs": 1}
 
 
-def _function(app: modal.App, body: Callable[..., Any], options: dict[str, Any]) -> Function:
+def _function(app: modal.App, body: Any, options: dict[str, Any]) -> Function:
     raw = getattr(body, "raw_f", body)
     name = getattr(raw, "__name__", "body")
     return app.function(**{"name": name, "serialized": True, "image": image(), **options})(body)

@@ -4,7 +4,6 @@ from typing import Any
 
 import modal
 import pytest
-from modal.call_graph import InputStatus
 
 from modal_contracts.calling import function, functions
 from modal_contracts.clause import clause
@@ -108,7 +107,7 @@ def test_a_call_graph_shows_who_called_whom(scene: Scene) -> None:
     assert call.get() == [8, 4]
     (top,) = call.get_call_graph()
     assert top.function_name == "call_others"
-    assert top.status == InputStatus.SUCCESS
+    assert top.status.name == "SUCCESS"
     assert sorted(child.function_name for child in top.children) == ["double", "echo"]
     assert top.function_call_id == call.object_id
     assert all(child.task_id for child in top.children)
@@ -132,7 +131,7 @@ def test_a_graph_begins_with_who_called_first(scene: Scene) -> None:
     assert top.function_call_id == call.object_id
     (child,) = top.children
     assert child.function_call_id == inner.object_id
-    assert child.status == InputStatus.FAILURE
+    assert child.status.name == "FAILURE"
 
 
 @clause(

@@ -104,7 +104,8 @@ async def function_get_call_graph(
 ) -> api_pb2.FunctionGetCallGraphResponse:
     """Return the inputs of all calls that go back to the same first one."""
     graph = world.calls.graph(world.calls.call(call.request.function_call_id))
-    calls, inputs = [], []
+    calls: list[api_pb2.FunctionCallCallGraphInfo] = []
+    inputs: list[api_pb2.InputCallGraphInfo] = []
     for opened in graph:
         if len(inputs) >= LARGEST_GRAPH:
             break
