@@ -48,6 +48,7 @@ from modal_emulator.store.schedules import Standings
 from modal_emulator.store.secrets import Secrets
 from modal_emulator.store.seeds import Seeds
 from modal_emulator.store.volumes import VolumeLimits, Volumes
+from modal_emulator.store.web_addresses import Addresses, Ports, WebAddresses
 
 __all__ = ["WORKSPACE", "Certifier", "Settings", "Surroundings", "World"]
 
@@ -70,6 +71,11 @@ class Settings:
     listings_per_second: float | None = None
     """More listings of volumes than this are refused as Modal does; None is no limit, because
     Modal's own is not published."""
+    addresses: Addresses = Addresses.LOOPBACK
+    """Which form of a web function's address the SDK is given; see `Addresses`."""
+    web_requests_per_second: float | None = None
+    """More requests to web functions than this are refused with 429; None is no limit. Modal's
+    default is 200 (modal-semantics 6 [doc])."""
     runtime: str = "process"
     image_builder_version: str = ""
     """What the server claims; empty takes the newest that the installed SDK knows."""
@@ -115,8 +121,9 @@ class Surroundings:
     relay: Relay
     backend: Backend
     door: Door
-    translator: Callable[[Apps, Volumes], Translator]
+    translator: Callable[[Apps, Volumes, WebAddresses], Translator]
     site_url: Callable[[], str]
+    ports: Ports
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +146,7 @@ class World:
     mounts: Mounts
     images: Images
     apps: Apps
+    web: WebAddresses
     calls: Calls
     logs: Logs
     network: Network
@@ -224,7 +232,8 @@ class World:
         faults = Faults(volumes, clock, journal, settings.listings_per_second)
         commits = Commits(volumes, journal, settings.after_kill, faults)
         network = Network(Tunnels(around.relay, journal))
-        translator = around.translator(apps, volumes)
+        web = WebAddresses(ledger, apps, environments, around.ports, WORKSPACE, settings.addresses)
+        translator = around.translator(apps, volumes, web)
         launcher = ContainerLauncher(
             apps=apps,
             calls=calls,
@@ -265,6 +274,7 @@ class World:
             mounts=mounts,
             images=images,
             apps=apps,
+            web=web,
             calls=calls,
             logs=logs,
             network=network,

@@ -6,7 +6,10 @@ from modal_emulator.rpc.definitions import data_of, handle_of, refuse, spec_of
 from modal_emulator.store.apps import Function, VolumeUse
 from modal_emulator.store.schedules import Cron, Period
 
-WEB = api_pb2.WebhookConfig(type=api_pb2.WEBHOOK_TYPE_ASGI_APP)
+WEB = api_pb2.WebhookConfig(
+    type=api_pb2.WEBHOOK_TYPE_ASGI_APP,
+    custom_domains=[api_pb2.CustomDomainConfig(name="api.example.com")],
+)
 WEB_METHOD = api_pb2.MethodDefinition(webhook_config=WEB)
 
 
@@ -44,12 +47,12 @@ def test_the_spec_holds_what_is_acted_on():
 @pytest.mark.parametrize(
     ("definition", "name"),
     [
-        (api_pb2.Function(webhook_config=WEB), "web endpoints"),
+        (api_pb2.Function(webhook_config=WEB), "custom_domains="),
         (
             api_pb2.Function(
                 method_definitions={"m": api_pb2.MethodDefinition(webhook_config=WEB)}
             ),
-            "web endpoints",
+            "custom_domains=",
         ),
         (api_pb2.Function(block_network=True), "block_network=True"),
         (api_pb2.Function(untrusted=True), "restrict_modal_access=True"),
@@ -81,10 +84,14 @@ def test_the_handle_names_the_methods_of_a_class():
         is_class=True,
         method_definitions={"predict": api_pb2.MethodDefinition(function_name="Model.predict")},
     )
-    handle = handle_of(Function("fu-1", "ap-1", "Model.*", definition.SerializeToString()))
+    handle = handle_of(
+        Function("fu-1", "ap-1", "Model.*", definition.SerializeToString()),
+        {"predict": "http://127.0.0.1:1"},
+    )
     method = handle.method_handle_metadata["predict"]
     assert method.is_method and method.use_method_name == "predict"
     assert method.function_name == "Model.predict"
+    assert method.web_url == "http://127.0.0.1:1" and not handle.web_url
 
 
 def test_the_other_form_carries_the_definition_and_its_shared_fields():

@@ -14,6 +14,7 @@ from modal_emulator.ground.instants import Beginning
 from modal_emulator.ground.virtual import Mode, VirtualClock
 from modal_emulator.inline.programs import SdkPrograms
 from modal_emulator.lodging import Lodging
+from modal_emulator.rpc.asgi import AsgiMessages
 from modal_emulator.rpc.credentials import DEMO_TOKEN_ID, Credentials
 from modal_emulator.rpc.front import Front
 from modal_emulator.rpc.memory import Memory
@@ -27,6 +28,7 @@ from modal_emulator.schedule.logs import LogLine
 from modal_emulator.sdk import newest_builder_version
 from modal_emulator.store.births import Births
 from modal_emulator.web.authority import Authority
+from modal_emulator.web.edge import Edge
 from modal_emulator.web.site import Site
 from modal_emulator.web.tunnels import Sockets
 from modal_emulator.world import Settings, Surroundings, World
@@ -120,6 +122,8 @@ class Emulator:
         """
         self._lodging = Lodging(self._directory)
         self._site = Site(lambda: self.world)
+        self._edge = Edge(lambda: self.world, AsgiMessages())
+        self._edge.ports.listen_on(self._host)
         self._authority = Authority(self._lodging.authority)
         try:
             self._credentials = Credentials(DEMO_TOKEN_ID, self._lodging.token_secret(Ids()))
@@ -138,6 +142,7 @@ class Emulator:
                 door=self._wire,
                 translator=Messages,
                 site_url=lambda: self._site.url,
+                ports=self._edge.ports,
             )
             if self._directory is not None:
                 await asyncio.to_thread(self._around.backend.sweep)
@@ -275,6 +280,8 @@ class Emulator:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
+        if hasattr(self, "_edge"):
+            await self._edge.close()
         if self._world is not None:
             await self._around.clock.halt()
             await self._world.close()

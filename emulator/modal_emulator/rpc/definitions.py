@@ -15,6 +15,7 @@ from modal_proto import api_pb2
 from modal_emulator.ground.errors import NotBuilt
 from modal_emulator.rpc.compat import has, known
 from modal_emulator.rpc.volume_uses import volume_uses
+from modal_emulator.rpc.web_definitions import endpoints_of, has_custom_domains
 from modal_emulator.store.apps import Function, FunctionSpec
 from modal_emulator.store.schedules import Cron, Period, Schedule
 
@@ -22,17 +23,9 @@ __all__ = ["data_of", "definition_of", "handle_of", "refuse", "requested", "spec
 
 PAGE = "docs/guide/differences.md"
 Definition = api_pb2.Function
-WEB = api_pb2.WEBHOOK_TYPE_UNSPECIFIED
-
-
-def _has_web(d: Definition) -> bool:
-    return d.webhook_config.type != WEB or any(
-        m.webhook_config.type != WEB for m in d.method_definitions.values()
-    )
-
 
 REFUSED: tuple[tuple[str, Callable[[Definition], object]], ...] = (
-    ("web endpoints (asgi_app, wsgi_app, fastapi_endpoint, web_server)", _has_web),
+    ("custom_domains=", has_custom_domains),
     ("block_network=True", lambda d: d.block_network),
     ("restrict_modal_access=True", lambda d: d.untrusted),
     ("outbound network rules", lambda d: has(d, "network_access")),
@@ -106,6 +99,7 @@ def spec_of(definition: Definition) -> FunctionSpec:
         retry_backoff=retry.backoff_coefficient or 1.0,
         retry_delay_limit=retry.max_delay_ms / 1000 or 60.0,
         schedule=_schedule(definition.schedule),
+        web=endpoints_of(definition),
     )
 
 
@@ -120,15 +114,15 @@ def _schedule(said: api_pb2.Schedule) -> Schedule | None:
     return None
 
 
-def handle_of(function: Function) -> api_pb2.FunctionHandleMetadata:
-    """Return what an SDK needs to call the function."""
+def handle_of(function: Function, urls: Mapping[str, str]) -> api_pb2.FunctionHandleMetadata:
+    """Return what an SDK needs to call the function; `urls` are those on the web, by method."""
     definition = definition_of(function)
     methods = {
         name: known(
             api_pb2.FunctionHandleMetadata,
             function_name=method.function_name,
             function_type=method.function_type,
-            web_url=method.web_url,
+            web_url=urls.get(name, ""),
             is_method=True,
             use_method_name=name,
             function_schema=method.function_schema,
@@ -142,6 +136,7 @@ def handle_of(function: Function) -> api_pb2.FunctionHandleMetadata:
         api_pb2.FunctionHandleMetadata,
         function_name=definition.function_name,
         function_type=definition.function_type,
+        web_url=urls.get("", ""),
         is_method=definition.is_method,
         definition_id=function.definition_id or f"de-{function.function_id[3:]}",
         class_parameter_info=definition.class_parameter_info,

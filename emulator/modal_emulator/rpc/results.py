@@ -9,5 +9,5 @@ __all__ = ["terminated"]
 
 def terminated(world: World) -> Outcome:
     """Return the outcome of an input that was cancelled, or whose app ended."""
-    result = Messages(world.apps, world.volumes).terminated()
+    result = Messages(world.apps, world.volumes, world.web).terminated()
     return Outcome(Status.TERMINATED, result, created_at=world.clock.now())

@@ -13,6 +13,7 @@ from modal_emulator.runtime.backend import Exit
 from modal_emulator.schedule.worker import Ending
 from modal_emulator.store.apps import App, Apps, Function
 from modal_emulator.store.volumes import Volumes
+from modal_emulator.store.web_addresses import WebAddresses
 
 __all__ = ["Messages", "layout_of"]
 
@@ -20,15 +21,16 @@ __all__ = ["Messages", "layout_of"]
 class Messages:
     """Makes them; the results it makes say how an input ended without user code saying so."""
 
-    def __init__(self, apps: Apps, volumes: Volumes) -> None:
+    def __init__(self, apps: Apps, volumes: Volumes, web: WebAddresses) -> None:
         self._apps = apps
         self._volumes = volumes
+        self._web = web
 
     def arguments(self, function: Function, container_id: str, environment: str) -> bytes:
         """Return what the SDK's entrypoint reads at its start."""
         app = self._apps.get(function.app_id)
         definition = definition_of(function)
-        layout = layout_of(self._apps, app)
+        layout = layout_of(self._apps, app, self._web)
         layout.objects.extend(self._dependencies(definition, layout))
         return known(
             api_pb2.ContainerArguments,
@@ -105,11 +107,12 @@ class Messages:
         return api_pb2.GenericResult.FromString(result).exception
 
 
-def layout_of(apps: Apps, app: App) -> api_pb2.AppLayout:
+def layout_of(apps: Apps, app: App, web: WebAddresses) -> api_pb2.AppLayout:
     """Return the functions and classes of an app with their handles."""
+    functions = [apps.function(i) for i in app.function_ids.values()]
     objects = [
-        api_pb2.Object(object_id=i, function_handle_metadata=handle_of(apps.function(i)))
-        for i in app.function_ids.values()
+        api_pb2.Object(object_id=f.function_id, function_handle_metadata=handle_of(f, web.urls(f)))
+        for f in functions
     ]
     objects += [
         api_pb2.Object(object_id=i, class_handle_metadata=api_pb2.ClassHandleMetadata())

@@ -15,6 +15,7 @@ from itertools import takewhile
 from modal_emulator.ground.clock import Clock
 from modal_emulator.ground.errors import Conflict, NotFound
 from modal_emulator.ground.ids import Ids
+from modal_emulator.schedule.passage import Passage
 from modal_emulator.schedule.pulse import Pulse
 
 __all__ = ["RETENTION", "Calls", "FunctionCall", "Input", "Outcome", "State", "Status"]
@@ -127,6 +128,8 @@ class FunctionCall:
     """When the last of the inputs got its outcome."""
     expired: bool = False
     """What it was given and what came of it is gone."""
+    passage: Passage | None = None
+    """Of a call whose opener takes what comes of it at once, and lets go of it: see `release`."""
 
     def is_at_work(self) -> bool:
         """Say whether an input has no outcome yet."""
@@ -147,6 +150,20 @@ class Calls:
         self._below: dict[str, list[FunctionCall]] = {}
         self._finished: deque[FunctionCall] = deque()
         self._entry = 0
+
+    def open_passing(self, function_id: str, invocation: int) -> FunctionCall:
+        """Begin a call that nobody can ask for later; whoever opens it has to `release` it."""
+        call = self.open(function_id, invocation)
+        call.passage = Passage(call.pulse, call.is_at_work)
+        call.given, call.produced = call.passage.given, call.passage.produced
+        return call
+
+    def release(self, call: FunctionCall) -> None:
+        """Let go of a passing call, now or once it has its outcome."""
+        assert call.passage is not None
+        call.passage.end()
+        if not call.is_at_work():
+            self._drop(call)
 
     def open(self, function_id: str, invocation: int, parent_input_id: str = "") -> FunctionCall:
         """Begin a call without inputs."""
@@ -235,21 +252,24 @@ class Calls:
         if not call.unfinished:
             call.finished_at = done.finished_at
             call.given = []  # nobody begins it once more
-            self._finished.append(call)
+            if call.passage is None:
+                self._finished.append(call)
+            elif call.passage.released:
+                self._drop(call)
         call.pulse.beat()
         if call.when_finished is not None:
             call.when_finished(done)
 
     def produce(self, call: FunctionCall, chunks: list[bytes]) -> None:
         """A generator gave more."""
-        call.produced.extend(chunks)
+        (call.passage.produce if call.passage else call.produced.extend)(chunks)
         call.pulse.beat()
 
     def give(self, call: FunctionCall, chunks: list[bytes]) -> None:
         """Give a call more while it runs; one that has its outcome needs no more."""
         if call.inputs and not call.unfinished:
             return
-        call.given.extend(chunks)
+        (call.passage.give if call.passage else call.given.extend)(chunks)
         call.pulse.beat()
 
     def outcomes(
@@ -264,6 +284,11 @@ class Calls:
             if (first is None or i.index >= first) and (last is None or i.index <= last)
         ]
         return found[::-1]
+
+    def _drop(self, call: FunctionCall) -> None:
+        self._calls.pop(call.call_id, None)
+        for done in call.inputs:
+            self._inputs.pop(done.input_id, None)
 
     def _expire(self) -> None:
         """Let go of what finished calls were given and gave; that there was a call stays known."""

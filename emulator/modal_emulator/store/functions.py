@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 
 from modal_emulator.store.placements import Placement, placement_from
 from modal_emulator.store.schedules import Schedule, schedule_from, schedule_record
+from modal_emulator.store.web import WebEndpoint
 
 __all__ = ["Function", "FunctionSpec", "VolumeUse", "function_bytes", "function_from"]
 
@@ -47,6 +48,7 @@ class FunctionSpec:
     retry_delay_limit: float = 60.0
     schedule: Schedule | None = None
     placement: Placement = field(default_factory=Placement)
+    web: tuple[WebEndpoint, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,7 @@ def function_from(value: bytes) -> Function:
     spec.pop("scheduled", None)  # older ledgers say no more than that there was a schedule
     spec["schedule"] = schedule_from(spec.get("schedule", []))
     spec["placement"] = placement_from(spec.get("placement", {}))
+    spec["web"] = tuple(WebEndpoint(**w) for w in spec.get("web", []))
     record["spec"] = FunctionSpec(**spec)
     for name in ("definition", "parameters", "options"):
         record[name] = bytes.fromhex(record.get(name, ""))

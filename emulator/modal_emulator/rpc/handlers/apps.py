@@ -62,7 +62,7 @@ async def app_get_layout(
 ) -> api_pb2.AppGetLayoutResponse:
     """Return the functions and classes of an app."""
     app = world.apps.get(call.request.app_id)
-    return api_pb2.AppGetLayoutResponse(app_layout=layout_of(world.apps, app))
+    return api_pb2.AppGetLayoutResponse(app_layout=layout_of(world.apps, app, world.web))
 
 
 async def app_get_by_deployment_name(

@@ -78,10 +78,13 @@ async def function_put_outputs(
 async def function_call_put_data_out(
     world: World, call: Call[api_pb2.FunctionCallPutDataRequest]
 ) -> Empty:
-    """Keep what a generator gave."""
+    """Keep what a generator gave; for a web function, answer when most of it was taken."""
     _caller(world, call.container_id)
     chunks = [chunk.SerializeToString() for chunk in call.request.data_chunks]
-    world.calls.produce(world.calls.call(call.request.function_call_id), chunks)
+    opened = world.calls.call(call.request.function_call_id)
+    world.calls.produce(opened, chunks)
+    if opened.passage is not None:
+        await opened.passage.room()
     return Empty()
 
 
@@ -99,11 +102,11 @@ async def function_call_get_data_in(
     loop = asyncio.get_running_loop()
     ends = loop.time() + STREAM_SECONDS
     while True:
-        for chunk in opened.given[read:]:
+        while read < len(opened.given):
             read += 1
+            passage = opened.passage
+            chunk = passage.hear(read - 1) if passage else opened.given[read - 1]
             yield api_pb2.DataChunk.FromString(chunk)
-        if len(opened.given) > read:
-            continue
         left = ends - loop.time()
         if not opened.is_at_work() or left <= 0 or not await opened.pulse.wait(left):
             return

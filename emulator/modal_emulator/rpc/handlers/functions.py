@@ -19,7 +19,8 @@ from modal_emulator.rpc.definitions import (
 )
 from modal_emulator.rpc.tables import Rpc, full, partly
 from modal_emulator.rpc.variants import variant_of
-from modal_emulator.store.apps import Function
+from modal_emulator.rpc.web_definitions import endpoints_of, with_urls
+from modal_emulator.store.apps import Function, FunctionSpec
 from modal_emulator.world import World
 
 __all__ = ["RPCS"]
@@ -43,10 +44,14 @@ async def function_precreate(
         supported_output_formats=list(getattr(request, "supported_output_formats", ())),
     )
     function = Function(
-        function_id, request.app_id, request.function_name, draft.SerializeToString()
+        function_id,
+        request.app_id,
+        request.function_name,
+        draft.SerializeToString(),
+        FunctionSpec(web=endpoints_of(request)),
     )
     return api_pb2.FunctionPrecreateResponse(
-        function_id=function_id, handle_metadata=handle_of(function)
+        function_id=function_id, handle_metadata=handle_of(function, world.web.urls(function))
     )
 
 
@@ -67,13 +72,15 @@ async def function_create(
         spec_of(definition),
     )
     warnings = world.schedules.admit(function)
+    world.web.check(function)
     function = world.apps.propose_function(function)
+    with_urls(definition, function, world.web)
     return known(
         api_pb2.FunctionCreateResponse,
         function_id=function.function_id,
         function=definition,
         function_data=data_of(definition),
-        handle_metadata=handle_of(function),
+        handle_metadata=handle_of(function, world.web.urls(function)),
         server_warnings=warnings_of(warnings),
     )
 
@@ -90,8 +97,8 @@ async def function_get(
     return known(
         api_pb2.FunctionGetResponse,
         function_id=function.function_id,
-        handle_metadata=handle_of(function),
-        function=data_of(definition_of(function)),
+        handle_metadata=handle_of(function, world.web.urls(function)),
+        function=data_of(_addressed(world, function)),
     )
 
 
@@ -102,8 +109,8 @@ async def function_get_by_id(
     function = world.apps.function(call.request.function_id)
     return known(
         api_pb2.FunctionGetByIdResponse,
-        handle_metadata=handle_of(function),
-        function=data_of(definition_of(function)),
+        handle_metadata=handle_of(function, world.web.urls(function)),
+        function=data_of(_addressed(world, function)),
     )
 
 
@@ -118,7 +125,8 @@ async def function_bind_params(
     _check(world, definition_of(variant))
     world.apps.put_function(variant)
     return api_pb2.FunctionBindParamsResponse(
-        bound_function_id=variant.function_id, handle_metadata=handle_of(variant)
+        bound_function_id=variant.function_id,
+        handle_metadata=handle_of(variant, world.web.urls(variant)),
     )
 
 
@@ -142,7 +150,7 @@ async def class_get(world: World, call: Call[api_pb2.ClassGetRequest]) -> api_pb
     handle = known(
         api_pb2.ClassHandleMetadata,
         class_function_id=function.function_id,
-        class_function_metadata=handle_of(function),
+        class_function_metadata=handle_of(function, world.web.urls(function)),
     )
     return api_pb2.ClassGetResponse(class_id=class_id, handle_metadata=handle)
 
@@ -188,11 +196,17 @@ def _check(world: World, definition: api_pb2.Function) -> None:
         world.images.get(definition.image_id)
 
 
+def _addressed(world: World, function: Function) -> api_pb2.Function:
+    definition = definition_of(function)
+    with_urls(definition, function, world.web)
+    return definition
+
+
 RPCS: dict[str, Rpc] = {
     "FunctionPrecreate": full(function_precreate),
     "FunctionCreate": partly(
         function_create,
-        "no web endpoints; CPU, memory, GPU, region, cloud and "
+        "no custom domains; CPU, memory, GPU, region, cloud and "
         "`startup_timeout` are accepted and have no effect",
     ),
     "FunctionGet": full(function_get),

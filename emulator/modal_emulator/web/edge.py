@@ -1,0 +1,91 @@
+"""
+The edge: where requests to web functions arrive.
+
+Each address has a port of its own. A request becomes a call of the function that has the address
+now; who may not, or asks for what is not there, is answered here, as Modal's edge does.
+"""
+
+from collections.abc import Callable
+
+from aiohttp import web
+
+from modal_emulator.store.web_addresses import Address
+from modal_emulator.web import edge_http
+from modal_emulator.web.edge_call import Late, Messages, WebCall
+from modal_emulator.web.edge_errors import BAD_METHOD, UNKNOWN, refusal
+from modal_emulator.web.edge_ports import EdgePorts
+from modal_emulator.web.edge_scope import awaited, http_scope, own_url
+from modal_emulator.world import World
+
+__all__ = ["PATIENCE", "Edge"]
+
+PATIENCE = 150.0
+"""Seconds of the emulator's clock after which an answer has to be asked for again."""
+
+
+class Edge:
+    """Answers for web functions, from the World of the moment."""
+
+    def __init__(self, world: Callable[[], World], messages: Messages) -> None:
+        self._world = world
+        self._messages = messages
+        self._late: dict[str, WebCall] = {}
+        self.ports = EdgePorts(self._answer)
+
+    async def close(self) -> None:
+        """Let go of everybody; the World ends."""
+        await self.ports.close()
+        self._late.clear()
+
+    async def _answer(self, subdomain: str, request: web.BaseRequest) -> web.StreamResponse:
+        world = self._world()
+        address = world.web.find(subdomain)
+        if address is None:
+            return refusal(404, UNKNOWN)
+        if call_id := awaited(request):
+            return await self._answer_late(world, address, call_id, request)
+        call = WebCall(
+            world, self._messages, address.function_id, address.endpoint.method, http_scope(request)
+        )
+        return await self._http(world, request, call)
+
+    async def _http(
+        self, world: World, request: web.BaseRequest, call: WebCall
+    ) -> web.StreamResponse:
+        until = world.clock.now() + PATIENCE
+        body = edge_http.begin(request, call)
+        try:
+            response = await edge_http.answered(request, call, until)
+        except Late:
+            return self._redirect(request, call)
+        except BaseException:
+            call.leave({"type": "http.disconnect"})
+            raise
+        finally:
+            await edge_http.end(body)
+        call.end()
+        return response
+
+    async def _answer_late(
+        self, world: World, address: Address, call_id: str, request: web.BaseRequest
+    ) -> web.StreamResponse:
+        call = self._late.get(call_id)
+        if call is None or call.belongs_to != address.function_id:
+            return refusal(404, UNKNOWN)
+        if request.method not in ("GET", "HEAD"):
+            return refusal(400, BAD_METHOD)
+        del self._late[call_id]
+        try:
+            response = await edge_http.answered(request, call, world.clock.now() + PATIENCE)
+        except Late:
+            return self._redirect(request, call)
+        except BaseException:
+            call.leave({"type": "http.disconnect"})
+            raise
+        call.end()
+        return response
+
+    def _redirect(self, request: web.BaseRequest, call: WebCall) -> web.StreamResponse:
+        self._late[call.call_id] = call
+        headers = {"Location": own_url(request, call.call_id)}
+        return web.Response(status=303, headers=headers)
