@@ -25,6 +25,7 @@ pytest_plugins = ["modal_contracts.plugin"]
 OFTEN = {"background_commit_seconds": 1.0}
 TARGETS: dict[str, dict[str, Any]] = {
     "emulator": OFTEN,
+    "emulator-docker": OFTEN | {"runtime": "docker", "docker_network": "host"},
     "emulator-inline": OFTEN | {"runtime": "inline"},
     "emulator-portable": OFTEN | {"runtime": "inline", "isolation": "plain"},
     "emulator-process": OFTEN | {"runtime": "process"},

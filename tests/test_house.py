@@ -76,6 +76,7 @@ ONLY_IN = {
     "rich": ("cli",),
     "pytest": ("pytest_plugin",),
     "redis": ("engines",),
+    "docker": ("runtime",),
     "trustme": ("web",),
 }
 NOT_BELOW_RUNTIME = {"asyncio", "modal"}

@@ -381,9 +381,6 @@ def test_runtimes_that_are_not_there_are_named(user: pytest.Pytester) -> None:
         def test_session(modal_emulator):
             pass
     """)
-    result = user.runpytest_subprocess("-q", "--modal-runtime", "docker")
-    result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*modal_emulator: runtime 'docker' * is not built yet; *"])
     result = user.runpytest_subprocess("-q", "-o", "modal_runtime=podman")
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*modal_runtime must be one of auto, *, not 'podman'"])
@@ -391,7 +388,6 @@ def test_runtimes_that_are_not_there_are_named(user: pytest.Pytester) -> None:
 
 SENSELESS = [
     ("runtime='podman'", "unknown runtime 'podman'; *"),
-    ("runtime='docker'", "runtime 'docker' * is not built yet; *"),
     ("isolation=7", "the option isolation cannot be 7"),
     ("after_kill='maybe'", "the option after_kill cannot be 'maybe'"),
     ("exit_grace_seconds=-1", "the option exit_grace_seconds cannot be -1"),

@@ -19,6 +19,7 @@ from modal_emulator.ground.journal import Journal
 from modal_emulator.ground.virtual import VirtualClock
 from modal_emulator.runtime.backend import Backend, Capability
 from modal_emulator.schedule.after_kill import AfterKill
+from modal_emulator.schedule.builds import Builds
 from modal_emulator.schedule.calls import Calls
 from modal_emulator.schedule.commits import Commits
 from modal_emulator.schedule.dispatcher import Dispatcher
@@ -77,6 +78,8 @@ class Settings:
     """More requests to web functions than this are refused with 429; None is no limit. Modal's
     default is 200 (modal-semantics 6 [doc])."""
     runtime: str = "process"
+    docker_network: str = "bridge"
+    """The network of containers and builds of the runtime docker, in Docker's words."""
     image_builder_version: str = ""
     """What the server claims; empty takes the newest that the installed SDK knows."""
     pool: PoolLimits = field(default_factory=PoolLimits)
@@ -145,6 +148,7 @@ class World:
     engines: Engines
     mounts: Mounts
     images: Images
+    builds: Builds
     apps: Apps
     web: WebAddresses
     calls: Calls
@@ -273,6 +277,7 @@ class World:
             engines=engines,
             mounts=mounts,
             images=images,
+            builds=Builds(getattr(around.backend, "images", None)),
             apps=apps,
             web=web,
             calls=calls,
@@ -292,6 +297,7 @@ class World:
         """End every container and close the ledger."""
         self.schedules.close()
         self.commits.closing()
+        await self.builds.close()
         await self.dispatcher.close()
         await self.commits.close()
         self.network.close()

@@ -1,11 +1,12 @@
 """Choosing a backend by name."""
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from modal_emulator.ground.errors import Invalid, NotBuilt
+from modal_emulator.ground.errors import Invalid
 from modal_emulator.runtime.inline.backend import InlineBackend
 from modal_emulator.runtime.inline.namespace import can_mount
 from modal_emulator.runtime.job import Isolation
@@ -17,6 +18,7 @@ from modal_emulator.runtime.process import ProcessBackend
 class Chosen:
     runtime: str = "process"
     isolation: str = ""
+    docker_network: str = "bridge"
 
 
 def test_processes_are_built(tmp_path: Path) -> None:
@@ -52,9 +54,21 @@ def test_threads_that_are_to_mount_have_to_be_able_to(tmp_path: Path) -> None:
         pick(chosen, tmp_path, lambda _plan, _here: None)
 
 
-def test_what_is_not_built_is_said(tmp_path: Path) -> None:
-    with pytest.raises(NotBuilt, match=r"runtime 'docker' .* is not built yet"):
+def test_docker_needs_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "docker", None)
+    with pytest.raises(Invalid, match=r"pip install 'modal-emulator\[docker\]'"):
         pick(Chosen(runtime="docker"), tmp_path)
+
+
+def test_docker_needs_its_daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nobody.sock")
+    with pytest.raises(Invalid, match=r"runtime 'docker' needs Docker's daemon: .*No such file"):
+        pick(Chosen(runtime="docker"), tmp_path)
+
+
+def test_docker_has_its_own_isolation(tmp_path: Path) -> None:
+    with pytest.raises(Invalid, match="no other isolation"):
+        pick(Chosen(runtime="docker", isolation="plain"), tmp_path)
 
 
 def test_unknown_names_are_refused(tmp_path: Path) -> None:

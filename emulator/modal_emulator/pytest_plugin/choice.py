@@ -40,7 +40,7 @@ def add_options(parser: pytest.Parser) -> None:
         "seconds between two background commits of a running container; 0 means none at all",
         default=None,
     )
-    parser.addini(RUNTIME, "where Modal functions run: auto, inline or process", default="")
+    parser.addini(RUNTIME, "where Modal functions run: auto, inline, process or docker", default="")
     parser.addini(
         GUARD, "where the way to Modal is closed: fixture (default) or strict", default=""
     )
@@ -50,7 +50,7 @@ def add_options(parser: pytest.Parser) -> None:
         "--modal-runtime",
         choices=RUNTIMES,
         help="where Modal functions run: as threads of this process (inline), as processes, "
-        "or in the best way that works here (auto, the default)",
+        "in containers of Docker's, or in the best way that works here (auto, the default)",
     )
     _add_time(parser, group)
     group.addoption(

@@ -69,6 +69,7 @@ OPTIONS: dict[str, Callable[[Settings, Any], Settings]] = {
     "after_kill": lambda s, v: replace(s, after_kill=AfterKill(v)),
     "exit_grace_seconds": lambda s, v: replace(s, pool=replace(s.pool, exit_grace=_seconds(v))),
     "runtime": lambda s, v: replace(s, runtime=_name(v)),
+    "docker_network": lambda s, v: replace(s, docker_network=_name(v)),
     "isolation": lambda s, v: replace(s, isolation=_name(v)),
     "seed_volumes": lambda s, v: replace(s, seeds=replace(s.seeds, volumes=volume_seeds(v))),
     "seed_secrets": lambda s, v: replace(s, seeds=replace(s.seeds, secrets=secret_seeds(v))),

@@ -39,6 +39,7 @@ class Capability(Enum):
     KILL = "a container can be killed without a word"
     OWN_PROCESSES = "a container sees its own processes only"
     PAUSE = "a container can be stopped for a moment, so that large commits copy nothing"
+    IMAGES = "images are built, and containers run in them"
     EXECUTE = "a command can be run in a container beside what runs there"
     WATCHED_CALLS = "what a volume's file system refuses or commits, it does for every program"
 
@@ -159,6 +160,8 @@ class Plan:
     """Returns what reads the machine's stamps of files as the emulator's; from any thread."""
     clock_page: Path | None = None
     """Where a process finds the instant to show to user code; None shows it the machine's."""
+    image: str = ""
+    """The id of the image, for a backend that has images."""
     bare: bool = False
     """
     No entrypoint and no socket: nothing runs there but what `Container.execute` is given, and the

@@ -16,17 +16,17 @@ class Backends:
 
     def __init__(self, programs: Programs | None) -> None:
         self._programs = programs
-        self._made: dict[tuple[str, str], Backend] = {}
+        self._made: dict[tuple[str, ...], Backend] = {}
 
     def get(self, choice: Choice, directory: Path) -> Backend:
         """
         Return what makes containers as they are wanted; a new one keeps its files below there.
 
         Raises:
-            NotBuilt: there is no such runtime yet.
-            Invalid: there will never be, or this process cannot have it.
+            Invalid: there is no such runtime, or this process cannot have it.
         """
-        kind = (resolve(choice.runtime, threads=self._programs is not None), choice.isolation)
+        runtime = resolve(choice.runtime, threads=self._programs is not None)
+        kind = (runtime, choice.isolation, choice.docker_network)
         if kind not in self._made:
             # The first has the same place in each life of a server: it removes what a kill left.
             name = f"containers-{len(self._made)}" if self._made else "containers"

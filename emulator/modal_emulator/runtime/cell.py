@@ -13,15 +13,29 @@ import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
+from typing import Protocol
 
 from modal_emulator.ground.errors import EmulatorError
 from modal_emulator.runtime.backend import Exit, OpenFiles, Plan
 from modal_emulator.runtime.job import Isolation, Job
 from modal_emulator.runtime.lines import Line, Message
-from modal_emulator.runtime.nursery import Nursery
 from modal_emulator.runtime.output import Output
 
-__all__ = ["Cell"]
+__all__ = ["Cell", "Spawns"]
+
+
+class Spawns(Protocol):
+    """Starts the warden of a container."""
+
+    async def spawn(self, isolation: Isolation, files: Sequence[int]) -> None:
+        """
+        Start one with these open files: its line to the server and two outputs.
+
+        Raises:
+            ConnectionError: who starts it died; whether it was started is not known.
+            EmulatorError: none can be started.
+        """
+        ...
 
 
 class Cell:
@@ -50,7 +64,7 @@ class Cell:
         self.gone: asyncio.Future[None] = self._loop.create_future()
         """Done when no process of the container is left and `on_exit` was called."""
 
-    async def start(self, nursery: Nursery) -> None:
+    async def start(self, nursery: "Spawns") -> None:
         """
         Fork the container and have it mount; returns when its main process exists.
 
@@ -104,14 +118,22 @@ class Cell:
     async def kill(self) -> None:
         """End every process; returns when they are gone."""
         if self._job.isolation is Isolation.PLAIN or self._warden is None:
-            if self._line is not None:
-                with suppress(OSError):
-                    await self._line.send({"do": "kill"})
+            await self._say({"do": "kill"})
         else:
             # The kernel ends everything in the warden's process namespace with it.
-            with suppress(ProcessLookupError):
+            try:
                 signal.pidfd_send_signal(self._warden, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            except PermissionError:  # it is another user's, who made it for us
+                await self._say({"do": "kill"})
         await asyncio.shield(self.gone)
+
+    async def _say(self, message: Message) -> None:
+        """Tell the warden something that it does not answer."""
+        if self._line is not None:
+            with suppress(OSError):
+                await self._line.send(message)
 
     async def _begin(self) -> None:
         try:

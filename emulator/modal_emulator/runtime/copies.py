@@ -11,11 +11,13 @@ import stat
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from modal_emulator.runtime.backend import OpenFiles, View
 from modal_emulator.runtime.exchanging import exchange
-from modal_emulator.runtime.holders import PROC, is_held
+from modal_emulator.runtime.holders import PROC
+from modal_emulator.runtime.holders import is_held as is_held_below
 from modal_emulator.runtime.leftovers import discard
 from modal_emulator.runtime.merged import descend, is_removal, make_removal, walk
 from modal_emulator.store.changes import Stamps
@@ -49,16 +51,17 @@ class Copies:
         outward: Callable[[str], str],
         proc: Path = PROC,
         stamps: Callable[[], Stamps | None] = lambda: None,
+        is_held: Callable[[Path, int], bool] | None = None,
     ) -> None:
         """
         Keep the copies as `volumes`/<volume id>.
 
         `inward` and `outward` map the targets of links on their way into a copy and back.
-        `proc` says who holds what, `stamps` how the machine's times are to be read.
+        `proc` says who holds what, or `is_held`; `stamps` how the machine's times are to be read.
         """
         self._volumes = volumes
         self._inward, self._outward = inward, outward
-        self._proc = proc
+        self._is_held = is_held or partial(is_held_below, proc=proc)
         self._stamps = stamps
         self._copies: dict[str, _Copy] = {}
 
@@ -86,10 +89,10 @@ class Copies:
             OpenFiles: a process of the container holds it; nothing was changed.
         """
         aside, place = self._aside(volume_id), self._volumes / volume_id
-        if is_held(place, warden, self._proc):
+        if self._is_held(place, warden):
             raise OpenFiles
         exchange(aside, place)
-        if is_held(aside, warden, self._proc):  # since the first look; none can come from now on
+        if self._is_held(aside, warden):  # since the first look; none can come from now on
             exchange(aside, place)
             raise OpenFiles
         self._collect(self._copies.pop(volume_id), aside)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from modal_emulator.ground.clock import adopt_time_zone
 from modal_emulator.runtime import kernel, portable, renames
+from modal_emulator.runtime.becoming import restore_signals, show_time
 from modal_emulator.runtime.disk import ARGUMENTS, SERVER
 from modal_emulator.runtime.job import Isolation, Job
 from modal_emulator.runtime.named_sockets import redirect_sockets
@@ -48,10 +49,10 @@ class Entry:
         os.setsid()
         if self.root is None and sys.platform == "linux":
             kernel.die_with_parent(signal.SIGKILL)
-        _restore_signals()
+        restore_signals()
         self._connect()
         if self.job.clock_page is not None:
-            _show_time(self.job.clock_page, self.job.naps)
+            show_time(self.job.clock_page, self.job.naps)
         if self.root is not None:
             os.chroot(self.root)
             arguments, server = ARGUMENTS, SERVER
@@ -87,33 +88,12 @@ class Entry:
             os.close(source)
 
 
-def _show_time(page: Path, naps: Path) -> None:
-    """Let user code see the server's time and sleep by it; here its files are still in sight."""
-    from modal_emulator.ground.clockface import show
-    from modal_emulator.ground.clockpage import look
-    from modal_emulator.ground.naps import Note, sleep_by
-    from modal_emulator.sdk import MODULES
-
-    seen = look(page)
-    show(seen, MODULES)
-    sleep_by(seen, Note(naps))
-
-
 def _be_watched(watched: Filter) -> None:
     try:
         watched.install()
     except OSError as error:
         # Some supervisor of the machine's own does the same already, for instance.
         sys.stderr.write(f"what programs ask of volumes is not watched here: {error}\n")
-
-
-def _restore_signals() -> None:
-    signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    # Also where the server was started with SIGINT ignored, as shells do in the background:
-    # the SDK's orderly end is a KeyboardInterrupt.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def _set_environment(environment: Mapping[str, str]) -> None:

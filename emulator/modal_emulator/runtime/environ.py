@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Mapping
 
-__all__ = ["RESERVED", "base_environment", "container_environment"]
+__all__ = ["BARE", "RESERVED", "base_environment", "container_environment"]
 
 # Cannot be overridden by a Function's configuration; modal-semantics 2.2 [doc]. The server's
 # address and the arguments' path are the runtime's own way to the container.
@@ -28,6 +28,17 @@ RESERVED = frozenset(
     }
 )
 _PROGRAMS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+BARE = {
+    "PATH": _PROGRAMS,
+    "HOME": "/root",
+    "LANG": "C.UTF-8",
+    "LC_ALL": "C.UTF-8",
+    "PYTHONUNBUFFERED": "1",
+    "PYTHONIOENCODING": "utf-8",
+    "TERM": "xterm-256color",
+    "TZ": "UTC",
+}
+"""What is set in an image that says nothing of it."""
 
 
 def base_environment(host: Mapping[str, str]) -> dict[str, str]:
@@ -39,16 +50,7 @@ def base_environment(host: Mapping[str, str]) -> dict[str, str]:
     """
     here = os.path.dirname(sys.executable)  # noqa: PTH120
     path = [here, *host.get("PATH", _PROGRAMS).split(os.pathsep)]
-    return {
-        "PATH": os.pathsep.join(dict.fromkeys(each for each in path if each)),
-        "HOME": "/root",
-        "LANG": "C.UTF-8",
-        "LC_ALL": "C.UTF-8",
-        "PYTHONUNBUFFERED": "1",
-        "PYTHONIOENCODING": "utf-8",
-        "TERM": "xterm-256color",
-        "TZ": "UTC",
-    }
+    return {**BARE, "PATH": os.pathsep.join(dict.fromkeys(each for each in path if each))}
 
 
 def container_environment(
@@ -58,10 +60,11 @@ def container_environment(
     container_id: str,
     image_id: str,
     environment_name: str,
+    base: Mapping[str, str] | None = None,
     host: Mapping[str, str] = os.environ,
 ) -> dict[str, str]:
     """
-    Return the whole environment of one container.
+    Return the environment of one container, over `base` or what this machine's Python needs.
 
     That secrets win over the image's ENV is a guess (modal-semantics 2.3 [guess]).
     """
@@ -73,5 +76,6 @@ def container_environment(
         "MODAL_REGION": "local",
         "MODAL_TASK_ID": container_id,
     }
-    chosen = {**base_environment(host), **image, **secrets}
+    under = base_environment(host) if base is None else base
+    chosen = {**under, **image, **secrets}
     return {k: v for k, v in chosen.items() if k not in RESERVED} | reserved

@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from modal_emulator.ground.errors import Invalid, NotBuilt
+from modal_emulator.ground.errors import Invalid
 from modal_emulator.runtime.backend import Backend
+from modal_emulator.runtime.docker.backend import DockerBackend
+from modal_emulator.runtime.docker.daemon import connect
 from modal_emulator.runtime.inline.backend import InlineBackend
 from modal_emulator.runtime.inline.copied import CopiedPlaces
 from modal_emulator.runtime.inline.mounted import MountedPlaces
@@ -24,8 +26,6 @@ __all__ = ["AUTO", "Choice", "pick", "resolve"]
 AUTO = "auto"
 """The best runtime for tests that this process can have."""
 
-_NOT_BUILT = {"docker": "containers made by Docker"}
-
 
 class Choice(Protocol):
     """The settings that decide."""
@@ -33,6 +33,11 @@ class Choice(Protocol):
     @property
     def runtime(self) -> str:
         """The name of a backend."""
+        ...
+
+    @property
+    def docker_network(self) -> str:
+        """Docker's word for the network of its containers."""
         ...
 
     @property
@@ -62,7 +67,6 @@ def pick(choice: Choice, directory: Path, programs: Programs | None = None) -> B
     makes what runs in containers of threads, where this process may have such containers.
 
     Raises:
-        NotBuilt: the emulator knows the name but does not offer it yet.
         Invalid: the emulator does not know the name, or cannot have it here.
     """
     isolation = _isolation(choice.isolation)
@@ -77,12 +81,11 @@ def pick(choice: Choice, directory: Path, programs: Programs | None = None) -> B
                 "with the transport 'memory'"
             )
         return InlineBackend(directory, _places(directory, isolation, hide), programs)
-    if runtime in _NOT_BUILT:
-        raise NotBuilt(
-            f"runtime {runtime!r} ({_NOT_BUILT[runtime]}) is not built yet; "
-            "use 'process'. See docs/reference/support.md"
-        )
-    known = "'inline', 'process' and 'auto'"
+    if runtime == "docker":
+        if isolation is not None:
+            raise Invalid("containers of Docker have no other isolation than Docker's")
+        return DockerBackend(directory, connect(), choice.docker_network)
+    known = "'inline', 'process', 'docker' and 'auto'"
     raise Invalid(f"unknown runtime {runtime!r}; the known ones are {known}")
 
 

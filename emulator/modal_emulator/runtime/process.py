@@ -28,7 +28,7 @@ __all__ = ["ENTRYPOINT", "ProcessBackend"]
 
 ENTRYPOINT = "modal._container_entrypoint"
 
-_KERNEL = frozenset(Capability) - {Capability.EXECUTE}
+_KERNEL = frozenset(Capability) - {Capability.EXECUTE, Capability.IMAGES}
 _UNWATCHED = (
     "volumes of version 1 take hard links, `sync` commits none of version 2, and a full one is "
     "noticed when it is committed"

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from modal_emulator.runtime.backend import Backend, Container, Exit, Plan
+from modal_emulator.runtime.backend import Backend, Capability, Container, Exit, Plan
 from modal_emulator.runtime.environ import container_environment
 from modal_emulator.schedule.calls import Calls, Input
 from modal_emulator.schedule.commits import Commits, MountPoint
@@ -159,7 +159,9 @@ class ContainerLauncher:
         spec = function.spec
         app = self._apps.get(function.app_id)
         image = self._images.get(spec.image_id) if spec.image_id else None
-        copied = image.copied if image else ()
+        has_image = image is not None and Capability.IMAGES in self._backend.offers
+        # Of an image that was not built, the local environment stands for all but this.
+        copied = image.copied if image and not has_image else ()
         points = tuple(
             MountPoint(use.volume_id, use.path, use.read_only, use.sub_path) for use in spec.volumes
         )
@@ -167,12 +169,14 @@ class ContainerLauncher:
             container_id=worker.container_id,
             arguments=self._translator.arguments(function, worker.container_id, app.environment),
             environment=container_environment(
-                image=image.environment if image else {},
+                image=image.environment if image and not has_image else {},
                 secrets=self._secrets.environment(spec.secret_ids),
                 container_id=worker.container_id,
                 image_id=spec.image_id,
                 environment_name=app.environment,
+                base={} if has_image else None,
             ),
+            image=spec.image_id,
             mounts=self._commits.prepare(worker.container_id, points),
             files=tuple(self._mounts.tree(i) for i in (*spec.mount_ids, *copied)),
             working_directory=(image.working_directory if image else "") or "/root",

@@ -1,4 +1,8 @@
-"""Images: accepted without building; see `store/images.py` for what of them counts."""
+"""
+Images: built where containers run in them, else accepted.
+
+See `store/images.py` for what counts of one that is not built.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +10,12 @@ from collections.abc import AsyncIterator
 
 from modal_proto import api_pb2
 
+from modal_emulator.ground.errors import NotFound
 from modal_emulator.rpc.call import Call
 from modal_emulator.rpc.compat import known
+from modal_emulator.rpc.recipes import recipe_of
 from modal_emulator.rpc.tables import Rpc, partly, stream
+from modal_emulator.runtime.images import Built
 from modal_emulator.store.images import Image, installed
 from modal_emulator.world import World
 
@@ -20,7 +27,7 @@ STDERR = 2
 async def image_get_or_create(
     world: World, call: Call[api_pb2.ImageGetOrCreateRequest]
 ) -> api_pb2.ImageGetOrCreateResponse:
-    """Keep the image as its commands say and call it built."""
+    """Keep the image as its commands say, and have it built or call it so."""
     asked = call.request.image
     image = world.images.get_or_create(
         asked.SerializeToString(deterministic=True),
@@ -29,6 +36,8 @@ async def image_get_or_create(
         asked.context_mount_id,
         asked.HasField("build_function"),
     )
+    if world.builds.are_made:
+        return await _get_or_build(world, call.request, image)
     if world.images.first_use(call.request.app_id, image):
         bases = [world.images.get(b.image_id) for b in asked.base_images]
         _warn(world, call.request.app_id, image, bases)
@@ -43,8 +52,12 @@ async def image_get_or_create(
 async def image_join_streaming(
     world: World, call: Call[api_pb2.ImageJoinStreamingRequest]
 ) -> AsyncIterator[api_pb2.ImageJoinStreamingResponse]:
-    """Say that the image is built."""
+    """Say that the image is built, or how its build goes."""
     image = world.images.get(call.request.image_id)
+    if world.builds.are_made:
+        async for response in _follow(world, call.request):
+            yield response
+        return
     yield known(
         api_pb2.ImageJoinStreamingResponse,
         result=_built(),
@@ -58,8 +71,70 @@ async def image_from_id(
 ) -> api_pb2.ImageFromIdResponse:
     """Find an image."""
     image = world.images.get(call.request.image_id)
+    if world.builds.are_made:
+        built = await world.builds.find(image.image_id)
+        if built is None:
+            raise NotFound(f"Could not find image with ID {image.image_id}: it was not built")
+        return known(
+            api_pb2.ImageFromIdResponse,
+            image_id=image.image_id,
+            metadata=_metadata_of(world, built),
+        )
     return known(
         api_pb2.ImageFromIdResponse, image_id=image.image_id, metadata=_metadata(world, image)
+    )
+
+
+async def _get_or_build(
+    world: World, asked: api_pb2.ImageGetOrCreateRequest, image: Image
+) -> api_pb2.ImageGetOrCreateResponse:
+    # Two names for one wish: this image anew; or all that the client asks for, from now on.
+    anew = asked.force_build or getattr(asked, "ignore_cache", False)
+    built = None if anew else await world.builds.find(image.image_id)
+    if built is None:
+        world.builds.begin(recipe_of(world, asked.image, image.image_id), anew=anew)
+        return api_pb2.ImageGetOrCreateResponse(image_id=image.image_id)
+    return known(
+        api_pb2.ImageGetOrCreateResponse,
+        image_id=image.image_id,
+        result=_built(),
+        metadata=_metadata_of(world, built),
+    )
+
+
+async def _follow(
+    world: World, asked: api_pb2.ImageJoinStreamingRequest
+) -> AsyncIterator[api_pb2.ImageJoinStreamingResponse]:
+    """Yield what a build prints, and at last how it ended."""
+    build = world.builds.get(asked.image_id)
+    if build is None:  # before this World
+        built = await world.builds.find(asked.image_id)
+        failure = "" if built else "it was not built here"
+    else:
+        async for entry, text in build.follow(int(asked.last_entry_id or 0)):
+            line = api_pb2.TaskLogs(data=text, file_descriptor=api_pb2.FILE_DESCRIPTOR_STDOUT)
+            yield api_pb2.ImageJoinStreamingResponse(entry_id=str(entry), task_logs=[line])
+        built, failure = build.built, build.failure
+    yield known(
+        api_pb2.ImageJoinStreamingResponse,
+        result=_built() if built else _failed(failure),
+        eof=True,
+        metadata=_metadata_of(world, built) if built else None,
+    )
+
+
+def _failed(why: str) -> api_pb2.GenericResult:
+    status = api_pb2.GenericResult.GENERIC_STATUS_FAILURE
+    return api_pb2.GenericResult(status=status, exception=why)
+
+
+def _metadata_of(world: World, built: Built) -> api_pb2.ImageMetadata:
+    return known(
+        api_pb2.ImageMetadata,
+        image_builder_version=world.settings.image_builder_version,
+        python_version_info=built.python or None,
+        libc_version_info=built.libc or None,
+        workdir=built.working_directory or None,
     )
 
 

@@ -24,6 +24,7 @@ __all__ = ["InlineBackend", "Leftover"]
 _NEVER = frozenset(
     {
         Capability.EXECUTE,
+        Capability.IMAGES,
         Capability.KILL,
         Capability.OWN_PROCESSES,
         Capability.PAUSE,

@@ -1,0 +1,39 @@
+"""An image as the SDK describes it, in the words of who builds it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from modal_proto import api_pb2
+
+from modal_emulator.runtime.images import Recipe
+from modal_emulator.world import World
+
+__all__ = ["recipe_of"]
+
+
+def recipe_of(world: World, asked: api_pb2.Image, image_id: str) -> Recipe:
+    """Return what to build, and what of it nobody builds here."""
+    context = asked.context_mount_id
+    return Recipe(
+        image_id=image_id,
+        commands=tuple(asked.dockerfile_commands),
+        bases={base.docker_tag: base.image_id for base in asked.base_images},
+        context=world.mounts.tree(context) if context else None,
+        files={file.filename: file.data for file in asked.context_files},
+        arguments=dict(asked.build_args),
+        refusals=tuple(_refusals(asked)),
+    )
+
+
+def _refusals(asked: api_pb2.Image) -> Iterator[str]:
+    if asked.HasField("build_function"):
+        yield "Image.run_function() is not run"
+    if asked.secret_ids:
+        yield "secrets are not given to build steps"
+    if asked.image_registry_config.secret_id:
+        yield "a registry secret is not used: let Docker's daemon log in itself (docker login)"
+    if asked.gpu_config.count:
+        yield "there is no GPU for build steps"
+    if getattr(asked, "volume_mounts", ()):  # later than the oldest SDK
+        yield "volumes are not given to build steps"

@@ -1,0 +1,310 @@
+"""
+Containers as Docker makes them, out of real images.
+
+In each, the first process is ours (`first`), on the image's Python: it meets the server on a socket
+that is mounted, and from there on the server speaks with it as with a warden. What user code
+prints, the secrets that it gets and its calls go that way, and none of it by the daemon. Volumes
+are copied directories.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from modal_emulator.ground.errors import EmulatorError, NotBuilt
+from modal_emulator.ground.naps import Note
+from modal_emulator.runtime.backend import Capability, Command, Container, Execution, Plan, View
+from modal_emulator.runtime.cell import Cell
+from modal_emulator.runtime.copies import Copies
+from modal_emulator.runtime.docker.daemon import LABEL, Daemon
+from modal_emulator.runtime.docker.facts import Facts
+from modal_emulator.runtime.docker.images import DockerImages
+from modal_emulator.runtime.docker.inside import (
+    CLOCK,
+    FILES,
+    HOME,
+    LIBRARIES,
+    READ_ONLY,
+    SDK,
+    SERVER,
+    START,
+    TOP,
+)
+from modal_emulator.runtime.docker.landing import Landing
+from modal_emulator.runtime.docker.packages import Packages
+from modal_emulator.runtime.environ import BARE
+from modal_emulator.runtime.job import Isolation, Job
+from modal_emulator.runtime.leftovers import discard, remove_tree, sweep
+from modal_emulator.runtime.process import ENTRYPOINT
+
+__all__ = ["DockerBackend"]
+
+_OFFERS = frozenset(
+    {
+        Capability.EPHEMERAL_DISK,
+        Capability.IMAGES,
+        Capability.KILL,
+        Capability.OPEN_FILE_REFUSAL,
+        Capability.OWN_PROCESSES,
+        Capability.REAL_MOUNTS,
+    }
+)
+_NOTICE = (
+    "volumes are copied directories: those of version 1 take hard links, `sync` commits none of "
+    "version 2, and a full one is noticed when it is committed"
+)
+_BEGIN = f"""\
+import sys
+
+sys.path.append({LIBRARIES!r})
+from modal_emulator.runtime.docker.first import main
+
+main()
+"""
+
+
+class DockerBackend:
+    """Makes containers out of Docker's."""
+
+    def __init__(self, directory: Path, daemon: Daemon, network: str) -> None:
+        """Keep what containers are shown below `directory`; `network` is Docker's word for one."""
+        self._directory = directory.absolute()
+        self._daemon = daemon
+        self._network = network
+        self.images = DockerImages(daemon, network)
+        self._packages = Packages(self._directory)
+        self._cells: dict[str, Cell] = {}
+        self._endings: set[asyncio.Task[None]] = set()
+        self._is_prepared, self._preparing = False, asyncio.Lock()
+
+    @property
+    def offers(self) -> frozenset[Capability]:
+        """What containers can do."""
+        return _OFFERS
+
+    @property
+    def notice(self) -> str:
+        """What user code will miss, in one line."""
+        return _NOTICE
+
+    @property
+    def by_socket(self) -> bool:
+        """They do."""
+        return True
+
+    def sweep(self) -> None:
+        """Remove what is left of the containers of a server that was killed; slow."""
+        for container in self._daemon.labelled(self._label):
+            self._daemon.remove(container)
+        sweep(self._directory / "containers")
+
+    async def start(self, plan: Plan) -> Container:
+        """
+        Start a container; returns once its main process exists.
+
+        Raises:
+            EmulatorError: it could not be made; nothing of it is left and `on_exit` is not called.
+        """
+        async with self._preparing:
+            if not self._is_prepared:
+                await asyncio.to_thread(self._prepare)
+                self._is_prepared = True
+        facts = await self.images.facts(plan.image)
+        job = self._job(plan, facts)
+        cell = Cell(
+            plan,
+            job,
+            on_gone=lambda: self._forget(job),
+            on_left=lambda: self._remove(job, landing),
+        )
+        copies = _DockerCopies(plan, job, cell)
+        landing = Landing(self._top(job), lambda: self._make(plan, job, facts), self._daemon)
+        self._cells[plan.container_id] = cell
+        try:
+            await asyncio.to_thread(_lay_out, plan, job, self._top(job), copies)
+            await cell.start(landing)
+        except BaseException:
+            self._forget(job)
+            self._remove(job, landing)
+            raise
+        naps = None if plan.clock_page is None else Note(self._top(job) / "naps")
+        return _Docked(plan.container_id, cell, copies, naps)
+
+    async def close(self) -> None:
+        """End every container and leave nothing behind."""
+        await asyncio.gather(*(cell.kill() for cell in tuple(self._cells.values())))
+        await asyncio.gather(*tuple(self._endings))
+        await asyncio.to_thread(remove_tree, self._directory)
+        self._is_prepared = False
+
+    @property
+    def _label(self) -> str:
+        return f"{LABEL}.directory={self._directory}"
+
+    def _prepare(self) -> None:
+        (self._directory / "containers").mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def _job(self, plan: Plan, facts: Facts) -> Job:
+        directory = self._directory / "containers" / plan.container_id
+        return Job(
+            container_id=plan.container_id,
+            isolation=Isolation.ROOT,
+            directory=directory,
+            environment=_environment(plan.environment, facts),
+            mounts=plan.mounts,
+            files=tuple(path.absolute() for path in plan.files),
+            working_directory=facts.working_directory or plan.working_directory,
+            socket=Path(SERVER),
+            hide=(),
+            entrypoint=ENTRYPOINT,
+            clock_page=None if plan.clock_page is None else Path(CLOCK),
+        )
+
+    def _make(self, plan: Plan, job: Job, facts: Facts) -> object:
+        """On a thread: have Docker make the container; nothing of it runs yet."""
+        assert plan.socket is not None  # asked for by `by_socket`
+        top = self._top(job)
+        mounts = [
+            (str(top), TOP, False),
+            (f"{top}/read-only", READ_ONLY, True),
+            (str(plan.socket.absolute()), SERVER, False),
+            *((str(tree), f"{FILES}/{n}", True) for n, tree in enumerate(job.files)),
+            *self._packages.shown(facts),
+        ]
+        if plan.clock_page is not None:
+            mounts.append((str(plan.clock_page.absolute()), CLOCK, True))
+        directory, _, value = self._label.partition("=")
+        return self._daemon.make(
+            self.images.reference(plan.image),
+            ("python", "-u", START),
+            mounts=mounts,
+            labels={directory: value, f"{LABEL}.container": plan.container_id},
+            network=self._network,
+            environment={"PYTHONPATH": _search_path(facts.environment)},
+        )
+
+    def _top(self, job: Job) -> Path:
+        return job.directory / "modal"
+
+    def _forget(self, job: Job) -> None:
+        self._cells.pop(job.container_id, None)
+
+    def _remove(self, job: Job, landing: Landing) -> None:
+        task = asyncio.ensure_future(asyncio.to_thread(_clear, job.directory, landing))
+        self._endings.add(task)
+        task.add_done_callback(self._endings.discard)
+
+
+class _DockerCopies:
+    """The copied volumes of one container: those that it may write to, and the others."""
+
+    def __init__(self, plan: Plan, job: Job, cell: Cell) -> None:
+        self._top = job.directory / "modal"
+        self._cell = cell
+        self._loop = asyncio.get_running_loop()
+        self._read_only = {m.volume_id for m in plan.mounts if m.view.read_only}
+        self._kinds = {
+            read_only: Copies(
+                place / "volumes", str, str, stamps=plan.stamps, is_held=self._is_held
+            )
+            for read_only, place in ((False, self._top), (True, self._top / "read-only"))
+        }
+
+    def of(self, volume_id: str) -> Copies:
+        """Return what has the volume's copy."""
+        return self._kinds[volume_id in self._read_only]
+
+    def _is_held(self, place: Path, _warden: int) -> bool:
+        """On a thread: ask the container itself, which sees all of its processes."""
+        path = f"{TOP}/{place.relative_to(self._top)}"
+        asked = self._cell.ask({"do": "held", "path": path})
+        return bool(asyncio.run_coroutine_threadsafe(asked, self._loop).result()["held"])
+
+
+class _Docked:
+    """One container, as the floors above hold it."""
+
+    def __init__(
+        self, container_id: str, cell: Cell, copies: _DockerCopies, naps: Note | None
+    ) -> None:
+        self._container_id = container_id
+        self._cell = cell
+        self._copies = copies
+        self._naps = naps
+
+    @property
+    def asleep_until(self) -> float | None:
+        """What its main thread has noted."""
+        return None if self._naps is None else self._naps.read()
+
+    @property
+    def container_id(self) -> str:
+        """The id from the plan."""
+        return self._container_id
+
+    @property
+    def can_pause(self) -> bool:
+        """Never: what is copied has to be copied again in any case."""
+        return False
+
+    async def detach(self, volume_id: str, *, pausing: bool = False) -> None:
+        """Take the volume away, unless something in the container holds it."""
+        if pausing:
+            raise EmulatorError("containers of Docker cannot pause; runtime 'process' can")
+        await asyncio.to_thread(self._copies.of(volume_id).detach, volume_id, 1)
+
+    async def attach(self, volume_id: str, view: View) -> None:
+        """Show the volume again."""
+        await asyncio.to_thread(self._copies.of(volume_id).attach, volume_id, view)
+
+    async def collect(self, volume_id: str) -> frozenset[int]:
+        """Bring what the container wrote into `changes`."""
+        await asyncio.to_thread(self._copies.of(volume_id).collect, volume_id)
+        return frozenset()
+
+    async def execute(self, command: Command) -> Execution:
+        """Not yet."""
+        raise NotBuilt(f"containers of Docker run no commands: {command.arguments[:1]}")
+
+    async def terminate(self) -> None:
+        """Interrupt the main process; nothing to do when it has ended."""
+        with suppress(EmulatorError):
+            await self._cell.ask({"do": "terminate"})
+
+    async def kill(self) -> None:
+        """End every process of the container; returns when they are gone."""
+        await self._cell.kill()
+
+
+def _environment(planned: Mapping[str, str], facts: Facts) -> dict[str, str]:
+    """Return all of it: under what the plan says lies the image's, under that Modal's own."""
+    whole = {**BARE, **facts.environment, **planned}
+    return {**whole, "PYTHONPATH": _search_path(whole)}
+
+
+def _search_path(environment: Mapping[str, str]) -> str:
+    rest = environment.get("PYTHONPATH", "")
+    return ":".join((HOME, SDK, *filter(None, rest.split(":"))))
+
+
+def _lay_out(plan: Plan, job: Job, top: Path, copies: _DockerCopies) -> None:
+    """Make what the container finds at `TOP`, before there is one."""
+    job.directory.mkdir(mode=0o700)
+    for name in ("volumes", "read-only/volumes", "deps", "files"):
+        (top / name).mkdir(parents=True)
+    (top / "arguments").write_bytes(plan.arguments)
+    (top / "start.py").write_text(_BEGIN)
+    if job.clock_page is not None:
+        Note(top / "naps", make=True)
+    for mount in plan.mounts:
+        try:
+            copies.of(mount.volume_id).attach(mount.volume_id, mount.view)
+        except (OSError, ValueError) as error:  # as a warden says it of what it lays out
+            why = f"container {plan.container_id}: {type(error).__name__}: {error}"
+            raise EmulatorError(why) from error
+
+
+def _clear(directory: Path, landing: Landing) -> None:
+    landing.remove()
+    discard(directory)

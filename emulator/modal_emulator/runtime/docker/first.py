@@ -1,0 +1,204 @@
+"""
+The first process of a container of Docker's.
+
+It runs on the image's Python, so it needs only what of this package needs no other. It meets the
+server on a socket of the container's own, forks the process for user code, takes in orphans, and
+does what the server says until the user code ends or the server is gone; with it the container
+ends.
+"""
+
+import os
+import runpy
+import select
+import shutil
+import signal
+import socket
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NoReturn
+
+from modal_emulator.ground.clock import adopt_time_zone
+from modal_emulator.runtime.becoming import restore_signals, show_time
+from modal_emulator.runtime.docker.inside import ARGUMENTS, FILES, HOME, LINE, SERVER, place_of
+from modal_emulator.runtime.holders import is_held_by
+from modal_emulator.runtime.lines import Message, Peer
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Be the first process; returns, or raises, in the main one when user code is done."""
+    meeting = socket.socket(socket.AF_UNIX)
+    meeting.connect(LINE)
+    _, (end, *output), _, _ = socket.recv_fds(meeting, 1, 3)
+    meeting.close()
+    server = Peer(socket.socket(fileno=end))
+    first = _First(server)
+    try:
+        server.send({"warden": os.getpid()}, [os.pidfd_open(os.getpid())])
+        message = server.receive()
+        if message is None:
+            os._exit(0)
+        job = message["job"]
+        _lay_out(job)
+        first.fork(output)
+    except Exception as error:
+        first.leave({"failed": f"{type(error).__name__}: {error}"}, 1)
+    _become(job, output)
+
+
+def _lay_out(job: Mapping[str, Any]) -> None:
+    """Bring local code, and make the user's paths lead to the volumes."""
+    for number in reversed(range(len(job["files"]))):  # the first one is on top
+        _copy(f"{FILES}/{number}")
+    paths = {path for _, path, _ in job["mounts"]}
+    for volume_id, path, view in job["mounts"]:
+        if not paths.isdisjoint(map(str, Path(path).parents)):
+            # What Modal does is unknown (modal-semantics 1.7), so nothing is shown in its place.
+            raise ValueError(f"{path} lies in another volume's mount path")
+        own, seen = place_of(volume_id), place_of(volume_id, read_only=view["read_only"])
+        if own != seen:
+            os.symlink(seen, own)  # noqa: PTH211
+        _clear(Path(path))
+        os.symlink(own, path)  # noqa: PTH211
+
+
+def _copy(tree: str) -> None:
+    """Lay a tree over `/`; directories that are there stay as they are."""
+    for place, directories, files in os.walk(tree):
+        target = place[len(tree) :] or "/"
+        for name in directories:
+            os.makedirs(os.path.join(target, name), exist_ok=True)  # noqa: PTH103, PTH118
+        for name in files:
+            path = os.path.join(target, name)  # noqa: PTH118
+            with suppress(FileNotFoundError):  # what is there may be a link to somewhere else
+                os.unlink(path)  # noqa: PTH108
+            shutil.copy2(os.path.join(place, name), path, follow_symlinks=False)  # noqa: PTH118
+
+
+def _clear(place: Path) -> None:
+    if place.is_dir() and not place.is_symlink():
+        shutil.rmtree(place)
+    else:
+        place.unlink(missing_ok=True)
+    place.parent.mkdir(parents=True, exist_ok=True)
+
+
+def _become(job: Mapping[str, Any], output: list[int]) -> None:
+    """Become the container's main process."""
+    os.setsid()
+    restore_signals()
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for target, source in enumerate((nothing, *output)):
+        os.dup2(source, target)
+        os.close(source)
+    if job["clock_page"]:
+        show_time(Path(job["clock_page"]), Path(job["directory"], "naps"))
+    _set_environment(
+        {
+            **job["environment"],
+            "MODAL_CONTAINER_ARGUMENTS_PATH": ARGUMENTS,
+            "MODAL_IS_REMOTE": "1",
+            "MODAL_SERVER_URL": f"unix://{SERVER}",
+        }
+    )
+    os.umask(0o022)
+    os.makedirs(job["working_directory"], exist_ok=True)  # noqa: PTH103
+    os.chdir(job["working_directory"])
+    sys.argv[1:] = []
+    runpy.run_module(job["entrypoint"], run_name="__main__", alter_sys=True)
+
+
+def _set_environment(environment: Mapping[str, str]) -> None:
+    """Do what an interpreter started with this environment would have done."""
+    os.environ.clear()
+    os.environ.update(environment)
+    adopt_time_zone()
+    wanted = [HOME, *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
+    wanted = list(dict.fromkeys(wanted))
+    sys.path[:] = [*wanted, *(path for path in sys.path[1:] if path not in wanted)]
+    sys.dont_write_bytecode = bool(environment.get("PYTHONDONTWRITEBYTECODE"))
+
+
+class _First:
+    """A container from the inside."""
+
+    def __init__(self, server: Peer) -> None:
+        self._server = server
+        self._main = 0
+
+    def fork(self, output: list[int]) -> None:
+        """Make the main process, where this returns; the first one stays and watches."""
+        woken, waker = os.pipe()
+        for file in (woken, waker):
+            os.set_blocking(file, False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
+        # The main process unblocks it once it can act on it, so an early SIGINT is not lost.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        self._main = os.fork()
+        if self._main:
+            for file in output:
+                os.close(file)
+            self._server.send({"ready": self._main})
+            self._serve(woken)
+        for file in (woken, waker):
+            os.close(file)
+        self._server.close()
+
+    def leave(self, message: Message, code: int) -> NoReturn:
+        """End the container; where this is process 1 the kernel ends all others."""
+        if os.getpid() != 1:
+            with suppress(OSError):
+                os.kill(-1, signal.SIGKILL)
+        with suppress(OSError):
+            self._server.send(message)
+        os._exit(code)
+
+    def _serve(self, woken: int) -> NoReturn:
+        while True:
+            ready, _, _ = select.select([self._server.fileno(), woken], [], [])
+            if woken in ready:
+                with suppress(BlockingIOError):
+                    os.read(woken, 4096)
+                self._reap()
+            if self._server.fileno() in ready:
+                self._obey()
+
+    def _reap(self) -> None:
+        """Bury whoever ended; with the main process the container ends."""
+        with suppress(ChildProcessError):
+            while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+                if ended[0] == self._main:
+                    self.leave({"exit": os.waitstatus_to_exitcode(ended[1])}, 0)
+
+    def _obey(self) -> None:
+        more = True
+        while more:
+            message = self._server.receive()
+            if message is None or message["do"] == "kill":
+                self.leave({"exit": -signal.SIGKILL}, 0)
+            answer: Message = {"done": message["do"]}
+            try:
+                answer |= self._commands[message["do"]](self, message) or {}
+            except Exception as error:
+                answer["failed"] = f"{type(error).__name__}: {error}"
+            self._server.send(answer)
+            more = self._server.has_more
+
+    def _held(self, message: Mapping[str, Any]) -> Message:
+        """Say whether any process of the container holds a directory of the server's."""
+        place = Path(message["path"])
+        pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208
+        return {"held": any(is_held_by(place, pid) for pid in pids if pid != os.getpid())}
+
+    def _terminate(self, _message: Mapping[str, Any]) -> None:
+        with suppress(ProcessLookupError):
+            os.kill(self._main, signal.SIGINT)
+
+    _commands: Mapping[str, Callable[["_First", Mapping[str, Any]], Message | None]] = {
+        "held": _held,
+        "terminate": _terminate,
+    }
