@@ -38,7 +38,18 @@ def find(arguments: api_pb2.ContainerArguments) -> Found:
     Raises:
         NotFound: it is not here and cannot be imported.
     """
-    found = _alive(arguments) or _serialised(arguments.function_def) or _importable(arguments)
+    definition_id = _definition_id(arguments)
+    exactly = _alive(arguments, definition_id) if definition_id else None
+    # An app that was deployed again has several of the same id; what is alive runs otherwise,
+    # for it may be what tests changed.
+    as_said = _serialised(arguments.function_def) if definition_id else None
+    found = (
+        exactly
+        or as_said
+        or _alive(arguments)
+        or _serialised(arguments.function_def)
+        or _importable(arguments)
+    )
     if found is None:
         definition = arguments.function_def
         name = f"{definition.module_name}.{definition.function_name}"
@@ -56,16 +67,28 @@ def base_id(arguments: api_pb2.ContainerArguments) -> str:
     return str(ids.get(name, arguments.function_id))
 
 
-def _alive(arguments: api_pb2.ContainerArguments) -> Found | None:
+def _definition_id(arguments: api_pb2.ContainerArguments) -> str:
+    """Return the id of the definition that is meant, or nothing if that is not known any more."""
+    for known in reversed(arguments.app_layout.objects):
+        if known.object_id == arguments.function_id:
+            return known.function_handle_metadata.definition_id
+    return ""
+
+
+def _alive(arguments: api_pb2.ContainerArguments, definition_id: str = "") -> Found | None:
     wanted = base_id(arguments)
+
+    def is_it(function: Any) -> bool:
+        return function._object_id == wanted and definition_id in ("", function._definition_id)
+
     for app in _apps(arguments.function_def.app_name):
         functions, classes = _registered(app)
         for cls in classes.values():
             service = cls._class_service_function
-            if service is not None and service._object_id == wanted:
+            if service is not None and is_it(service):
                 return Found(cls=cls)
         for function in functions.values():
-            if function._object_id == wanted and function._raw_f is not None:
+            if function._raw_f is not None and is_it(function):
                 return Found(function=function._raw_f)
     return None
 

@@ -138,7 +138,7 @@ def handle_of(function: Function, urls: Mapping[str, str]) -> api_pb2.FunctionHa
         function_type=definition.function_type,
         web_url=urls.get("", ""),
         is_method=definition.is_method,
-        definition_id=function.definition_id or f"de-{function.function_id[3:]}",
+        definition_id=function.definition_id,
         class_parameter_info=definition.class_parameter_info,
         method_handle_metadata=methods,
         function_schema=definition.function_schema,

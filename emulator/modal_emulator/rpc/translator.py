@@ -32,6 +32,9 @@ class Messages:
         definition = definition_of(function)
         layout = layout_of(self._apps, app, self._web)
         layout.objects.extend(self._dependencies(definition, layout))
+        layout.objects.add(
+            object_id=function.function_id, function_handle_metadata=handle_of(function)
+        )
         return known(
             api_pb2.ContainerArguments,
             task_id=container_id,

@@ -25,7 +25,6 @@ def variant_of(ids: Ids, base: Function, parameters: bytes, options: bytes) -> F
         parameters=parameters,
         base_id=base.function_id,
         options=options,
-        definition_id="",
     )
 
 

@@ -62,6 +62,7 @@ class Deployment:
     layout: Layout = Layout()
     digests: Mapping[str, str] = field(default_factory=dict, repr=False)
     """By function id, where what it said is kept."""
+    definition_ids: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def is_whole(self) -> bool:
@@ -121,22 +122,27 @@ class Deployments:
         """
         if not deployment.is_whole:
             raise NotFound(f"What version {deployment.version} consisted of was not kept")
-        found = (self._ledger.get("definition", d) for d in deployment.digests.values())
-        return tuple(function_from(value) for value in found if value is not None)
+        return tuple(self._function(deployment, function_id) for function_id in deployment.digests)
 
     def add(self, app_id: str, deployment: Deployment, functions: Iterable[Function]) -> Deployment:
         """Keep a version with its functions; inside a transaction, which may still fail."""
-        digests = {}
+        digests, ids = {}, {}
         for function in functions:
+            ids[function.function_id] = function.definition_id
             value = function_bytes(function)
             digests[function.function_id] = digest = hashlib.sha256(value).hexdigest()
             self._ledger.put("definition", digest, value)
-        made = replace(deployment, digests=digests)
+        made = replace(deployment, digests=digests, definition_ids=ids)
         self._ledger.put("deployment", f"{app_id}/{made.version:08}", _deployment_bytes(made))
         old = self.of(app_id)
         self._ledger.on_rollback(lambda: self._of.update({app_id: old}))
         self._of[app_id] = (*old, made)
         return made
+
+    def _function(self, deployment: Deployment, function_id: str) -> Function:
+        value = self._ledger.get("definition", deployment.digests[function_id])
+        assert value is not None  # it became true together with the deployment
+        return replace(function_from(value), definition_id=deployment.definition_ids[function_id])
 
     def adopt(
         self,
