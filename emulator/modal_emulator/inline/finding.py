@@ -38,16 +38,12 @@ def find(arguments: api_pb2.ContainerArguments) -> Found:
     Raises:
         NotFound: it is not here and cannot be imported.
     """
+    # An app that was deployed again has several of the same id.
     definition_id = _definition_id(arguments)
-    exactly = _alive(arguments, definition_id) if definition_id else None
-    # An app that was deployed again has several of the same id; what is alive runs otherwise,
-    # for it may be what tests changed.
-    as_said = _serialised(arguments.function_def) if definition_id else None
     found = (
-        exactly
-        or as_said
-        or _alive(arguments)
+        _alive(arguments, definition_id)
         or _serialised(arguments.function_def)
+        or _alive(arguments)
         or _importable(arguments)
     )
     if found is None:

@@ -74,6 +74,6 @@ def _apps(world: World) -> tuple[str, ...]:
 def _functions(world: World) -> Mapping[str, str]:
     """Return the name of the function of each container there was."""
     return {
-        str(event.values["container_id"]): world.apps.function(str(event.values["function_id"])).tag
+        str(event.values["container_id"]): world.apps.past(str(event.values["function_id"])).tag
         for event in world.journal.events("container.start")
     }

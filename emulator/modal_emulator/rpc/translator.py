@@ -32,9 +32,7 @@ class Messages:
         definition = definition_of(function)
         layout = layout_of(self._apps, app, self._web)
         layout.objects.extend(self._dependencies(definition, layout))
-        layout.objects.add(
-            object_id=function.function_id, function_handle_metadata=handle_of(function)
-        )
+        self._describe(layout, function)
         return known(
             api_pb2.ContainerArguments,
             task_id=container_id,
@@ -45,6 +43,16 @@ class Messages:
             environment_name=environment,
             app_layout=layout,
         ).SerializeToString()
+
+    def _describe(self, layout: api_pb2.AppLayout, function: Function) -> None:
+        """Let a layout say what a function is in this container, be it of an older version."""
+        others = [each for each in layout.objects if each.object_id != function.function_id]
+        del layout.objects[:]
+        layout.objects.extend(others)
+        layout.objects.add(
+            object_id=function.function_id,
+            function_handle_metadata=handle_of(function, self._web.urls(function)),
+        )
 
     def _dependencies(
         self, definition: api_pb2.Function, layout: api_pb2.AppLayout

@@ -55,6 +55,7 @@ class Dispatcher:
         self._pools: dict[str, Pool] = {}
         self._draining: list[Pool] = []
         self._heartbeats: dict[str, float] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
         settling.watch(self.workers)
 
     def pool(self, function_id: str) -> Pool:
@@ -142,13 +143,25 @@ class Dispatcher:
         self._draining = [p for p in self._draining if p not in pools]
         self._logs.close(app_id)
 
+    def outlive(self, app_id: str, terminated: Callable[[], Outcome]) -> None:
+        """The client of a detached app is gone: let its calls end, and then the app."""
+        self._heartbeats.pop(app_id, None)
+        self._apps.set_state(app_id, AppState.DETACHED_DISCONNECTED)
+        task = asyncio.ensure_future(self._outlive(app_id, terminated))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
     async def reap(self, terminated: Callable[[], Outcome]) -> None:
-        """Stop the ephemeral apps whose client is gone; runs until cancelled."""
+        """Stop the apps whose client is gone; runs until cancelled."""
         while True:
             await self._clock.live(HEARTBEAT_GRACE / 12)
             for app_id, seen in tuple(self._heartbeats.items()):
                 app = self._apps.get(app_id)
-                if app.state is AppState.EPHEMERAL and self._clock.lived() - seen > HEARTBEAT_GRACE:
+                if self._clock.lived() - seen <= HEARTBEAT_GRACE:
+                    continue
+                if app.state is AppState.DETACHED:
+                    self.outlive(app_id, terminated)
+                elif app.state is AppState.EPHEMERAL:
                     # The words are Modal's (modal-semantics 5 [observed]).
                     self._logs.add(app_id, "Stopping app - local client disconnected.\n")
                     await self.stop_app(app_id, terminated)
@@ -161,6 +174,8 @@ class Dispatcher:
 
     async def close(self) -> None:
         """End every container at once."""
+        for task in self._tasks:
+            task.cancel()
         await asyncio.gather(*(pool.close(at_once=True) for pool in self._all()))
         self._pools.clear()
         self._draining.clear()
@@ -172,6 +187,16 @@ class Dispatcher:
             self._calls.finish(waiting, terminated())
         else:
             pool.submit(waiting)
+
+    async def _outlive(self, app_id: str, terminated: Callable[[], Outcome]) -> None:
+        while self._apps.get(app_id).live:
+            functions = {p.function.function_id for p in self._all() if p.function.app_id == app_id}
+            calls = (call for function in functions for call in self._calls.of_function(function))
+            unfinished = next((call for call in calls if call.is_at_work()), None)
+            if unfinished is None:
+                await self.stop_app(app_id, terminated)
+            else:
+                await unfinished.pulse.wait()
 
     def _all(self) -> tuple[Pool, ...]:
         self._draining = [p for p in self._draining if p.workers]

@@ -57,6 +57,7 @@ class Apps:
         self._proposals = Proposals()
         self._apps: dict[str, App] = {}
         self._functions: dict[str, Function] = {}
+        self._past: dict[str, Function] = {}
         self._listeners: list[Callable[[App], None]] = []
         for _, value in ledger.all("function"):
             function = function_from(value)
@@ -241,6 +242,10 @@ class Apps:
             raise NotFound(f"No Function with ID '{function_id}' found")
         return function
 
+    def past(self, function_id: str) -> Function:
+        """Return the function, be it one that its app has no more: calls of it are remembered."""
+        return self._functions.get(function_id) or self._past.get(function_id) or _NO_FUNCTION
+
     def layout(self, app_id: str, version: int = 0) -> Layout:
         """Return the functions and classes that an app has, or had in a version."""
         if version:
@@ -312,7 +317,7 @@ class Apps:
         for function in tuple(there.values()):
             gone = function.app_id == app.app_id and not function.version
             if gone and _root(there, function) not in kept:
-                del there[function.function_id]
+                self._past[function.function_id] = there.pop(function.function_id)
                 self._ledger.delete("function", function.function_id)
         self._functions = there
         self._ledger.on_rollback(lambda: setattr(self, "_functions", old))
@@ -355,6 +360,9 @@ class Apps:
             for i in app.function_ids.values()
             if app.live and i in self._functions
         ]
+
+
+_NO_FUNCTION = Function("", "", "a function that is gone")
 
 
 def _no_function(tag: str, app_name: str) -> NotFound:

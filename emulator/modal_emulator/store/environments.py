@@ -131,12 +131,22 @@ class Environments:
             self._names.move_environment(old.name, new.name)
         return new
 
-    def delete(self, name: str) -> None:
-        """End an environment and everything in it."""
-        old = self.get(name)
-        if old.default:
+    def deletable(self, name: str) -> Environment:
+        """
+        Return an environment that may be deleted.
+
+        Raises:
+            Conflict: it is the default one.
+        """
+        found = self.get(name)
+        if found.default:
             # What Modal does here is not known; without a default no lookup could be answered.
-            raise Conflict(f"Environment '{old.name}' is the default and cannot be deleted")
+            raise Conflict(f"Environment '{found.name}' is the default and cannot be deleted")
+        return found
+
+    def delete(self, name: str) -> None:
+        """End an environment and everything that has a name in it."""
+        old = self.deletable(name)
         with self._ledger.transaction():
             self._names.drop_environment(old.name)
             self._ledger.delete("environment", old.environment_id)

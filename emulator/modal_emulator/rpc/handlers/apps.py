@@ -18,6 +18,9 @@ from modal_emulator.world import WORKSPACE, World
 
 __all__ = ["RPCS"]
 
+ATTENDED = (AppState.EPHEMERAL, AppState.DETACHED)
+"""Whose clients say that they are there."""
+
 
 async def app_create(
     world: World, call: Call[api_pb2.AppCreateRequest]
@@ -27,7 +30,7 @@ async def app_create(
     tags = dict(getattr(request, "tags", {}))
     state = AppState(request.app_state or AppState.EPHEMERAL.value)
     app = world.apps.create(request.description, request.environment_name, state, tags)
-    if state is AppState.EPHEMERAL:
+    if state in ATTENDED:
         world.dispatcher.heartbeat(app.app_id)
     return api_pb2.AppCreateResponse(app_id=app.app_id, app_page_url=page_of(world, app.app_id))
 
@@ -91,7 +94,7 @@ async def app_get_by_deployment_name(
 
 async def app_heartbeat(world: World, call: Call[api_pb2.AppHeartbeatRequest]) -> Empty:
     """The client is still there."""
-    if world.apps.get(call.request.app_id).state is AppState.EPHEMERAL:
+    if world.apps.get(call.request.app_id).state in ATTENDED:
         world.dispatcher.heartbeat(call.request.app_id)
     return Empty()
 
@@ -99,9 +102,15 @@ async def app_heartbeat(world: World, call: Call[api_pb2.AppHeartbeatRequest]) -
 async def app_client_disconnect(
     world: World, call: Call[api_pb2.AppClientDisconnectRequest]
 ) -> Empty:
-    """The client leaves: an ephemeral app ends, and has ended when the answer comes."""
+    """
+    The client leaves: an ephemeral app ends, and has ended when the answer comes.
+
+    A detached one ends with the last of its calls.
+    """
     app = world.apps.get(call.request.app_id)
-    if app.state not in (AppState.DEPLOYED, AppState.DETACHED) and app.live:
+    if app.state is AppState.DETACHED:
+        world.dispatcher.outlive(app.app_id, lambda: terminated(world))
+    elif app.state in (AppState.EPHEMERAL, AppState.INITIALIZING):
         await world.dispatcher.stop_app(app.app_id, lambda: terminated(world))
     return Empty()
 

@@ -85,7 +85,7 @@ async def function_call_from_id(
 ) -> api_pb2.FunctionCallFromIdResponse:
     """Find a call again."""
     opened = world.calls.call(call.request.function_call_id)
-    function = world.apps.function(opened.function_id)
+    function = world.apps.past(opened.function_id)
     metadata = None
     if hasattr(api_pb2, "FunctionCallHandleMetadata"):
         metadata = api_pb2.FunctionCallHandleMetadata(
@@ -135,7 +135,7 @@ async def function_call_get_data_out(
 
 
 def _call_node(world: World, opened: FunctionCall) -> api_pb2.FunctionCallCallGraphInfo:
-    function = world.apps.function(opened.function_id)
+    function = world.apps.past(opened.function_id)
     name = function.tag
     if opened.inputs and name.endswith(".*"):
         method = api_pb2.FunctionInput.FromString(opened.inputs[0].payload).method_name

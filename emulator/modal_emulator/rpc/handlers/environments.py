@@ -13,10 +13,11 @@ from modal_emulator.ground.errors import Invalid, NotBuilt
 from modal_emulator.rpc.call import Call
 from modal_emulator.rpc.compat import known
 from modal_emulator.rpc.creation import creation
+from modal_emulator.rpc.results import terminated
 from modal_emulator.rpc.tables import Rpc, full, partly
 from modal_emulator.store.environments import Environment, Environments, Settings
 from modal_emulator.store.names import Creation
-from modal_emulator.world import World
+from modal_emulator.world import WORKSPACE, World
 
 __all__ = ["RPCS"]
 
@@ -53,17 +54,27 @@ async def environment_update(
 ) -> api_pb2.EnvironmentListItem:
     """Rename an environment, or change its settings."""
     asked = call.request
-    environment = world.environments.update(
-        asked.current_name,
-        name=asked.name.value if asked.HasField("name") else None,
-        settings=_settings(asked, world.environments.get(asked.current_name).settings),
-    )
-    return _item(environment)
+    old = world.environments.get(asked.current_name)
+    with world.ledger.transaction():
+        new = world.environments.update(
+            asked.current_name,
+            name=asked.name.value if asked.HasField("name") else None,
+            settings=_settings(asked, old.settings),
+        )
+        world.apps.move_environment(old.name, new.name)
+    return _item(new)
 
 
 async def environment_delete(world: World, call: Call[api_pb2.EnvironmentDeleteRequest]) -> Empty:
-    """Delete an environment and everything in it."""
-    world.environments.delete(call.request.name)
+    """Delete an environment and everything in it; its apps are stopped first."""
+    environment = world.environments.deletable(call.request.name)
+    for app in world.apps.in_environment(environment.name):
+        if app.live:
+            await world.dispatcher.stop_app(app.app_id, lambda: terminated(world), WORKSPACE)
+    with world.ledger.transaction():
+        world.environments.delete(environment.name)
+        # A new environment of that name shows nothing of them.
+        world.apps.move_environment(environment.name, environment.environment_id)
     return Empty()
 
 
