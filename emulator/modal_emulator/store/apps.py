@@ -306,7 +306,8 @@ class Apps:
             if not is_staged:
                 self._install(app, functions)
             self._keep(app)
-        self._tell(app)
+        if not is_staged:
+            self._tell(app)
         return app
 
     def _install(self, app: App, functions: Iterable[Function]) -> None:
