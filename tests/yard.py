@@ -16,12 +16,20 @@ from typing import Any
 
 import pytest
 
-from modal_emulator.runtime.backend import Container, Exit, Mount, Plan, View
+from modal_emulator.runtime.backend import (
+    Command,
+    Container,
+    Execution,
+    Exit,
+    Mount,
+    Plan,
+    View,
+)
 from modal_emulator.runtime.job import Isolation
 from modal_emulator.runtime.probe import refusal
 from modal_emulator.runtime.process import ProcessBackend
 
-__all__ = ["Run", "Volume", "Yard", "require"]
+__all__ = ["Executed", "Run", "Volume", "Yard", "require"]
 
 SCRIPTED = Path(__file__).parent / "runtime"
 
@@ -77,6 +85,20 @@ class Run:
             )
         return self.said()
 
+    async def execute(self, *arguments: str, **options: Any) -> "Executed":
+        """Run a command in the container beside what runs there."""
+        executed = Executed()
+        command = Command(
+            arguments,
+            options.pop("environment", {}),
+            options.pop("working_directory", ""),
+            options.pop("terminal", None),
+            executed.hear,
+            executed.ended.set_result,
+        )
+        executed.execution = await self.container.execute(command)
+        return executed
+
     async def end(self) -> Exit:
         """Wait for the end."""
         return await asyncio.wait_for(asyncio.shield(self.ended), 30)
@@ -86,6 +108,34 @@ class Run:
         ended = await self.end()
         assert ended == Exit(0), f"{ended}\n{self.said()}\n{self.said(2)}"
         return self.said().strip()
+
+
+class Executed:
+    """A command in a container, and what it said."""
+
+    execution: Execution
+
+    def __init__(self) -> None:
+        self.ended: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
+        self.said = {1: b"", 2: b""}
+        self._heard = asyncio.Event()
+
+    def hear(self, number: int, piece: bytes) -> None:
+        """Keep what was written."""
+        assert not self.ended.done(), "output after the end"
+        self.said[number] += piece
+        self._heard.set()
+
+    async def says(self, text: bytes) -> bytes:
+        """Wait until `text` was written; return all that was."""
+        while text not in self.said[1]:
+            self._heard.clear()
+            await asyncio.wait_for(self._heard.wait(), 20)
+        return self.said[1]
+
+    async def end(self) -> Exit:
+        """Wait for the end."""
+        return await asyncio.wait_for(asyncio.shield(self.ended), 30)
 
 
 class Yard:
@@ -119,8 +169,9 @@ class Yard:
         files: tuple[Path, ...] = (),
         working_directory: str = "/root",
         on_sync: Callable[[str], Awaitable[None]] | None = None,
+        bare: bool = False,
     ) -> Run:
-        """Start a container that runs the script, or the body of the function."""
+        """Start a container that runs the script, or the body of the function, or nothing."""
         loop = asyncio.get_running_loop()
         ended: asyncio.Future[Exit] = loop.create_future()
         pieces: list[tuple[int, bytes]] = []
@@ -138,7 +189,8 @@ class Yard:
             mounts=mounts,
             files=files,
             working_directory=working_directory,
-            socket=self.directory / "server",
+            socket=None if bare else self.directory / "server",
+            bare=bare,
             on_output=on_output,
             on_sync=on_sync or _refuse_to_sync,
             on_exit=ended.set_result,

@@ -15,8 +15,10 @@ from contextlib import suppress
 from functools import partial
 from typing import Protocol
 
-from modal_emulator.ground.errors import EmulatorError
-from modal_emulator.runtime.backend import Exit, OpenFiles, Plan
+from modal_emulator.ground.errors import Conflict, EmulatorError
+from modal_emulator.runtime.backend import Command, Exit, OpenFiles, Plan
+from modal_emulator.runtime.errand import Errand
+from modal_emulator.runtime.executing import Running
 from modal_emulator.runtime.job import Isolation, Job
 from modal_emulator.runtime.lines import Line, Message
 from modal_emulator.runtime.output import Output
@@ -54,6 +56,8 @@ class Cell:
         """A handle on the warden's process, where the system has such handles."""
         self.warden_pid = self._main_pid = 0
         self._outputs: list[Output] = []
+        self._running: dict[int, Running] = {}
+        self._count = 0
         self._exit: Exit | None = None
         self._last_words: Message = {"failed": "the container has ended"}
         self._asking = asyncio.Lock()
@@ -93,12 +97,13 @@ class Cell:
                 os.close(write)
         await self._begin()
 
-    async def ask(self, message: Message) -> Message:
+    async def ask(self, message: Message, files: Sequence[int] = ()) -> Message:
         """
         Have the warden do what `message` says and return its answer.
 
         Raises:
             OpenFiles: something in the container holds the volume.
+            Conflict: it refuses; the text says why.
             EmulatorError: it failed, or the container has ended.
         """
         async with self._asking:
@@ -107,13 +112,47 @@ class Cell:
                 self._answer.set_result(self._last_words)
             else:
                 with suppress(OSError):  # the end of the line then answers
-                    await self._line.send(message)
+                    await self._line.send(message, files)
             answer = await self._answer
         if "failed" in answer:
             raise EmulatorError(f"container {self._plan.container_id}: {answer['failed']}")
         if answer.get("busy"):
             raise OpenFiles
+        if "refused" in answer:
+            raise Conflict(answer["refused"])
         return answer
+
+    async def execute(self, command: Command) -> Running:
+        """
+        Have the warden start a command.
+
+        Raises:
+            Conflict: it cannot be started.
+            EmulatorError: the container has ended.
+        """
+        self._count += 1
+        number = self._count
+        running = Running(command, partial(self._signal, number))
+        self._running[number] = running
+        errand = Errand(
+            command.arguments,
+            command.environment,
+            command.working_directory or self._job.working_directory,
+            command.terminal is not None,
+        )
+        order = {"do": "execute", "number": number, "errand": errand.to_values()}
+        try:
+            await self.ask(order, running.theirs)
+        except BaseException:
+            self._running.pop(number, None)
+            running.abandon()
+            raise
+        running.begin()
+        return running
+
+    async def _signal(self, number: int, signal: int) -> None:
+        with suppress(EmulatorError):  # the container has ended, and with it the command
+            await self.ask({"do": "signal", "number": number, "signal": signal})
 
     async def kill(self) -> None:
         """End every process; returns when they are gone."""
@@ -158,8 +197,11 @@ class Cell:
             self.warden_pid = message["warden"]
             self._announced.set_result(message)
         elif "exit" in message:
-            code = message["exit"]
-            self._exit = Exit(code) if code >= 0 else Exit(None, -code)
+            self._exit = _exit(message["exit"])
+        elif "finished" in message:
+            running = self._running.pop(message["finished"], None)
+            if running is not None:
+                running.ended(_exit(message["code"]))
         elif "sync" in message:
             task = asyncio.ensure_future(self._sync(message["sync"], message["call"]))
             self._syncs.add(task)
@@ -206,6 +248,9 @@ class Cell:
             # The warden was killed and could not clean up: its main process led this group.
             with suppress(OSError):
                 os.killpg(self._main_pid, signal.SIGKILL)
+        for running in self._running.values():
+            running.ended(Exit(None, signal.SIGKILL))
+        self._running.clear()
         for output in self._outputs:
             output.finish()
         if not self._is_starting:
@@ -222,3 +267,7 @@ class Cell:
                     needed.add_done_callback(lambda _: self._on_left())
         finally:
             self.gone.set_result(None)
+
+
+def _exit(code: int) -> Exit:
+    return Exit(code) if code >= 0 else Exit(None, -code)

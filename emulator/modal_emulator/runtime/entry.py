@@ -26,7 +26,7 @@ from modal_emulator.runtime.replacing import Places
 from modal_emulator.runtime.seccomp import Filter
 from modal_emulator.runtime.shadow import shadow_of
 
-__all__ = ["Entry"]
+__all__ = ["Entry", "environment_of"]
 
 _HOME = "/root"  # Modal's containers import local code from there
 _LOG_SETTINGS = ("MODAL_LOGLEVEL", "MODAL_LOG_FORMAT", "MODAL_LOG_PATTERN")
@@ -55,19 +55,10 @@ class Entry:
             show_time(self.job.clock_page, self.job.naps)
         if self.root is not None:
             os.chroot(self.root)
-            arguments, server = ARGUMENTS, SERVER
-        else:
-            arguments, server = str(self.job.directory / "arguments"), str(self.job.socket)
-        environment = {
-            **self.job.environment,
-            "MODAL_CONTAINER_ARGUMENTS_PATH": arguments,
-            "MODAL_IS_REMOTE": "1",
-            "MODAL_SERVER_URL": f"unix://{server}",
-        }
         # What Python needs is asked before the container's own paths are among it.
-        needs = (*python_needs(), str(self.job.directory), server)
+        needs = (*python_needs(), str(self.job.directory), str(self.job.socket))
         shadow = shadow_of(self.job, needs) if self.root is None else None
-        _set_environment(environment)
+        _set_environment(environment_of(self.job))
         if shadow is not None:
             portable.install(shadow, self.places)
             redirect_sockets(lambda: shadow)
@@ -86,6 +77,22 @@ class Entry:
         for source, target in zip((nothing, *self.output), (0, 1, 2), strict=True):
             os.dup2(source, target)
             os.close(source)
+
+
+def environment_of(job: Job) -> dict[str, str]:
+    """Return what each program that begins in the container has in its environment."""
+    if job.socket is None:
+        return dict(job.environment)
+    if job.isolation is Isolation.PLAIN:
+        arguments, server = str(job.directory / "arguments"), str(job.socket)
+    else:
+        arguments, server = ARGUMENTS, SERVER
+    return {
+        **job.environment,
+        "MODAL_CONTAINER_ARGUMENTS_PATH": arguments,
+        "MODAL_IS_REMOTE": "1",
+        "MODAL_SERVER_URL": f"unix://{server}",
+    }
 
 
 def _be_watched(watched: Filter) -> None:

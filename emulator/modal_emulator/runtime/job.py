@@ -38,13 +38,16 @@ class Job:
     mounts: tuple[Mount, ...]
     files: tuple[Path, ...]
     working_directory: str
-    socket: Path
+    socket: Path | None
+    """Where the server answers the container; None when it has nothing to ask."""
     hide: tuple[Path, ...]
     """Directories of the host that user code must not see: the emulator's own."""
     entrypoint: str
     """The module to run as `__main__`."""
     clock_page: Path | None = None
     """Where the instant is found that user code sees; None leaves it the machine's."""
+    bare: bool = False
+    """There is no main process."""
 
     @property
     def naps(self) -> Path:
@@ -71,10 +74,11 @@ class Job:
             "mounts": [(m.volume_id, m.path, view_to_values(m.view)) for m in self.mounts],
             "files": list(map(str, self.files)),
             "working_directory": self.working_directory,
-            "socket": str(self.socket),
+            "socket": str(self.socket or ""),
             "hide": list(map(str, self.hide)),
             "entrypoint": self.entrypoint,
             "clock_page": str(self.clock_page or ""),
+            "bare": self.bare,
         }
 
     @classmethod
@@ -91,10 +95,11 @@ class Job:
             ),
             files=tuple(map(Path, values["files"])),
             working_directory=values["working_directory"],
-            socket=Path(values["socket"]),
+            socket=Path(values["socket"]) if values["socket"] else None,
             hide=tuple(map(Path, values["hide"])),
             entrypoint=values["entrypoint"],
             clock_page=Path(values["clock_page"]) if values["clock_page"] else None,
+            bare=values["bare"],
         )
 
 

@@ -26,7 +26,7 @@ class _Buffer:
 
     def feed(self, piece: bytes) -> list[Message]:
         *lines, self._rest = (self._rest + piece).split(b"\n")
-        return [json.loads(line) for line in lines]
+        return [json.loads(line) for line in lines if line]
 
 
 class Peer:
@@ -100,9 +100,16 @@ class Line:
             if self._end.fileno() < 0:
                 raise ConnectionResetError("the line is closed")
             data = json.dumps(message).encode() + b"\n"
-            # The first bytes carry the files; a fresh socket always takes them at once.
-            sent = socket.send_fds(self._end, [data], list(files)) if files else 0
+            # The first bytes carry the files.
+            sent = await self._send_files(data, files) if files else 0
             await self._loop.sock_sendall(self._end, data[sent:])
+
+    async def _send_files(self, data: bytes, files: Sequence[int]) -> int:
+        while True:
+            try:
+                return socket.send_fds(self._end, [data], list(files))
+            except BlockingIOError:
+                await self._loop.sock_sendall(self._end, b"\n")  # waits until there is room
 
     def close(self) -> None:
         """Stop listening; the other side sees the end."""

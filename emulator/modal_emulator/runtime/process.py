@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from modal_emulator.ground.errors import EmulatorError, NotBuilt
+from modal_emulator.ground.errors import EmulatorError
 from modal_emulator.ground.naps import Note
 from modal_emulator.runtime import seccomp
 from modal_emulator.runtime.backend import Capability, Command, Container, Execution, Plan, View
@@ -28,12 +28,12 @@ __all__ = ["ENTRYPOINT", "ProcessBackend"]
 
 ENTRYPOINT = "modal._container_entrypoint"
 
-_KERNEL = frozenset(Capability) - {Capability.EXECUTE, Capability.IMAGES}
+_KERNEL = frozenset(Capability) - {Capability.IMAGES}
 _UNWATCHED = (
     "volumes of version 1 take hard links, `sync` commits none of version 2, and a full one is "
     "noticed when it is committed"
 )
-_PLAIN = frozenset({Capability.KILL, Capability.OPEN_FILE_REFUSAL})
+_PLAIN = frozenset({Capability.EXECUTE, Capability.KILL, Capability.OPEN_FILE_REFUSAL})
 
 
 class ProcessBackend:
@@ -136,7 +136,7 @@ class ProcessBackend:
             self._forget(job, scratches)
             self._remove(job)
             raise
-        naps = None if plan.clock_page is None else Note(job.naps)
+        naps = None if plan.clock_page is None or plan.bare else Note(job.naps)
         return _Process(plan.container_id, cell, copies, scratches, naps)
 
     async def close(self) -> None:
@@ -176,7 +176,6 @@ class ProcessBackend:
         _ = self.isolation
 
     def _job(self, plan: Plan) -> Job:
-        assert plan.socket is not None  # asked for by `by_socket`
         return Job(
             container_id=plan.container_id,
             isolation=self.isolation,
@@ -185,10 +184,11 @@ class ProcessBackend:
             mounts=plan.mounts,
             files=tuple(path.absolute() for path in plan.files),
             working_directory=plan.working_directory,
-            socket=plan.socket.absolute(),
+            socket=plan.socket and plan.socket.absolute(),
             hide=self._hide,
             entrypoint=self._entrypoint,
             clock_page=plan.clock_page,
+            bare=plan.bare,
         )
 
     def _forget(self, job: Job, scratches: Mapping[str, Path]) -> None:
@@ -263,8 +263,8 @@ class _Process:
         return frozenset()
 
     async def execute(self, command: Command) -> Execution:
-        """Not yet."""
-        raise NotBuilt(f"containers of processes run no commands: {command.arguments[:1]}")
+        """Run a command beside what runs there."""
+        return await self._cell.execute(command)
 
     async def terminate(self) -> None:
         """Interrupt the main process; nothing to do when it has ended."""

@@ -59,7 +59,8 @@ class Root:
         self._disk.prepare()
         if not self._for_threads:
             self._disk.write(ARGUMENTS, (self._job.directory / "arguments").read_bytes())
-            self._disk.write(SERVER, b"")
+            if self._job.socket is not None:
+                self._disk.write(SERVER, b"")
         linked = {self._disk.link_volume(m.path, m.volume_id) for m in self._job.mounts}
         self.path.mkdir()
         for point in self._outline.points:
@@ -67,7 +68,7 @@ class Root:
         for path in self._outline.fixed:
             self._show_fixed(path)
         self._show_system()
-        if not self._for_threads:
+        if not self._for_threads and self._job.socket is not None:
             kernel.mount(self._job.socket, self.inside(SERVER), None, kernel.BIND)
         self._hide()
 

@@ -12,14 +12,16 @@ import select
 import signal
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
+from modal_emulator.ground.errors import Conflict
 from modal_emulator.runtime import kernel
 from modal_emulator.runtime.backend import OpenFiles
 from modal_emulator.runtime.entry import Entry
+from modal_emulator.runtime.errand import Errand, start
 from modal_emulator.runtime.job import Isolation, Job, view_from_values
 from modal_emulator.runtime.lines import Message, Peer
 from modal_emulator.runtime.mounts import Mounts
@@ -28,6 +30,7 @@ from modal_emulator.runtime.overlay import Privilege
 from modal_emulator.runtime.pausing import Pause
 from modal_emulator.runtime.replacing import Places
 from modal_emulator.runtime.root import Root
+from modal_emulator.runtime.seccomp import Filter
 from modal_emulator.runtime.watch import Watch
 
 __all__ = ["begin"]
@@ -101,6 +104,8 @@ class _Warden:
         self._privilege = privilege
         self._watch: Watch | None = None
         self._entry = 0
+        self._errands: dict[int, int] = {}
+        """The commands that run beside the main process: their numbers by process."""
 
     def mount(self, needs: tuple[str, ...]) -> None:
         """Make the root and show the volumes, where the kernel does that."""
@@ -115,7 +120,11 @@ class _Warden:
         self._watch = Watch(str(self._root.inside("/proc")), self._mounts, self._sync)
 
     def fork(self, output: tuple[int, int], places: Places) -> Entry:  # noqa: RET503  (_serve never returns)
-        """Make the main process, where this returns; the warden itself stays and watches."""
+        """
+        Make the main process, where this returns; the warden itself stays and watches.
+
+        With a job that has none, it never returns.
+        """
         woken, waker = os.pipe()
         for file in (woken, waker):
             os.set_blocking(file, False)
@@ -123,9 +132,8 @@ class _Warden:
         signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
         # The main process unblocks it once it can act on it, so an early SIGINT is not lost.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        views = [mount.view for mount in self._job.mounts]
-        watched = self._watch.filter(views) if self._watch is not None else None
-        self._entry = os.fork()
+        watched = self._filter() if not self._job.bare else None
+        self._entry = os.fork() if not self._job.bare else -1
         if not self._entry:
             for file in (woken, waker):
                 os.close(file)
@@ -138,8 +146,13 @@ class _Warden:
             os.close(file)
         if watched is not None:
             watched.end.close()
-        self._server.send({"ready": self._entry})
+        self._server.send({"ready": max(0, self._entry)})
         self._serve(woken)
+
+    def _filter(self) -> Filter | None:
+        if self._watch is None:
+            return None
+        return self._watch.filter([mount.view for mount in self._job.mounts])
 
     def _serve(self, woken: int) -> NoReturn:
         watch = self._watch
@@ -164,13 +177,15 @@ class _Warden:
                 return
             if pid == 0:
                 return
+            code = os.waitstatus_to_exitcode(status)
             if pid == self._entry:
-                code = os.waitstatus_to_exitcode(status)
                 self._end({"exit": code})
+            if (number := self._errands.pop(pid, None)) is not None:
+                self._server.send({"finished": number, "code": code})
 
     def _end(self, last: Message) -> NoReturn:
         if self._job.isolation is Isolation.PLAIN:
-            _end_descendants(self._entry)
+            _end_descendants([pid for pid in (self._entry, *self._errands) if pid > 0])
         _leave(self._server, last, 0)
 
     def _obey(self) -> None:
@@ -184,6 +199,8 @@ class _Warden:
                 answer |= self._commands[message["do"]](self, message) or {}
             except OpenFiles:
                 answer["busy"] = True
+            except Conflict as error:
+                answer["refused"] = error.message
             except Exception as error:
                 answer["failed"] = f"{type(error).__name__}: {error}"
             self._server.send(answer)
@@ -213,7 +230,29 @@ class _Warden:
     def _collect(self, message: Mapping[str, Any]) -> Message:
         return {"stored": self._watch.stored(message["volume_id"]) if self._watch else ()}
 
+    def _execute(self, message: Mapping[str, Any]) -> None:
+        files, self._server.files = self._server.files[:3], self._server.files[3:]
+        root = self._root.path if self._root is not None else None
+        watched = self._filter()
+        try:
+            errand = Errand.from_values(message["errand"])
+            pid = start(errand, tuple(files), self._job, root, watched)
+        finally:
+            for file in files:
+                os.close(file)
+            if watched is not None:
+                watched.end.close()
+        self._errands[pid] = message["number"]
+
+    def _signal(self, message: Mapping[str, Any]) -> None:
+        for pid, number in self._errands.items():
+            if number == message["number"]:
+                with suppress(ProcessLookupError):
+                    os.killpg(pid, message["signal"])  # each leads a group of its own
+
     def _terminate(self, _message: Mapping[str, Any]) -> None:
+        if self._job.bare:
+            self._end({"exit": -signal.SIGKILL})
         with suppress(ProcessLookupError):
             os.kill(self._entry, signal.SIGINT)
 
@@ -227,23 +266,26 @@ class _Warden:
     _commands: Mapping[str, Callable[["_Warden", Mapping[str, Any]], Message | None]] = {
         "collect": _collect,
         "detach": _detach,
+        "execute": _execute,
+        "signal": _signal,
         "attach": _attach,
         "synced": _synced,
         "terminate": _terminate,
     }
 
 
-def _end_descendants(entry: int) -> None:
+def _end_descendants(leaders: Iterable[int]) -> None:
     """Kill everything below this process, also what detached itself from its parent."""
     me = os.getpid()
     children = Path(f"/proc/{me}/task/{me}/children")
     while True:
         try:
             pids = [int(pid) for pid in children.read_text().split()]
-        except OSError:  # no such list here (macOS): the main process's group is what we know
+        except OSError:  # no such list here (macOS): the groups that were begun are what we know
             pids = []
-            with suppress(OSError):
-                os.killpg(entry, signal.SIGKILL)
+            for leader in leaders:
+                with suppress(OSError):
+                    os.killpg(leader, signal.SIGKILL)
         for pid in pids:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

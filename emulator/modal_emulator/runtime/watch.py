@@ -43,29 +43,36 @@ class Watch:
         self._stores = Stores(processes)
         self._making: frozenset[int] = frozenset()
         self._allowances: dict[str, tuple[Shown, Allowance]] = {}
-        self._end: socket.socket | None = None
-        self._listener: Listener | None = None
+        self._ends: list[socket.socket] = []
+        """Where those who were given a filter and have not installed it yet will say so."""
+        self._listeners: list[Listener] = []
+        self._syncing: dict[int, Listener] = {}
 
     def filter(self, views: Iterable[View]) -> Filter | None:
-        """Return what the main process has to install, None when there is nothing to watch."""
+        """
+        Return what the main process has to install, None when there is nothing to watch.
+
+        So has each program that is not started by the main process or what it started.
+        """
         kinds = _kinds([view for view in views if not view.read_only])
         if self._table is None or not kinds or not self._has_own_processes():
             return None
-        self._end, theirs = socket.socketpair()
+        ours, theirs = socket.socketpair()
+        self._ends.append(ours)
         names = self._table.of_kinds(kinds)
         self._making = frozenset(self._table.numbers[name] for name in names)
         return Filter(self._table, names, theirs)
 
     def forget(self) -> None:
         """In the main process: to watch is another's part."""
-        if self._end is not None:
-            self._end.close()
+        for end in self._ends:
+            end.close()
 
     @property
     def files(self) -> tuple[int, ...]:
         """What to select for reading before `serve`."""
-        ends = (self._end, self._listener)
-        return tuple(each.fileno() for each in ends if each is not None)
+        ends = [end.fileno() for end in self._ends]
+        return (*ends, *(listener.fileno() for listener in self._listeners))
 
     @property
     def is_counting(self) -> bool:
@@ -74,10 +81,10 @@ class Watch:
 
     def serve(self) -> None:
         """Answer what can be answered now."""
-        if self._end is not None:
-            self._meet(self._end)
-        if self._listener is not None:
-            self._receive(self._listener)
+        for end in tuple(self._ends):
+            self._meet(end)
+        for listener in tuple(self._listeners):
+            self._receive(listener)
         for volume_id, (shown, allowance) in tuple(self._allowances.items()):
             if all(shown is not each for each in self._mounts.shown):
                 del self._allowances[volume_id]
@@ -91,26 +98,26 @@ class Watch:
 
     def synced(self, id: int, *, ok: bool) -> None:
         """What `sync` asked for is done, or failed."""
-        if self._listener is not None:
-            self._listener.answer(id, 0 if ok else errno.EIO)
+        listener = self._syncing.pop(id, None)
+        if listener is not None and listener in self._listeners:  # else nobody is left who asked
+            listener.answer(id, 0 if ok else errno.EIO)
 
     def _meet(self, end: socket.socket) -> None:
-        """Take the listener when the main process has it, or learn that there is none."""
+        """Take the listener when the process has it, or learn that there is none."""
         try:
             _, files, _, _ = socket.recv_fds(end, 1, 1, socket.MSG_DONTWAIT)
         except BlockingIOError:
             return
         end.close()
-        self._end = None
-        for file in files:
-            self._listener = Listener(file)
+        self._ends.remove(end)
+        self._listeners += map(Listener, files)
 
     def _receive(self, listener: Listener) -> None:
         try:
             request = listener.receive()
         except EOFError:
             listener.close()
-            self._listener = None
+            self._listeners.remove(listener)
             return
         if request is None:
             return
@@ -135,6 +142,7 @@ class Watch:
         path = case.caller.opened(case.request.arguments[0])
         for shown in self._mounts.shown:
             if path == shown.path and shown.view.version == 2 and not shown.view.read_only:
+                self._syncing[case.request.id] = case.listener
                 self._sync(shown.volume_id, case.request.id)
                 return True
         return False
