@@ -6,7 +6,7 @@ per state directory for a server.
 """
 
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -23,6 +23,7 @@ from modal_emulator.schedule.builds import Builds
 from modal_emulator.schedule.calls import Calls
 from modal_emulator.schedule.commits import Commits
 from modal_emulator.schedule.dispatcher import Dispatcher
+from modal_emulator.schedule.executions import Executions
 from modal_emulator.schedule.faults import Faults
 from modal_emulator.schedule.firings import Firings
 from modal_emulator.schedule.launcher import ContainerLauncher, Door, Translator
@@ -111,6 +112,10 @@ class Certifier(Protocol):
         ...
 
 
+CommandRouter = Callable[[str, Mapping[str, str]], Awaitable[tuple[str, str]]]
+"""Returns where commands for a container are taken, for who sends these headers, and a token."""
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What outlives a World and is handed to each."""
@@ -127,6 +132,8 @@ class Surroundings:
     translator: Callable[[Apps, Volumes, WebAddresses], Translator]
     site_url: Callable[[], str]
     ports: Ports
+    server_url: Callable[[], str]
+    command_router: CommandRouter
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +167,8 @@ class World:
     dispatcher: Dispatcher
     schedules: Schedules
     authority: Certifier
+    executions: Executions
+    command_router: CommandRouter
     _backend: Backend
     _site_url: Callable[[], str]
 
@@ -289,6 +298,8 @@ class World:
             dispatcher=dispatcher,
             schedules=schedules,
             authority=around.authority,
+            executions=Executions(clock, journal),
+            command_router=around.command_router,
             _backend=around.backend,
             _site_url=around.site_url,
         )
@@ -301,6 +312,7 @@ class World:
         await self.dispatcher.close()
         await self.commits.close()
         self.network.close()
+        await self.executions.close()
         self.grants.close()
         await self.engines.close()
         self.ledger.close()

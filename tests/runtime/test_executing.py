@@ -5,7 +5,6 @@ import hashlib
 import os
 import signal
 from collections.abc import Coroutine
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -118,10 +117,9 @@ def test_a_terminal(yard: Yard) -> None:
         await reader.execution.write(b"x\n")
         await reader.execution.close_input()
         assert await reader.end() == Exit(0)
-        breakable = await run.execute("sh", "-c", "echo on; sleep 60", terminal=(24, 80))
-        await breakable.says(b"on")
+        breakable = await run.execute("sleep", "60", terminal=(24, 80))
         await breakable.execution.write(b"\x03")
-        assert await breakable.end() in (Exit(None, signal.SIGINT), Exit(130))
+        assert await breakable.end() == Exit(None, signal.SIGINT)
 
     within(yard, story())
 
@@ -220,9 +218,8 @@ def test_the_volume_answers_it_as_it_does_the_main_process(mounting: Yard) -> No
 def test_nothing_of_the_warden_is_open_in_it(mounting: Yard) -> None:
     async def story() -> None:
         run = await idle(mounting)
-        seen = await run.execute("sh", "-c", "ls /proc/$$/fd | tr '\\n' ' '")
+        seen = await run.execute("ls", "/proc/self/fd")
         assert await seen.end() == Exit(0)
-        assert seen.said[1].split() == [b"0", b"1", b"2"]
-        assert Path("/proc/self/fd").is_dir()
+        assert seen.said[1].split() == [b"0", b"1", b"2", b"3"]  # the last is its own
 
     within(mounting, story())

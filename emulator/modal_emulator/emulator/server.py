@@ -19,6 +19,7 @@ from modal_emulator.rpc.credentials import DEMO_TOKEN_ID, Credentials
 from modal_emulator.rpc.front import Front
 from modal_emulator.rpc.memory import Memory
 from modal_emulator.rpc.results import terminated
+from modal_emulator.rpc.router import Router
 from modal_emulator.rpc.server import Wire
 from modal_emulator.rpc.translator import Messages
 from modal_emulator.runtime.backend import Capability
@@ -129,21 +130,8 @@ class Emulator:
             self._credentials = Credentials(DEMO_TOKEN_ID, self._lodging.token_secret(Ids()))
             front = Front(lambda: self.world, self._credentials)
             self._wire = Wire(front, self._lodging.sockets)
-            clock = VirtualClock()
-            self._around = Surroundings(
-                clock=clock,
-                clock_page=self._show(clock),
-                # Without a directory nothing is left that the ids of another run could hit.
-                ids=Ids(salt=self._credentials.token_secret if self._directory else ""),
-                births=Births(),
-                authority=self._authority,
-                relay=Sockets(self._authority),
-                backend=self.backends.get(self._settings, self._lodging.base),
-                door=self._wire,
-                translator=Messages,
-                site_url=lambda: self._site.url,
-                ports=self._edge.ports,
-            )
+            self._router = Router(lambda: self.world, self._authority)
+            self._around = self._surround(VirtualClock())
             if self._directory is not None:
                 await asyncio.to_thread(self._around.backend.sweep)
             self._open_world()
@@ -169,6 +157,7 @@ class Emulator:
         await self.backends.close()
         self._programs.close()
         if hasattr(self, "_wire"):
+            await self._router.stop()
             await self._wire.stop()
         await self._site.stop()
         self._authority.close()
@@ -223,6 +212,24 @@ class Emulator:
     ) -> None:
         """Stop."""
         await self.stop()
+
+    def _surround(self, clock: VirtualClock) -> Surroundings:
+        return Surroundings(
+            clock=clock,
+            clock_page=self._show(clock),
+            # Without a directory nothing is left that the ids of another run could hit.
+            ids=Ids(salt=self._credentials.token_secret if self._directory else ""),
+            births=Births(),
+            authority=self._authority,
+            relay=Sockets(self._authority),
+            backend=self.backends.get(self._settings, self._lodging.base),
+            door=self._wire,
+            translator=Messages,
+            site_url=lambda: self._site.url,
+            ports=self._edge.ports,
+            command_router=self._router.access,
+            server_url=lambda: self._url,
+        )
 
     def _show(self, clock: VirtualClock) -> Callable[[], Path | None]:
         """Let who is to see this clock see it; returns what tells processes where."""

@@ -32,7 +32,7 @@ from modal_emulator.rpc.status import to_grpc
 from modal_emulator.rpc.versions import Versions
 from modal_emulator.world import World
 
-__all__ = ["PAGE", "Caller", "Front", "Method", "unreadable"]
+__all__ = ["PAGE", "Caller", "Front", "Method", "failure", "unreadable"]
 
 PAGE = "docs/reference/support.md"
 SERVICE = api_pb2.DESCRIPTOR.services_by_name["ModalClient"]
@@ -122,7 +122,7 @@ class Front:
         except GRPCError:
             raise
         except Exception as error:
-            raise _status(name, error) from error
+            raise failure(name, error) from error
 
     async def _control(self, name: str, caller: Caller, read: Read, send: Send) -> None:
         try:
@@ -132,7 +132,7 @@ class Front:
         except GRPCError:
             raise
         except Exception as error:
-            raise _status(name, error) from error
+            raise failure(name, error) from error
 
     def _call(self, caller: Caller, request: Any) -> Call[Any]:
         is_near = caller.is_near or _tells_our_time(self._world().clock, caller.metadata)
@@ -159,7 +159,7 @@ def unreadable(name: str, error: Exception) -> Invalid:
     return Invalid(f"{name}: the request cannot be read: {error}")
 
 
-def _status(name: str, error: Exception) -> GRPCError:
+def failure(name: str, error: Exception) -> GRPCError:
     """Turn a failure into a status."""
     if isinstance(error, EmulatorError):
         return to_grpc(error)

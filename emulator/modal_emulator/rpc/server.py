@@ -23,7 +23,7 @@ from modal_emulator.ground.errors import Invalid
 from modal_emulator.rpc.call import TIMEOUT
 from modal_emulator.rpc.front import Caller, Front, Method, unreadable
 
-__all__ = ["Wire", "handlers"]
+__all__ = ["Mapped", "Wire", "end", "handlers", "listen"]
 
 BACKLOG = 100
 LOG = logging.getLogger("modal_emulator")
@@ -44,7 +44,7 @@ class Wire:
 
     async def listen(self, host: str, port: int) -> int:
         """Listen on TCP for clients outside containers; return the port."""
-        self._listener = _socket(host, port)
+        self._listener = listen(host, port)
         asyncio.get_running_loop().add_reader(self._listener, self._serve)
         return int(self._listener.getsockname()[1])
 
@@ -52,7 +52,7 @@ class Wire:
         """Listen on a unix socket for this container only; return its path."""
         self._count += 1
         path = self._sockets / str(self._count)
-        server = Server([_Service(handlers(self._front.for_containers, container_id))])
+        server = Server([Mapped(handlers(self._front.for_containers, container_id))])
         await server.start(path=str(path))
         path.chmod(0o600)
         self._doors[container_id] = (server, path)
@@ -72,7 +72,7 @@ class Wire:
         if self._listener is not None:
             asyncio.get_running_loop().remove_reader(self._listener)
             if self._starting is not None:
-                await _end(await self._starting)
+                await end(await self._starting)
             self._listener.close()
 
     def _serve(self) -> None:
@@ -82,7 +82,7 @@ class Wire:
         self._starting = asyncio.ensure_future(self._start(self._listener))
 
     async def _start(self, listener: socket.socket) -> Server:
-        server = Server([_Service(handlers(self._front.for_clients, None))])
+        server = Server([Mapped(handlers(self._front.for_clients, None))])
         await server.start(sock=listener)
         return server
 
@@ -120,7 +120,7 @@ async def _request(name: str, stream: GrpcStream) -> Message:
     return request
 
 
-class _Service:
+class Mapped:
     """What grpclib wants to be handed: an object with a mapping."""
 
     def __init__(self, mapping: dict[str, Handler]) -> None:
@@ -130,7 +130,8 @@ class _Service:
         return self._mapping
 
 
-async def _end(server: Server) -> None:
+async def end(server: Server) -> None:
+    """Close a server; a connection that is kept open is not waited for long."""
     server.close()
     try:
         await asyncio.wait_for(server.wait_closed(), 2)
@@ -144,7 +145,8 @@ def _worth_saying(record: logging.LogRecord) -> bool:
     return not isinstance(error, StreamTerminatedError)
 
 
-def _socket(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens there."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # With the protocol named: asyncio turns Nagle off (40 ms a call) only for sockets that say TCP.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)

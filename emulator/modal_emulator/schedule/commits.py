@@ -134,6 +134,10 @@ class Commits:
             if holder == container_id and not mounted.point.read_only
         )
 
+    def shown_by(self, container_id: str) -> tuple[str, ...]:
+        """Return the ids of all volumes that the container mounts."""
+        return tuple(volume_id for holder, volume_id in self._mounted if holder == container_id)
+
     def seen(self, volume_id: str) -> tuple[tuple[str, int], ...]:
         """Return the containers that show the volume, each with the version that it is on."""
         return tuple(

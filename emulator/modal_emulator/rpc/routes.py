@@ -1,0 +1,145 @@
+"""
+What the router of commands answers: commands in one container, their input, output and end.
+
+Each is handed the first message of a call that has proved to be about this container. Output and
+input are counted in bytes, so that a client that lost its connection goes on where it was.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from google.protobuf.message import Message
+from grpclib.server import Stream
+
+from modal_emulator.ground.errors import Conflict, Invalid, NotBuilt
+from modal_emulator.rpc.commands import PIECE, container_of, environment_of, terminal_of
+from modal_emulator.schedule.executions import STDERR, STDOUT, Executed, Order
+from modal_emulator.world import World
+
+__all__ = ["ROUTES"]
+
+Reply = type[Message]
+Wire = Stream[Any, Any]
+
+MAIN = "main"
+_STDOUT, _STDERR = 0, 1  # of TaskExecStdioFileDescriptor
+_DEVNULL, _TO_STDOUT = 0, 2  # of TaskExecStdoutConfig and TaskExecStderrConfig
+
+
+async def exec_start(world: World, request: Any, reply: Reply, stream: Wire) -> None:
+    """Start a command; the client has chosen its id."""
+    if getattr(request, "container_id", "") not in ("", MAIN):
+        raise NotBuilt("modal-emulator has no sidecars of Sandboxes; see docs/guide/sandboxes.md")
+    if request.stderr_config == _TO_STDOUT:
+        raise NotBuilt("modal-emulator does not send a command's stderr to its stdout yet")
+    terminal, named = terminal_of(request.pty_info)
+    kept = {STDOUT: request.stdout_config, STDERR: request.stderr_config}
+    order = Order(
+        tuple(request.command_args),
+        {**named, **environment_of(world, request)},
+        request.workdir,
+        terminal,
+        request.timeout_secs,
+        frozenset(number for number, option in kept.items() if option != _DEVNULL),
+    )
+    try:
+        await world.executions.start(container_of(world, request.task_id), request.exec_id, order)
+    except Conflict as error:
+        # A conflict would be taken for a container that has ended; the code is a guess.
+        raise Invalid(f"the command cannot be started: {error.message}") from error
+    await stream.send_message(reply())
+
+
+async def exec_stdio_read(world: World, request: Any, reply: Reply, stream: Wire) -> None:
+    """Stream what it writes from a byte on."""
+    executed = _executed(world, request)
+    number = STDERR if request.file_descriptor == _STDERR else STDOUT
+    await send_output(executed, number, request.offset, reply, stream)
+
+
+async def exec_stdin_write(world: World, request: Any, reply: Reply, stream: Wire) -> None:
+    """Write to its input."""
+    executed = _executed(world, request)
+    await executed.give(request.data, request.offset, eof=request.eof)
+    await stream.send_message(reply())
+
+
+async def exec_stdin_write_stream(world: World, request: Any, reply: Reply, stream: Wire) -> None:
+    """Write a stream of messages to its input; only one that says so ends it."""
+    if not request.HasField("start"):
+        raise Invalid("TaskExecStdinWriteStream: the first message is not a start")
+    executed = _executed(world, request.start)
+    offset = request.start.offset
+    while (message := await stream.recv_message()) is not None:
+        is_end = message.HasField("end")
+        await executed.give(message.data, offset, eof=is_end)
+        offset += len(message.data)
+        if is_end:
+            break
+    await stream.send_message(reply())
+
+
+async def exec_stdin_status(world: World, request: Any, reply: Reply, stream: Wire) -> None:
+    """Say how much input it has taken."""
+    executed = _executed(world, request)
+    await stream.send_message(reply(num_bytes_written=executed.given, closed=executed.given_all))
+
+
+async def exec_poll(world: World, request: Any, reply: Reply, stream: Wire) -> None:
+    """Say how it ended, if it has."""
+    await stream.send_message(reply(**_end(_executed(world, request))))
+
+
+async def exec_wait(world: World, request: Any, reply: Reply, stream: Wire) -> None:
+    """Wait for its end; the client gives up by itself and asks again."""
+    executed = _executed(world, request)
+    await executed.wait()
+    await stream.send_message(reply(**_end(executed)))
+
+
+async def reload_volumes(world: World, request: Any, reply: Reply, stream: Wire) -> None:
+    """Show the newest version of each volume; what is pending is committed by that."""
+    container_id = container_of(world, request.task_id).container_id
+    for volume_id in world.commits.shown_by(container_id):
+        await world.commits.reload(container_id, volume_id)
+    await stream.send_message(reply())
+
+
+async def send_output(
+    executed: Executed, number: int, offset: int, reply: Reply, stream: Wire, **more: int
+) -> None:
+    """Stream a tape until its end."""
+    tape = executed.tapes[number]
+    while True:
+        data = executed.read(number, offset, PIECE)
+        if data:
+            offset += len(data)
+            await stream.send_message(reply(data=data, **more))
+        elif tape.ended:
+            return
+        else:
+            await tape.pulse.wait()
+
+
+def _executed(world: World, request: Any) -> Executed:
+    return world.executions.get(request.exec_id, request.task_id)
+
+
+def _end(executed: Executed) -> dict[str, int]:
+    """Return the field that says how it ended; none while it has not."""
+    how = executed.exit
+    if how is None:
+        return {}
+    return {"code": how.code} if how.code is not None else {"signal": how.signal or 0}
+
+
+ROUTES: Mapping[str, Callable[[World, Any, Reply, Wire], Awaitable[None]]] = {
+    "TaskExecPoll": exec_poll,
+    "TaskExecStart": exec_start,
+    "TaskExecStdinStatus": exec_stdin_status,
+    "TaskExecStdinWrite": exec_stdin_write,
+    "TaskExecStdinWriteStream": exec_stdin_write_stream,
+    "TaskExecStdioRead": exec_stdio_read,
+    "TaskExecWait": exec_wait,
+    "TaskReloadVolumes": reload_volumes,
+}
