@@ -1,5 +1,6 @@
 """What a running call is given, as the SDK in its container reads it."""
 
+import inspect
 from collections.abc import AsyncIterator, Iterator
 
 import modal
@@ -18,8 +19,10 @@ def read(most: int) -> Iterator[object]:
     from modal.client import _Client
 
     async def reading(call_id: str) -> AsyncIterator[object]:
-        client = await _Client.from_env()
-        async for message in _stream_function_call_data(client, None, call_id, variant="data_in"):
+        known = inspect.signature(_stream_function_call_data).parameters
+        asked = {"client": await _Client.from_env(), "function_call_id": call_id, "stub": None}
+        asked = {name: value for name, value in asked.items() if name in known}
+        async for message in _stream_function_call_data(**asked, variant="data_in"):
             yield message
 
     yield "reading"

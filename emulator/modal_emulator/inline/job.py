@@ -17,6 +17,7 @@ from typing import Any
 from modal_proto import api_pb2
 
 from modal_emulator.ground.clock import Clock
+from modal_emulator.inline.exchange import Exchange
 from modal_emulator.inline.private import client, private
 from modal_emulator.inline.service import Callee
 from modal_emulator.rpc.compat import known
@@ -50,6 +51,8 @@ class Job:
     task: Any = None
     """The asyncio task of asynchronous code."""
     cancelled: bool = False
+    exchange: Exchange | None = None
+    """The messages of a web function's call."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property

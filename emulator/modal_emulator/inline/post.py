@@ -7,28 +7,25 @@ without a wire: the container speaks to the same handlers as any other.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
 from contextvars import Context
 from typing import Any
 
-from google.protobuf.message import Message
 from modal_proto import api_pb2
 
 from modal_emulator.ground.clock import Clock
 from modal_emulator.ground.errors import EmulatorError
+from modal_emulator.inline.exchange import Ask, Exchange, stub
 from modal_emulator.inline.job import Answer, Job, output_item
 from modal_emulator.inline.private import private
 from modal_emulator.inline.service import Callee
 from modal_emulator.rpc.compat import has, known
 
-__all__ = ["Ask", "Post"]
+__all__ = ["Post"]
 
 LOG = logging.getLogger("modal_emulator")
 _AT_ONCE = 20  # outputs in one message, as the SDK sends them
-
-Ask = Callable[[str, Message], Awaitable[Any]]
-"""Sends a request by the RPC's name and returns the reply."""
 
 
 class Post:
@@ -40,7 +37,10 @@ class Post:
         ask: Ask,
         clock: Clock,
         loop: asyncio.AbstractEventLoop,
+        user_loop: asyncio.AbstractEventLoop,
     ) -> None:
+        self._user_loop = user_loop
+        self._exchanges: dict[str, Exchange] = {}
         self._arguments = arguments
         self._ask = ask
         self._clock = clock
@@ -77,6 +77,10 @@ class Post:
         """Have this done on the loop."""
         # What the server does belongs to no container, whoever had it done.
         return Context().run(asyncio.run_coroutine_threadsafe, work, self._loop)
+
+    def given(self, call_id: str) -> AsyncIterator[Any]:
+        """Return the messages that the call of a web function is given, for the loop of its own."""
+        return self._exchanges[call_id].read()
 
     def finish_up(self) -> None:
         """Ask for no more inputs once the one at hand is done."""
@@ -166,13 +170,21 @@ class Post:
                     return
                 await asyncio.gather(*(_fetch(item.input) for item in items))
                 callee = callees[items[0].input.method_name]
-                arrive(Job(items, callee, batch > 0, self._clock.now()))
+                job = Job(items, callee, batch > 0, self._clock.now())
+                if callee.is_web:
+                    self._exchange(job)
+                arrive(job)
                 if single or items[-1].input.final_input:
                     return
         except EmulatorError as error:
             LOG.debug("%s gets no more inputs: %s", self._arguments.task_id, error)
         finally:
             arrive(None)
+
+    def _exchange(self, job: Job) -> None:
+        job.exchange = Exchange(self._ask, job.call_id, self._loop)
+        self._exchanges[job.call_id] = job.exchange
+        job.exchange.start(self._user_loop)
 
     async def _withdraw(self) -> None:
         await self._slots.acquire()
@@ -190,6 +202,9 @@ class Post:
 
     async def _deliver(self, job: Job, answers: Sequence[Answer]) -> None:
         try:
+            if job.exchange is not None:
+                del self._exchanges[job.call_id]
+                await job.exchange.finish()
             outputs = [
                 output_item(job, item, result, self._clock, **await _placed(result.data, "data"))
                 for item, result in zip(job.items, answers, strict=True)
@@ -215,21 +230,16 @@ class Post:
         self._loop.call_soon_threadsafe(begin, context=Context())
 
 
-async def _stub() -> Any:
-    client = await private("modal.client", "_Client").from_env()
-    return getattr(client, "_stub", None) or client.stub  # its name before SDK 1.3
-
-
 async def _fetch(message: Any) -> None:
     """Put the arguments into the input where it only names a blob."""
     if message.WhichOneof("args_oneof") == "args_blob_id":
         download = private("modal._utils.blob_utils", "blob_download")
-        message.args = await download(message.args_blob_id, await _stub())
+        message.args = await download(message.args_blob_id, await stub())
 
 
 async def _placed(data: bytes, name: str) -> dict[str, Any]:
     """Return the field that holds these bytes, or names the blob where they are."""
     if len(data) > private("modal._utils.blob_utils", "MAX_OBJECT_SIZE_BYTES"):
         upload = private("modal._utils.blob_utils", "blob_upload")
-        return {f"{name}_blob_id": await upload(data, await _stub())}
+        return {f"{name}_blob_id": await upload(data, await stub())}
     return {name: data}

@@ -14,12 +14,15 @@ from typing import Any
 from modal_proto import api_pb2
 
 from modal_emulator.inline.breaking import sleep_in_pieces
+from modal_emulator.inline.exchange import Ask
 from modal_emulator.inline.naps import nap_in_tasks
-from modal_emulator.inline.post import Ask, Post
+from modal_emulator.inline.post import Post
 from modal_emulator.inline.refusals import refuse
+from modal_emulator.inline.webs import DataIn
 from modal_emulator.rpc.compat import known
 from modal_emulator.runtime.inline.here import here
 from modal_emulator.runtime.inline.visiting import directories_of, visit
+from modal_emulator.runtime.ports import host_of_ports, show_eth0
 from modal_emulator.runtime.replacing import wrap_one
 
 __all__ = ["Manager", "pretend"]
@@ -38,6 +41,7 @@ class Manager:
         self.task_id = arguments.task_id
         self.function_id = arguments.function_id
         self.function_def = arguments.function_def
+        self.get_data_in = DataIn(post.given)
         self._ask = ask
         self._post = post
 
@@ -121,6 +125,7 @@ class _OfContainer:
 def pretend() -> Callable[[], None]:
     """Put the stand-ins in their places; returns what takes them away again."""
     takers = [sleep_in_pieces(), nap_in_tasks(), refuse(), *_annotate_in_place()]
+    takers.append(show_eth0(lambda: None if here() is None else host_of_ports()))
     for module_name, names in _PLACES.items():
         module = importlib.import_module(module_name)
         for name in names:

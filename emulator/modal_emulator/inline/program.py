@@ -11,20 +11,22 @@ import inspect
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
 
 from modal_proto import api_pb2
 
 from modal_emulator.ground.errors import EmulatorError
 from modal_emulator.ground.virtual import VirtualClock
 from modal_emulator.inline.breaking import Abandoned, break_in
+from modal_emulator.inline.exchange import Ask
 from modal_emulator.inline.job import PICKLE, failure_of
 from modal_emulator.inline.naps import Naps
-from modal_emulator.inline.post import Ask, Post
+from modal_emulator.inline.post import Post
 from modal_emulator.inline.pretence import Manager
 from modal_emulator.inline.private import private
-from modal_emulator.inline.service import Service, open_service
+from modal_emulator.inline.service import Callee, Service, open_service, open_webs
+from modal_emulator.inline.webs import Lifespans
 from modal_emulator.inline.work import Work, without_ours
 from modal_emulator.runtime.backend import Plan
 from modal_emulator.runtime.disk import VOLUMES
@@ -32,6 +34,8 @@ from modal_emulator.runtime.inline.here import Here
 from modal_emulator.schedule.settling import Settling
 
 __all__ = ["SdkProgram"]
+
+T = TypeVar("T")
 
 
 class _Told(Exception):
@@ -51,8 +55,9 @@ class SdkProgram:
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         self._arguments = api_pb2.ContainerArguments.FromString(plan.arguments)
-        self._post = Post(self._arguments, ask, clock, loop)
         self._user_loop = asyncio.new_event_loop()
+        self._post = Post(self._arguments, ask, clock, loop, self._user_loop)
+        self._lifespans = Lifespans(self._user_loop)
         self._work = Work(self._post, self._arguments.task_id, self._user_loop)
         self._thread = 0
         self._lock = threading.Lock()
@@ -70,7 +75,7 @@ class SdkProgram:
             self._stopped_here,
             self._work.awaited_by,
         )
-        here.manager = Manager(self._arguments, ask, self._post)
+        self._manager = here.manager = Manager(self._arguments, ask, self._post)
 
     def run(self) -> int:
         """Work until told to leave; returns 0, as the SDK's entrypoint does when all is told."""
@@ -122,9 +127,10 @@ class SdkProgram:
 
     def _serve(self) -> None:
         definition = self._arguments.function_def
-        service = self._entered()
+        service = self._entering_tells(self._enter)
         try:
-            self._post.open(service.callees, self._work.arrive, self._work.cancel)
+            callees = self._entering_tells(lambda: self._begin(service))
+            self._post.open(callees, self._work.arrive, self._work.cancel)
             if (definition.max_concurrent_inputs or 1) > 1:
                 self._work.many_at_once()
             else:
@@ -132,21 +138,27 @@ class SdkProgram:
         finally:
             with self._lock:
                 self._leaving = True
-            self._telling(lambda: self._call(service.exit))
+            try:
+                self._telling(self._lifespans.stop)
+            finally:
+                self._telling(lambda: self._call(service.exit))
 
-    def _entered(self) -> Service:
-        made: list[Service] = []
+    def _enter(self) -> Service:
+        service = open_service(self._arguments)
+        self._call(service.enter)
+        return service
 
-        def enter() -> None:
-            made.append(open_service(self._arguments))
-            self._call(made[0].enter)
+    def _begin(self, service: Service) -> Mapping[str, Callee]:
+        callees, lifespans = open_webs(service, self._manager)
+        self._lifespans.start(lifespans)
+        return callees
 
+    def _entering_tells(self, work: Callable[[], T]) -> T:
         self._entering = True
         try:
-            self._telling(enter)
+            return self._telling(work)
         finally:
             self._entering = False
-        return made[0]
 
     def _call(self, functions: Iterable[Callable[..., Any]]) -> None:
         for function in functions:
@@ -156,15 +168,15 @@ class SdkProgram:
             if inspect.iscoroutine(result):
                 self._user_loop.run_until_complete(result)
 
-    def _telling(self, work: Callable[[], None]) -> None:
+    def _telling(self, work: Callable[[], T]) -> T:
         """
-        Do this, and tell the server if it fails.
+        Do this and return what comes of it, and tell the server if it fails.
 
         Raises:
             KeyboardInterrupt: it was interrupted.
         """
         try:
-            work()
+            return work()
         except (KeyboardInterrupt, Abandoned):
             raise
         except BaseException as error:

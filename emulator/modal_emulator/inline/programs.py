@@ -6,8 +6,8 @@ messages that nobody else holds, and the container that asks is known.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from functools import partial
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from typing import Any
 
 from google.protobuf.message import Message
@@ -17,6 +17,7 @@ from modal_emulator.inline.pretence import pretend
 from modal_emulator.inline.program import SdkProgram
 from modal_emulator.rpc.call import Call
 from modal_emulator.rpc.registry import rpcs
+from modal_emulator.rpc.tables import Rpc
 from modal_emulator.runtime.backend import Plan
 from modal_emulator.runtime.inline.here import Here
 from modal_emulator.runtime.inline.program import Program
@@ -37,7 +38,7 @@ class SdkPrograms:
         if self._take_back is None:
             self._take_back = pretend()
         world = self._world()
-        ask = partial(_ask, world, plan.container_id)
+        ask = _Ask(world, plan.container_id)
         return SdkProgram(plan, here, ask, world.clock, world.settling, asyncio.get_running_loop())
 
     def close(self) -> None:
@@ -47,9 +48,32 @@ class SdkPrograms:
             self._take_back = None
 
 
-def _ask(world: World, container_id: str, name: str, request: Message) -> Awaitable[Any]:
-    # A container of a World that is gone asks that one, and is told that it is not known there.
+@dataclass(frozen=True, slots=True)
+class _Ask:
+    """A container's requests; one of a World that is gone asks that, and is not known there."""
+
+    world: World
+    container_id: str
+
+    async def __call__(self, name: str, request: Message) -> Any:
+        """Return the reply."""
+        if (unary := _rpc(name).unary) is None:
+            raise _unanswered(name)
+        return await unary(self.world, Call(request, self.container_id))
+
+    def stream(self, name: str, request: Message) -> AsyncIterator[Any]:
+        """Return the replies as they come."""
+        if (streaming := _rpc(name).streaming) is None:
+            raise _unanswered(name)
+        return streaming(self.world, Call(request, self.container_id))
+
+
+def _rpc(name: str) -> Rpc:
     rpc = rpcs().get(name)
-    if rpc is None or rpc.unary is None:
-        raise NotBuilt(f"modal-emulator does not answer {name} yet")
-    return rpc.unary(world, Call(request, container_id))
+    if rpc is None:
+        raise _unanswered(name)
+    return rpc
+
+
+def _unanswered(name: str) -> NotBuilt:
+    return NotBuilt(f"modal-emulator does not answer {name} yet")

@@ -5,17 +5,17 @@ For a function that is the function; for a class an object of it, its methods, a
 marked with `enter` and `exit`.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from modal_proto import api_pb2
 
-from modal_emulator.ground.errors import NotBuilt
 from modal_emulator.inline.finding import Found, base_id, find
 from modal_emulator.inline.private import client, outward, private
+from modal_emulator.inline.webs import is_web, wrapped
 
-__all__ = ["Callee", "Service", "open_service"]
+__all__ = ["Callee", "Service", "Web", "open_service", "open_webs"]
 
 _FORMATS = (api_pb2.DATA_FORMAT_PICKLE, getattr(api_pb2, "DATA_FORMAT_CBOR", 0))
 
@@ -29,14 +29,26 @@ class Callee:
     is_generator: bool
     formats: Sequence[int]
     """The data formats that it may answer in; the caller's own, if it is among them."""
+    is_web: bool = False
+    """It is called with the scope of a request, and gives messages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Web:
+    """A web function: called once, before the first input, for what requests are for."""
+
+    function: Callable[..., Any]
+    config: api_pb2.WebhookConfig
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
     """Everything that one container runs."""
 
-    callees: dict[str, Callee]
+    callees: Mapping[str, Callee]
     """By the name of the method; a function has the empty name."""
+    webs: Mapping[str, Web] = field(default_factory=dict)
+    """The same of web functions, which are made callable by `open_webs`."""
     enter: tuple[Callable[..., Any], ...] = ()
     exit: tuple[Callable[..., Any], ...] = ()
 
@@ -47,28 +59,43 @@ def open_service(arguments: api_pb2.ContainerArguments) -> Service:
 
     Raises:
         NotFound: the code is not in this process.
-        NotBuilt: it is of a kind that does not run in threads yet.
         Exception: whatever the class's constructor raises.
     """
     definition, found = arguments.function_def, find(arguments)
-    if definition.webhook_config.type:
-        raise NotBuilt("web functions are not built yet")
     if found.cls is not None:
         return _of_class(arguments, found)
     assert found.function is not None
+    if is_web(definition.webhook_config):
+        return Service({}, {"": Web(found.function, definition.webhook_config)})
     is_generator = definition.function_type == api_pb2.Function.FUNCTION_TYPE_GENERATOR
     return Service({"": _callee(found.function, is_generator, definition)})
+
+
+def open_webs(service: Service, manager: Any) -> tuple[dict[str, Callee], list[Any]]:
+    """
+    Return all that inputs are for, and the lifespans of its web apps, not yet begun.
+
+    Raises:
+        Exception: whatever user code raises, or the SDK where no app can be made of it.
+    """
+    callees, lifespans = dict(service.callees), []
+    for name, web in service.webs.items():
+        function, lifespan = wrapped(web.function, web.config, manager)
+        formats = (api_pb2.DATA_FORMAT_ASGI,)
+        callees[name] = Callee(function, True, True, formats, is_web=True)
+        lifespans.append(lifespan)
+    return callees, lifespans
 
 
 def _of_class(arguments: api_pb2.ContainerArguments, found: Found) -> Service:
     definition, cls = arguments.function_def, _hydrated(arguments, found.cls)
     user_object = _object(arguments, cls)
-    callees = {}
+    callees, webs = {}, {}
     for name, partial in cls._get_partial_functions().items():
-        webhook = partial.params.webhook_config
-        if webhook is not None and webhook.type:
-            raise NotBuilt("web functions are not built yet")
         method = partial.raw_f.__get__(user_object)
+        if is_web(config := partial.params.webhook_config):
+            webs[name] = Web(method, config)
+            continue
         described = definition.method_definitions[name]
         callees[name] = _callee(method, bool(partial.params.is_generator), described)
 
@@ -79,7 +106,7 @@ def _of_class(arguments: api_pb2.ContainerArguments, found: Found) -> Service:
     find_marked = private("modal._partial_function", "_find_callables_for_obj")
     flags = private("modal._partial_function", "_PartialFunctionFlags")
     entering = marked(flags.ENTER_PRE_SNAPSHOT, flags.ENTER_POST_SNAPSHOT)
-    return Service(callees, entering, marked(flags.EXIT))
+    return Service(callees, webs, entering, marked(flags.EXIT))
 
 
 def _hydrated(arguments: api_pb2.ContainerArguments, cls: Any) -> Any:

@@ -238,7 +238,11 @@ class Work:
             async for item in items:
                 count += 1
                 data = answer(item, job.output_format).data
-                await asyncio.wrap_future(self._post.start(self._post.give(job, count, data)))
+                if job.exchange is not None:
+                    await job.exchange.send(data)
+                else:
+                    given = self._post.start(self._post.give(job, count, data))
+                    await asyncio.wrap_future(given)
         return [_generator_done(count)]
 
     def _failed(self, job: Job, error: BaseException) -> list[Answer]:

@@ -22,6 +22,7 @@ from modal_emulator.runtime.disk import ARGUMENTS, SERVER
 from modal_emulator.runtime.job import Isolation, Job
 from modal_emulator.runtime.named_sockets import redirect_sockets
 from modal_emulator.runtime.outline import python_needs
+from modal_emulator.runtime.ports import host_of_ports, show_eth0
 from modal_emulator.runtime.replacing import Places
 from modal_emulator.runtime.seccomp import Filter
 from modal_emulator.runtime.shadow import shadow_of
@@ -51,6 +52,7 @@ class Entry:
             kernel.die_with_parent(signal.SIGKILL)
         restore_signals()
         self._connect()
+        show_eth0(host_of_ports)
         if self.job.clock_page is not None:
             show_time(self.job.clock_page, self.job.naps)
         if self.root is not None:

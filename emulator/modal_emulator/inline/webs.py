@@ -1,0 +1,85 @@
+"""
+Web functions in a container of threads: the app that user code makes, and the SDK's wrapper of it.
+
+How a request becomes a call of the app, how a WSGI app or a lone function becomes an ASGI one, and
+how the life of an app begins and ends, is all the SDK's ([sdk] _runtime/asgi.py). Of its manager
+of the container the wrapper only wants what a call is given.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
+from typing import Any
+
+from modal_proto import api_pb2
+
+from modal_emulator.inline.private import private
+
+__all__ = ["DataIn", "Lifespans", "is_web", "wrapped"]
+
+Wrapped = tuple[Callable[..., Any], Any]
+"""What takes the scope of a request and gives the app's messages; and the app's lifespan."""
+
+
+class DataIn:
+    """What the SDK finds as `get_data_in` of its manager: a function that is asked by `aio`."""
+
+    def __init__(self, read: Callable[[str], AsyncIterator[Any]]) -> None:
+        self._read = read
+
+    def aio(self, call_id: str, _token: str = "") -> AsyncIterator[Any]:
+        """Return the messages that a call is given; older SDKs know no tokens."""
+        return self._read(call_id)
+
+
+class Lifespans:
+    """The lives of a container's web apps, on the loop of user code."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._begun: list[Any] = []
+        self._tasks: list[asyncio.Task[Any]] = []
+
+    def start(self, managers: Iterable[Any]) -> None:
+        """
+        Have each app start up, one after the other.
+
+        Raises:
+            Exception: what the SDK says of an app that did not.
+        """
+        for manager in managers:
+            self._begun.append(manager)
+            self._tasks.append(self._loop.create_task(manager.background_task()))
+            self._loop.run_until_complete(manager.lifespan_startup())
+
+    def stop(self) -> None:
+        """
+        Have each app that began shut down.
+
+        Raises:
+            Exception: what the SDK says of an app that did not.
+        """
+        begun, self._begun = self._begun, []
+        try:
+            for manager in begun:
+                self._loop.run_until_complete(manager.lifespan_shutdown())
+        finally:
+            for task in self._tasks:
+                task.cancel()
+
+
+def is_web(config: Any) -> bool:
+    """Say whether this configuration, if there is one, makes a function a web function."""
+    return config is not None and bool(config.type)
+
+
+def wrapped(function: Callable[..., Any], config: api_pb2.WebhookConfig, manager: Any) -> Wrapped:
+    """
+    Have user code make its app, or start its server, and return that with the SDK's wrapper.
+
+    Raises:
+        TimeoutError: the server has not opened its port; the words are the SDK's.
+        Exception: what user code raises.
+    """
+    construct = private("modal._runtime.user_code_imports", "construct_webhook_callable")
+    made: Wrapped = construct(function, config, manager)
+    return made
