@@ -3,7 +3,9 @@
 import asyncio
 import json
 import os
+import subprocess
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -79,6 +81,9 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
         except asyncio.CancelledError:
             heard.append("cancelled")
             raise
+    elif scope["path"] == "/nap":
+        await asyncio.gather(asyncio.sleep(10), asyncio.sleep(30), asyncio.sleep(20))
+        await reply(send, str(time.time()).encode())
     elif scope["path"] == "/fail":
         raise LookupError("no such page")
     else:
@@ -140,6 +145,14 @@ def endpoint(name: str, times: int = 1) -> dict[str, object]:
     return {"said": name * times, **facts()}
 
 
+@app.function()
+@modal.fastapi_endpoint()
+def nap(seconds: float) -> float:
+    began = time.time()
+    time.sleep(seconds)
+    return time.time() - began
+
+
 class Page(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         body = f"{self.path} {self.headers['X-Forwarded-For']} {os.environ['MODAL_TASK_ID']}"
@@ -157,6 +170,12 @@ class Page(BaseHTTPRequestHandler):
 def server() -> None:
     listening = ThreadingHTTPServer(("0.0.0.0", 8471), Page)
     threading.Thread(target=listening.serve_forever, daemon=True).start()
+
+
+@app.function()
+@modal.web_server(8473, startup_timeout=20)
+def slow() -> None:
+    subprocess.Popen(["sh", "-c", "sleep 0.3; exec python -m http.server 8473"])
 
 
 @app.function()

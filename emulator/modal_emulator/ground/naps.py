@@ -9,6 +9,7 @@ Only the main thread sleeps so: of others nobody knows whether the work waits fo
 import mmap
 import os
 import struct
+import sys
 import threading
 from collections.abc import Callable
 from functools import wraps
@@ -48,8 +49,12 @@ class Note:
         return None if until != until else until
 
 
-def sleep_by(look: Look, note: Note) -> Callable[[], None]:
-    """Have the main thread's `time.sleep` sleep by that clock; returns what takes that back."""
+def sleep_by(look: Look, note: Note, ignored: tuple[str, ...] = ()) -> Callable[[], None]:
+    """
+    Have the main thread's `time.sleep` sleep by that clock; returns what takes that back.
+
+    Code in modules whose names begin like one of the `ignored` sleeps by the machine's.
+    """
 
     def by_that_clock(original: Callable[[float], None]) -> Callable[[float], None]:
         @wraps(original)
@@ -57,6 +62,8 @@ def sleep_by(look: Look, note: Note) -> Callable[[], None]:
             now = look()
             is_main = threading.current_thread() is threading.main_thread()
             if now is None or not is_main or not isinstance(seconds, (int, float)):
+                return original(seconds)
+            if sys._getframe(1).f_globals.get("__name__", "").startswith(ignored):
                 return original(seconds)
             until = now + seconds
             note.write(until)

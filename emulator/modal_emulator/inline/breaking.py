@@ -5,15 +5,17 @@ A process is interrupted by a signal, which ends a sleep and a read at once. A t
 given an exception that it meets at its next line of Python: code that waits in C, say for a lock,
 meets it when the wait is over. `time.sleep`, where most code that is interrupted stands, therefore
 waits in short pieces inside containers. While the emulator's clock is not the machine's, it waits
-on that.
+on that, but for the SDK's own code, which waits for what the machine does.
 """
 
 import ctypes
+import sys
 from collections.abc import Callable
 from functools import wraps
 
 from modal_emulator.ground.clock import monotonic, replace_sleep
 from modal_emulator.runtime.inline.here import here
+from modal_emulator.sdk import MODULES
 
 __all__ = ["Abandoned", "break_in", "interruption", "sleep_in_pieces"]
 
@@ -52,7 +54,9 @@ def sleep_in_pieces() -> Callable[[], None]:
             container = here()
             if container is None or not isinstance(seconds, (int, float)) or not seconds > 0:
                 return original(seconds)
-            naps, end, left = container.naps, monotonic() + seconds, seconds
+            is_sdk = sys._getframe(1).f_globals.get("__name__", "").startswith(MODULES)
+            naps = None if is_sdk else container.naps
+            end, left = monotonic() + seconds, seconds
             while left > 0:
                 if naps is not None and naps.are_due:
                     naps.sleep(left, _PIECE)

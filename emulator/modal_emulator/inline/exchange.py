@@ -28,7 +28,8 @@ LOG = logging.getLogger("modal_emulator")
 
 _LARGE = 1 << 16  # bytes of a message of which only so many lie before user code:
 _AHEAD = 16
-_UNSENT = 64  # messages, before user code waits for them to be taken
+_EACH = 1 << 10  # bytes that a message counts besides its own
+_UNSENT = 1 << 20  # bytes, before user code waits for them to be taken
 
 
 class Ask(Protocol):
@@ -54,7 +55,7 @@ class Exchange:
         self._came: asyncio.Queue[Any] = asyncio.Queue()
         self._ahead = asyncio.Semaphore(_AHEAD)
         self._unsent: deque[bytes] = deque()
-        self._sent = 0
+        self._sent = self._unsent_bytes = 0
         self._is_told = False
         self._bringing = asyncio.Lock()
         self._listening: asyncio.Task[None] | None = None
@@ -84,8 +85,7 @@ class Exchange:
 
     async def _bring(self) -> None:
         async with self._bringing:
-            self._is_told = False
-            chunks = []
+            self._is_told, self._unsent_bytes, chunks = False, 0, []
             while self._unsent:
                 self._sent += 1
                 data: Any = self._unsent.popleft()
@@ -129,7 +129,8 @@ class Exchange:
     async def send(self, data: bytes) -> None:
         """Give a message, serialised; waits only where many are on their way."""
         self._unsent.append(data)
-        if len(self._unsent) > _UNSENT:
+        self._unsent_bytes += len(data) + _EACH
+        if self._unsent_bytes > _UNSENT:
             begin = asyncio.run_coroutine_threadsafe
             await asyncio.wrap_future(Context().run(begin, self._bring(), self._loop))
         elif not self._is_told:

@@ -53,6 +53,8 @@ class Job:
     cancelled: bool = False
     exchange: Exchange | None = None
     """The messages of a web function's call."""
+    dozing: list[object] = field(default_factory=list)
+    """What of that call rests until the emulator's clock, or its client, goes on."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property

@@ -6,13 +6,13 @@ the clock, and a container all of whose inputs sleep so is at rest: the clock ma
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as NotYet
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from contextvars import Context
 from functools import wraps
-from typing import Any
+from typing import Any, TypeVar
 
 from modal_emulator.ground.virtual import VirtualClock
 from modal_emulator.runtime.inline.here import here
@@ -20,6 +20,8 @@ from modal_emulator.runtime.replacing import wrap_one
 from modal_emulator.schedule.settling import Settling
 
 __all__ = ["Naps", "nap_in_tasks"]
+
+T = TypeVar("T")
 
 
 class Naps:
@@ -34,12 +36,14 @@ class Naps:
         home: asyncio.AbstractEventLoop,
         stopped: Callable[[], int],
         awaited_by: Callable[[object], int],
+        dozing: Callable[[], list[object] | None],
     ) -> None:
         """
         They lie on `loop`, the emulator's; user code's own one is `home`.
 
         How many inputs go no further says `stopped` while the thread that asks sleeps, and
-        `awaited_by` while a task of their own does.
+        `awaited_by` while a task of their own does. A web function's app runs in tasks and threads
+        that nobody knows: its input rests while one of them does, and `dozing` lists those.
         """
         self._container_id = container_id
         self._clock = clock
@@ -48,6 +52,7 @@ class Naps:
         self._home = home
         self._stopped = stopped
         self._awaited_by = awaited_by
+        self._dozing = dozing
 
     @property
     def are_due(self) -> bool:
@@ -77,15 +82,40 @@ class Naps:
         inputs = self._awaited_by(asyncio.current_task())
         await asyncio.wrap_future(self._begin(seconds, inputs))
 
-    def _begin(self, seconds: float, inputs: int) -> "Future[None]":
+    async def waiting(self, coming: Awaitable[T]) -> T:
+        """Return what a client of user code sends; until then its input is at rest."""
+        if not self.are_due:
+            return await coming
+        rest = self._begin(None, 0)
+        try:
+            return await coming
+        finally:
+            rest.cancel()
+
+    def _begin(self, seconds: float | None, inputs: int) -> "Future[None]":
+        dozing = None if inputs else self._dozing()
+
         async def lie() -> None:
             # One that a thread of the user's own takes says nothing of the inputs.
             with ExitStack() as resting:
                 for _ in range(inputs):
                     resting.enter_context(self._settling.waits(self._container_id))
-                await self._clock.sleep(seconds)
+                if dozing is not None:
+                    resting.enter_context(self._doze(dozing))
+                await (asyncio.Future() if seconds is None else self._clock.sleep(seconds))
 
         return Context().run(asyncio.run_coroutine_threadsafe, lie(), self._loop)
+
+    @contextmanager
+    def _doze(self, dozing: list[object]) -> Iterator[None]:
+        """Rest with others of the same input: for that one of them counts."""
+        me = object()
+        dozing.append(me)
+        try:
+            with self._settling.waits(self._container_id, lambda: dozing[0] is me):
+                yield
+        finally:
+            dozing.remove(me)
 
 
 def nap_in_tasks() -> Callable[[], None]:

@@ -66,7 +66,7 @@ class SdkProgram:
         here.unlinked = tuple(
             f"{VOLUMES}/{mount.volume_id}" for mount in plan.mounts if mount.view.version == 1
         )
-        here.naps = Naps(
+        self._naps = here.naps = Naps(
             plan.container_id,
             clock,
             settling,
@@ -74,6 +74,7 @@ class SdkProgram:
             self._user_loop,
             self._stopped_here,
             self._work.awaited_by,
+            self._work.dozing,
         )
         self._manager = here.manager = Manager(self._arguments, ask, self._post)
 
@@ -149,7 +150,7 @@ class SdkProgram:
         return service
 
     def _begin(self, service: Service) -> Mapping[str, Callee]:
-        callees, lifespans = open_webs(service, self._manager)
+        callees, lifespans = open_webs(service, self._manager, self._naps.waiting)
         self._lifespans.start(lifespans)
         return callees
 

@@ -13,7 +13,7 @@ from modal_proto import api_pb2
 
 from modal_emulator.inline.finding import Found, base_id, find
 from modal_emulator.inline.private import client, outward, private
-from modal_emulator.inline.webs import is_web, wrapped
+from modal_emulator.inline.webs import Waiting, is_web, wrapped
 
 __all__ = ["Callee", "Service", "Web", "open_service", "open_webs"]
 
@@ -71,16 +71,20 @@ def open_service(arguments: api_pb2.ContainerArguments) -> Service:
     return Service({"": _callee(found.function, is_generator, definition)})
 
 
-def open_webs(service: Service, manager: Any) -> tuple[dict[str, Callee], list[Any]]:
+def open_webs(
+    service: Service, manager: Any, waiting: Waiting
+) -> tuple[dict[str, Callee], list[Any]]:
     """
     Return all that inputs are for, and the lifespans of its web apps, not yet begun.
+
+    By `waiting` an app awaits what the client of a WebSocket sends.
 
     Raises:
         Exception: whatever user code raises, or the SDK where no app can be made of it.
     """
     callees, lifespans = dict(service.callees), []
     for name, web in service.webs.items():
-        function, lifespan = wrapped(web.function, web.config, manager)
+        function, lifespan = wrapped(web.function, web.config, manager, waiting)
         formats = (api_pb2.DATA_FORMAT_ASGI,)
         callees[name] = Callee(function, True, True, formats, is_web=True)
         lifespans.append(lifespan)

@@ -7,17 +7,20 @@ of the container the wrapper only wants what a call is given.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Any
 
 from modal_proto import api_pb2
 
 from modal_emulator.inline.private import private
 
-__all__ = ["DataIn", "Lifespans", "is_web", "wrapped"]
+__all__ = ["DataIn", "Lifespans", "Waiting", "is_web", "wrapped"]
 
 Wrapped = tuple[Callable[..., Any], Any]
 """What takes the scope of a request and gives the app's messages; and the app's lifespan."""
+
+Waiting = Callable[[Awaitable[Any]], Awaitable[Any]]
+"""Awaits what is to come from outside."""
 
 
 class DataIn:
@@ -72,7 +75,9 @@ def is_web(config: Any) -> bool:
     return config is not None and bool(config.type)
 
 
-def wrapped(function: Callable[..., Any], config: api_pb2.WebhookConfig, manager: Any) -> Wrapped:
+def wrapped(
+    function: Callable[..., Any], config: api_pb2.WebhookConfig, manager: Any, waiting: Waiting
+) -> Wrapped:
     """
     Have user code make its app, or start its server, and return that with the SDK's wrapper.
 
@@ -80,6 +85,19 @@ def wrapped(function: Callable[..., Any], config: api_pb2.WebhookConfig, manager
         TimeoutError: the server has not opened its port; the words are the SDK's.
         Exception: what user code raises.
     """
+    if config.type == api_pb2.WEBHOOK_TYPE_ASGI_APP:
+        make, function = function, lambda: _waiting_at_sockets(make(), waiting)
     construct = private("modal._runtime.user_code_imports", "construct_webhook_callable")
     made: Wrapped = construct(function, config, manager)
     return made
+
+
+def _waiting_at_sockets(app: Callable[..., Any], waiting: Waiting) -> Callable[..., Any]:
+    """Return an app that says when it waits for a WebSocket; a request it may just listen to."""
+
+    async def waits(scope: Any, receive: Any, send: Any) -> Any:
+        if scope["type"] == "websocket":
+            return await app(scope, lambda: waiting(receive()), send)
+        return await app(scope, receive, send)
+
+    return waits

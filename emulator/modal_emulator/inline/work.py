@@ -69,6 +69,13 @@ class Work:
         jobs = {id(job): job for job in tuple(self._jobs.values())}.values()
         return sum(len(job.items) for job in jobs if job.task is task)
 
+    def dozing(self) -> list[object] | None:
+        """Return the list of what rests of the web function's call that the caller works for."""
+        import modal
+
+        job = self._jobs.get(modal.current_input_id() or "")
+        return None if job is None or job.exchange is None else job.dozing
+
     def cancel(self, input_id: str) -> None:
         """Break off what works on this input."""
         from modal.exception import InputCancellation

@@ -30,4 +30,4 @@ def show_time(page: Path, naps: Path) -> None:
 
     seen = look(page)
     show(seen, MODULES)
-    sleep_by(seen, Note(naps))
+    sleep_by(seen, Note(naps), MODULES)
