@@ -82,6 +82,7 @@ class FakeLauncher:
         self.launched: list[Worker] = []
         self.error = error
         self.told: list[str] = []
+        self.is_deployed = False
 
     async def launch(self, worker: Worker) -> FakeContainer:
         self.launched.append(worker)
@@ -94,6 +95,12 @@ class FakeLauncher:
 
     def timed_out(self, lost: Input, timeout: float) -> bytes:
         return f"timed out after {timeout:g}".encode()
+
+    def started_late(self, worker: Worker, timeout: float) -> bytes:
+        return f"not started within {timeout:g}".encode()
+
+    def keeps_trying(self, worker: Worker) -> bool:
+        return self.is_deployed
 
     def preempted(self, worker: Worker) -> None:
         self.told.append(worker.container_id)

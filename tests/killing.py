@@ -119,5 +119,5 @@ def _hold_out() -> None:
         try:
             print("at work")
             time.sleep(300)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, modal.exception.InputCancellation):
             print("not yet")

@@ -83,7 +83,7 @@ class Stage:
         ids = {}
         for tag, schedule in functions.items():
             ids[tag] = self.apps.reserve_function(app.app_id, tag, "")
-            spec = FunctionSpec(schedule=schedule)
+            spec = FunctionSpec(schedule=schedule, startup_timeout=DAY)
             function = Function(ids[tag], app.app_id, tag, spec=spec)
             self.schedules.admit(function)
             self.apps.propose_function(function)

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from fakes import FakeLauncher, ManualClock, settle
+from modal_emulator.ground.errors import Conflict
 from modal_emulator.ground.ids import Ids
 from modal_emulator.ground.journal import Journal
 from modal_emulator.runtime.backend import Exit
@@ -14,6 +15,7 @@ from modal_emulator.schedule.pool import Pool
 from modal_emulator.schedule.settling import Settling
 from modal_emulator.schedule.worker import Ending, Worker
 from modal_emulator.store.apps import Function, FunctionSpec
+from modal_emulator.store.placements import Placement
 
 SUCCESS = Outcome(Status.SUCCESS, b"yes")
 GRACE = 30.0
@@ -276,12 +278,15 @@ def test_an_input_that_takes_too_long_times_out_and_its_container_ends():
         await stage.clock.advance(7)
         assert new.outcome.status is Status.TIMEOUT
         assert new.outcome.result == b"timed out after 7"
-        assert "terminate" in worker.container.did
+        assert worker.cancelled == [new.input_id]
+        stage.pool.finish(new, Outcome(Status.TERMINATED, b"", 0, worker.container_id))
+        assert await stage.ask(worker) is None
+        assert worker.container.did == []
 
     play(body, timeout=7)
 
 
-def test_a_container_that_ignores_the_interrupt_is_killed_after_the_grace():
+def test_a_container_that_ignores_a_timeout_is_killed_after_the_grace():
     async def body(stage: Stage) -> None:
         new = stage.submit()
         await settle()
@@ -291,10 +296,10 @@ def test_a_container_that_ignores_the_interrupt_is_killed_after_the_grace():
         await settle()
         await stage.clock.advance(7)
         await stage.clock.advance(GRACE - 0.1)
-        assert worker.container.did == ["terminate"]
+        assert worker.container.did == []
         await stage.clock.advance(0.2)
         assert worker.gone.is_set()
-        assert worker.container.did == ["terminate", "kill"]
+        assert worker.container.did == ["kill"]
         assert new.outcome.status is Status.TIMEOUT
 
     play(body, timeout=7)
@@ -434,7 +439,7 @@ def test_a_container_is_interrupted_once():
     play(body)
 
 
-def test_a_timeout_takes_the_container_and_its_other_inputs_begin_again():
+def test_of_several_inputs_one_is_late_and_a_container_that_heeds_it_goes_on():
     async def body(stage: Stage) -> None:
         late, worker = await stage.working()
         await stage.clock.advance(4)
@@ -442,9 +447,31 @@ def test_a_timeout_takes_the_container_and_its_other_inputs_begin_again():
         assert await stage.ask(worker) == [other]
         await stage.clock.advance(3)
         assert late.outcome.status is Status.TIMEOUT
-        assert other.state is State.QUEUED and other.outcome is None
+        assert worker.cancelled == [late.input_id]
+        terminated = Outcome(Status.TERMINATED, b"", 0, worker.container_id)
+        stage.pool.finish(late, terminated)
+        stage.pool.finish(other, SUCCESS)
+        await stage.clock.advance(2 * GRACE)
+        assert other.outcome == SUCCESS and worker.container.did == []
 
     play(body, timeout=7, max_inputs_at_once=2)
+
+
+def test_of_several_inputs_one_is_late_and_goes_on_until_the_container_is_killed():
+    async def body(stage: Stage) -> None:
+        late, worker = await stage.working()
+        await stage.clock.advance(39)
+        other = stage.submit()
+        assert await stage.ask(worker) == [other]
+        await stage.clock.advance(1)
+        await stage.clock.advance(GRACE - 0.1)
+        assert late.outcome.status is Status.TIMEOUT
+        assert worker.container.did == []
+        await stage.clock.advance(0.2)
+        assert worker.container.did == ["kill"]
+        assert other.state is State.QUEUED and other.outcome is None
+
+    play(body, timeout=40, max_inputs_at_once=2)
 
 
 def test_an_outcome_that_comes_after_the_timeout_does_not_end_the_next_attempt():
@@ -535,3 +562,84 @@ def test_a_drained_pool_hands_on_what_begins_again_or_is_tried_again():
         assert {i.state for i in handed_on} == {State.QUEUED}
 
     play(body, retries=1, retry_delay=1.0)
+
+
+def test_a_container_that_does_not_come_up_in_time_is_killed_and_its_inputs_fail():
+    async def body(stage: Stage) -> None:
+        new = stage.submit()
+        await settle()
+        (worker,) = stage.launcher.launched
+        await stage.clock.advance(4.9)
+        assert worker.container.did == []
+        await stage.clock.advance(0.2)
+        assert worker.container.did == ["kill"]
+        assert new.outcome.result == b"not started within 5"
+
+    play(body, startup_timeout=5, timeout=1)
+
+
+def test_a_container_that_has_asked_once_has_come_up():
+    async def body(stage: Stage) -> None:
+        _, worker = await stage.working()
+        await settle()
+        await stage.clock.advance(6)
+        assert worker.container.did == []
+
+    play(body, startup_timeout=5)
+
+
+def test_a_cancelled_input_is_not_late_any_more():
+    async def body(stage: Stage) -> None:
+        doomed, worker = await stage.working()
+        stage.pool.cancel(doomed, Outcome(Status.TERMINATED, b""))
+        stage.pool.finish(doomed, Outcome(Status.TERMINATED, b"", 0, worker.container_id))
+        await stage.clock.advance(8)
+        assert not worker.leaving and worker.container.did == []
+
+    play(body, timeout=7)
+
+
+def test_what_is_deployed_waits_while_containers_fail_with_a_growing_delay():
+    async def body(stage: Stage) -> None:
+        stage.launcher.is_deployed = True
+        began = stage.clock.now()
+        new = stage.submit()
+        starts = []
+        for _ in range(400):
+            await settle()
+            if len(stage.launcher.launched) > len(starts):
+                starts.append(stage.clock.now() - began)
+                stage.pool.exited(stage.launcher.launched[-1], Exit(1))
+            await stage.clock.advance(0.5)
+        assert starts == [0.0, 1.0, 3.0, 7.0, 15.0, 31.0, 63.0, 127.0]
+        assert new.outcome is None
+
+        await stage.clock.advance(100)
+        taken = await stage.ask(stage.launcher.launched[-1])
+        assert taken == [new]
+
+    play(body)
+
+
+def test_what_is_not_deployed_fails_after_so_many_failed_starts():
+    async def body(stage: Stage) -> None:
+        stage.pool._limits = replace(stage.pool._limits, failed_starts=3)
+        new = stage.submit()
+        for number in range(3):
+            assert new.outcome is None
+            await settle()
+            assert len(stage.launcher.launched) == number + 1
+            stage.pool.exited(stage.launcher.launched[-1], Exit(1))
+        assert new.outcome.status is Status.FAILURE
+
+    play(body)
+
+
+def test_a_function_that_is_not_to_be_preempted_is_not():
+    async def body(stage: Stage) -> None:
+        _, worker = await stage.working()
+        with pytest.raises(Conflict, match="nonpreemptible"):
+            stage.pool.interrupt(worker, Ending.PREEMPTED)
+        assert not worker.leaving and worker.container.did == []
+
+    play(body, placement=Placement(nonpreemptible=True))

@@ -28,6 +28,7 @@ class Stage:
             container_id=f"ta-{len(self.workers)}",
             container=SimpleNamespace(asleep_until=None),
             ending=None,
+            doomed={},
             pool=pool,
             inputs=set(inputs),
             ready=more.get("ready", True),

@@ -131,7 +131,7 @@ class SdkProgram:
         service = self._entering_tells(self._enter)
         try:
             callees = self._entering_tells(lambda: self._begin(service))
-            self._post.open(callees, self._work.arrive, self._work.cancel)
+            self._post.open(callees, self._work.arrive, self._cancel)
             if (definition.max_concurrent_inputs or 1) > 1:
                 self._work.many_at_once()
             else:
@@ -143,6 +143,19 @@ class SdkProgram:
                 self._telling(self._lifespans.stop)
             finally:
                 self._telling(lambda: self._call(service.exit))
+
+    def _cancel(self, input_id: str) -> None:
+        """
+        Break off what works on an input.
+
+        Of several threads, says the SDK, none can be: there the container ends
+        ([sdk] _container_entrypoint.py).
+        """
+        many = (self._arguments.function_def.max_concurrent_inputs or 1) > 1
+        if many and self._work.is_synchronous(input_id):
+            self.interrupt()
+        else:
+            self._work.cancel(input_id)
 
     def _enter(self) -> Service:
         service = open_service(self._arguments)
@@ -184,6 +197,8 @@ class SdkProgram:
             error.__traceback__ = without_ours(error.__traceback__)
             traceback.print_exception(type(error), error, error.__traceback__, file=sys.stderr)
             failure = failure_of(error, self._arguments.task_id, PICKLE)
+            if isinstance(error, EmulatorError):  # another container would meet the same
+                failure.fields["status"] = api_pb2.GenericResult.GENERIC_STATUS_INIT_FAILURE
             self._post.wait(self._post.fail(failure))
             raise _Told from None
 

@@ -22,6 +22,7 @@ from modal_proto import api_pb2
 from modal_emulator.inline.breaking import Abandoned, break_in, interruption
 from modal_emulator.inline.job import Answer, Job, answer, failure_of
 from modal_emulator.inline.post import Post
+from modal_emulator.inline.private import private
 from modal_emulator.runtime.inline.console import wrap_streams
 
 __all__ = ["Work", "without_ours"]
@@ -75,6 +76,11 @@ class Work:
 
         job = self._jobs.get(modal.current_input_id() or "")
         return None if job is None or job.exchange is None else job.dozing
+
+    def is_synchronous(self, input_id: str) -> bool:
+        """Say whether this input is worked on by code that is not asynchronous."""
+        job = self._jobs.get(input_id)
+        return job is not None and not job.callee.is_async
 
     def cancel(self, input_id: str) -> None:
         """Break off what works on this input."""
@@ -198,6 +204,7 @@ class Work:
             self._forget(job)
             raise
         except (InputCancellation, asyncio.CancelledError):
+            _log_cancellation(job)
             answers = [_TERMINATED] * len(job.items)
         except BaseException as error:
             answers = self._failed(job, error)
@@ -262,6 +269,14 @@ class Work:
         for item in job.items:
             if self._jobs.get(item.input_id) is job:
                 del self._jobs[item.input_id]
+
+
+def _log_cancellation(job: Job) -> None:
+    if job.cancelled:  # and not interrupted; the words are the SDK's
+        log = private("modal.config", "logger")
+        input_ids = tuple(item.input_id for item in job.items)
+        log.warning(f"Received a cancellation signal while processing input {input_ids}")
+        log.warning(f"Successfully canceled input {input_ids}")
 
 
 def without_ours(trace: TracebackType | None) -> TracebackType | None:

@@ -74,7 +74,7 @@ class Messages:
     def not_started(self, why: str) -> bytes:
         """Say that the container could not be started; Modal's own words are not known [guess]."""
         return api_pb2.GenericResult(
-            status=api_pb2.GenericResult.GENERIC_STATUS_FAILURE, exception=why
+            status=api_pb2.GenericResult.GENERIC_STATUS_INIT_FAILURE, exception=why
         ).SerializeToString()
 
     def died(self, ended: Exit, why: Ending | None) -> bytes:
@@ -99,6 +99,18 @@ class Messages:
             status=api_pb2.GenericResult.GENERIC_STATUS_TIMEOUT,
             exception=f"Task's current input {input_id} hit its timeout of {timeout:g}s",
         ).SerializeToString()
+
+    def started_late(self, timeout: float) -> bytes:
+        """Say that a container took too long to start; Modal's own words are not known [guess]."""
+        return api_pb2.GenericResult(
+            status=api_pb2.GenericResult.GENERIC_STATUS_TIMEOUT,
+            exception=f"The container did not start within its startup timeout of {timeout:g}s",
+        ).SerializeToString()
+
+    def is_final(self, failure: bytes) -> bool:
+        """Say whether it is this emulator that cannot run the container."""
+        status = api_pb2.GenericResult.FromString(failure).status
+        return status == api_pb2.GenericResult.GENERIC_STATUS_INIT_FAILURE
 
     def terminated(self) -> bytes:
         """Say that the input was cancelled."""

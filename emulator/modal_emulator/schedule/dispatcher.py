@@ -18,7 +18,7 @@ from modal_emulator.schedule.limits import PoolLimits
 from modal_emulator.schedule.logs import Logs
 from modal_emulator.schedule.pool import Pool
 from modal_emulator.schedule.settling import Settling
-from modal_emulator.schedule.worker import Launcher, Worker
+from modal_emulator.schedule.worker import Ending, Launcher, Worker
 from modal_emulator.store.apps import Apps, AppState, Function
 
 __all__ = ["Dispatcher"]
@@ -104,6 +104,13 @@ class Dispatcher:
         call.cancelled = True
         for doomed in call.inputs:
             self._holding(doomed).cancel(doomed, outcome)
+
+    def end_containers(self, call: FunctionCall) -> None:
+        """End the containers that work on a call; whatever else they work on begins again."""
+        held = {i.input_id for i in call.inputs}
+        for worker in self.workers():
+            if not held.isdisjoint(worker.inputs):
+                worker.pool.interrupt(worker, Ending.STOPPED)
 
     def heartbeat(self, app_id: str) -> None:
         """The client of this app is there."""

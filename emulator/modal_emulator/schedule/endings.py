@@ -32,7 +32,20 @@ class Endings:
 
     async def outlast(self, worker: Worker) -> None:
         """Wait until a container that was told to leave is gone, and kill it after the grace."""
-        gone = asyncio.ensure_future(worker.gone.wait())
+        if not await self._comes(worker.gone):
+            await self.kill(worker, Ending.KILLED)
+
+    async def see_off(self, worker: Worker, input_id: str) -> None:
+        """
+        Wait until a container has left off an input that was ended, and kill it after the grace.
+
+        That an input which does not heed its cancellation costs the container is a guess.
+        """
+        if not await self._comes(worker.doomed[input_id]) and not worker.gone.is_set():
+            await self.kill(worker, Ending.DEAF)
+
+    async def _comes(self, event: asyncio.Event) -> bool:
+        gone = asyncio.ensure_future(event.wait())
         late = asyncio.ensure_future(self._clock.sleep(self._grace))
         # On a clock that stands nothing would end what hangs.
         stuck = asyncio.ensure_future(self._clock.live(self._grace))
@@ -42,8 +55,7 @@ class Endings:
             gone.cancel()
             late.cancel()
             stuck.cancel()
-        if not worker.gone.is_set():
-            await self.kill(worker, Ending.KILLED)
+        return event.is_set()
 
     async def kill(self, worker: Worker, why: Ending) -> None:
         """Kill a container without a word; returns when it is gone and answered for."""

@@ -20,6 +20,7 @@ from modal_emulator.schedule.commits import Commits, MountPoint
 from modal_emulator.schedule.logs import Logs
 from modal_emulator.schedule.network import Network
 from modal_emulator.schedule.worker import Ending, Worker
+from modal_emulator.store.app import AppState
 from modal_emulator.store.apps import Apps, Function
 from modal_emulator.store.changes import Stamps
 from modal_emulator.store.history import Committer
@@ -59,6 +60,14 @@ class Translator(Protocol):
 
     def timed_out(self, input_id: str, timeout: float) -> bytes:
         """Return a GenericResult for an input that took too long, serialised."""
+        ...
+
+    def started_late(self, timeout: float) -> bytes:
+        """Return a GenericResult for inputs of a container that did not come up, serialised."""
+        ...
+
+    def is_final(self, failure: bytes) -> bool:
+        """Say whether a container that failed so would always fail so here."""
         ...
 
     def terminated(self) -> bytes:
@@ -140,8 +149,38 @@ class ContainerLauncher:
         return self._translator.died(ended, worker.ending)
 
     def timed_out(self, lost: Input, timeout: float) -> bytes:
-        """Say that the input took too long."""
-        return self._translator.timed_out(lost.input_id, timeout)
+        """Say that the input took too long, in the log in Modal's words, too."""
+        function = self._apps.function(lost.function_id)
+        result = self._translator.timed_out(lost.input_id, timeout)
+        # modal-semantics 5 [observed]
+        why = self._translator.words(result)
+        self._logs.add(
+            function.app_id,
+            f'Task\'s current input(s) ["{lost.input_id}"] cancelled because: {why}\n',
+            container_id=lost.container_id,
+            function_id=function.function_id,
+            input_id=lost.input_id,
+            call_id=lost.call_id,
+        )
+        return result
+
+    def started_late(self, worker: Worker, timeout: float) -> bytes:
+        """Say that a container took too long to start."""
+        function = worker.pool.function
+        result = self._translator.started_late(timeout)
+        self._logs.add(
+            function.app_id,
+            f"{self._translator.words(result)}\n",
+            container_id=worker.container_id,
+            function_id=function.function_id,
+        )
+        return result
+
+    def keeps_trying(self, worker: Worker) -> bool:
+        """Say whether the app is deployed and its own code fails (modal-semantics 5 [doc])."""
+        app = self._apps.get(worker.pool.function.app_id)
+        is_final = bool(worker.failure) and self._translator.is_final(worker.failure)
+        return app.state is AppState.DEPLOYED and not is_final
 
     def preempted(self, worker: Worker) -> None:
         """Tell the user, in Modal's words (modal-semantics 5 [observed])."""

@@ -10,13 +10,16 @@ is made of comes from `Launcher`.
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 from modal_emulator.ground.clock import Clock
+from modal_emulator.ground.errors import Conflict
 from modal_emulator.ground.journal import Journal
 from modal_emulator.runtime.backend import Exit
 from modal_emulator.schedule.attempts import Attempts
 from modal_emulator.schedule.calls import Calls, Input, Outcome, State, Status
+from modal_emulator.schedule.crashes import Crashes
 from modal_emulator.schedule.endings import Endings
 from modal_emulator.schedule.handout import Handout
 from modal_emulator.schedule.limits import PoolLimits
@@ -26,9 +29,6 @@ from modal_emulator.schedule.worker import RESTARTS, Ending, Launcher, Worker
 from modal_emulator.store.apps import Function
 
 __all__ = ["Pool"]
-
-# After so many starts in a row that came to nothing, `min_containers` alone starts no other one.
-FAILED_STARTS = 3
 
 
 class Pool:
@@ -57,7 +57,7 @@ class Pool:
         self._attempts = Attempts(calls, clock)
         self._inputs = Handout(clock, settling, self._begin, self._may_shrink)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._failed_starts = 0
+        self._crashes = Crashes(clock)
         self.workers: dict[str, Worker] = {}
         self._successor: Callable[[Input], None] | None = None
         self.closed = False
@@ -82,14 +82,14 @@ class Pool:
 
     def scale(self) -> None:
         """Start containers for what waits and for `min_containers`."""
-        if self.closed:
+        if self.closed or self._crashes.forbid_a_start:
             return
         wanted = to_start(
             self.function.spec,
             self._limits,
             self.workers.values(),
             len(self._inputs),
-            keeps_warm=self._failed_starts < FAILED_STARTS,
+            keeps_warm=self._crashes.are_few,
         )
         for _ in range(wanted):
             self._start()
@@ -100,8 +100,10 @@ class Pool:
 
         None tells the worker to leave: it was idle for the scale-down window, or its app ended.
         """
-        worker.ready = True
-        self._failed_starts = 0
+        if not worker.ready:
+            worker.ready = True
+            worker.came_up()
+            self._crashes.forget()
         window = self.function.spec.scaledown_window or self._limits.scaledown_window
         return await self._inputs.take(worker, most, linger, window)
 
@@ -114,6 +116,8 @@ class Pool:
             if current and worker.ending in RESTARTS and outcome.status is Status.TERMINATED:
                 return  # async code that is interrupted says "cancelled"; see `exited`
             worker.inputs.discard(done.input_id)
+            if (over := worker.doomed.pop(done.input_id, None)) is not None:
+                over.set()
             worker.leaving = worker.leaving or self.function.spec.single_use
             self._settling.changed()  # its other inputs may all be at rest
         if not current or done.state is State.FINISHED:
@@ -132,11 +136,10 @@ class Pool:
         if doomed.state is State.FINISHED:
             return
         self._inputs.remove(doomed)
+        self._attempts.unlimit(doomed)
         worker = self.workers.get(doomed.container_id)
-        if worker is not None and doomed.state is State.RUNNING:
-            worker.cancelled.append(doomed.input_id)
-            worker.cancels = True
-            worker.pulse.beat()
+        if worker is not None and doomed.state is State.RUNNING and worker.ending is None:
+            self._tell(worker, doomed)
         self._calls.finish(doomed, outcome)
 
     def exited(self, worker: Worker, ended: Exit) -> None:
@@ -144,6 +147,9 @@ class Pool:
         self.workers.pop(worker.container_id, None)
         worker.leaving = True
         worker.gone.set()
+        worker.came_up()
+        for over in worker.doomed.values():
+            over.set()
         worker.pulse.beat()
         self._settling.changed()
         self._journal.add(
@@ -156,11 +162,9 @@ class Pool:
         outcome = self._death(worker, ended)
         self._answer_for(worker, ended, outcome)
         # The SDK's entrypoint reports a failing import or `enter` and then exits with 0.
-        if not (worker.ready or worker.ending in RESTARTS or (ended.clean and not worker.failure)):
-            self._failed_starts += 1
-            # It never got as far as asking: the next one would end the same way.
-            for waiting in self._inputs.drain():
-                self._calls.finish(waiting, outcome)
+        in_order = worker.ending in RESTARTS or ended.clean
+        if not worker.ready and (worker.failure or not in_order):
+            self._crashed(worker, outcome)
         self._inputs.beat()
         self.scale()
 
@@ -184,7 +188,14 @@ class Pool:
         self.scale()
 
     def interrupt(self, worker: Worker, why: Ending) -> None:
-        """Begin to end a container in order; what it works on begins again elsewhere."""
+        """
+        Begin to end a container in order; what it works on begins again elsewhere.
+
+        Raises:
+            Conflict: it was to be preempted, and its function is not preemptible.
+        """
+        if why is Ending.PREEMPTED and self.function.spec.placement.nonpreemptible:
+            raise Conflict(f"function '{self.function.tag}' is nonpreemptible")
         if why is Ending.PREEMPTED and worker.ending is None:
             self._launcher.preempted(worker)
         self._journal.add("container.interrupt", container_id=worker.container_id, why=why.value)
@@ -251,9 +262,45 @@ class Pool:
         )
         if self.closed or worker.ending is not None:
             await worker.container.kill()
+            return
+        if not worker.ready and not worker.gone.is_set():
+            timeout = self.function.spec.startup_timeout or self._limits.timeout
+            late = partial(self._started_late, worker, timeout)
+            worker.startup = self._clock.after(timeout, late)
+
+    def _started_late(self, worker: Worker, timeout: float) -> None:
+        if worker.ending is None:
+            worker.failure = worker.failure or self._launcher.started_late(worker, timeout)
+            self._spawn(self.kill(worker, Ending.TIMED_OUT))
+
+    def _crashed(self, worker: Worker, outcome: Outcome) -> None:
+        """A container came to nothing: try another one later, or let what waits fail."""
+        self._crashes.count()
+        if self._launcher.keeps_trying(worker):
+            self._spawn(self._try_again(self._crashes.put_off()))
+        elif self._crashes.in_a_row >= self._limits.failed_starts:
+            for waiting in self._inputs.drain():
+                self._calls.finish(waiting, outcome)
+
+    async def _try_again(self, delay: float) -> None:
+        await self._clock.sleep(delay)
+        self.scale()
+
+    def _tell(self, worker: Worker, ended: Input) -> None:
+        """Have a container leave off an input; its next heartbeat says so."""
+        worker.cancelled.append(ended.input_id)
+        worker.cancels = True
+        worker.doomed[ended.input_id] = asyncio.Event()
+        worker.pulse.beat()
+        self._spawn(self._endings.see_off(worker, ended.input_id))
 
     def _time_out(self, running: Input, timeout: float) -> None:
-        """End the attempt, and its container with it, for sync code cannot be stopped else."""
+        """
+        End the attempt as a cancellation does, which is what the log shows on Modal.
+
+        A container that works on one input at a time leaves then [guess]; of several at once, it is
+        the SDK that decides.
+        """
         worker = self.workers.get(running.container_id)
         result = self._launcher.timed_out(running, timeout)
         now = self._clock.now()
@@ -261,8 +308,12 @@ class Pool:
             running,
             Outcome(Status.TIMEOUT, result, 0, running.container_id, running.taken_at, now),
         )
-        if worker is not None:
-            self.interrupt(worker, Ending.TIMED_OUT)
+        if worker is None or worker.ending is not None:
+            return
+        if self.function.spec.max_inputs_at_once <= 1:
+            worker.leaving, worker.ending = True, Ending.TIMED_OUT
+        self._tell(worker, running)
+        self.scale()
 
     async def _close(self, worker: Worker, at_once: bool) -> None:
         worker.leaving = True

@@ -199,6 +199,8 @@ class Settling:
         until = None if worker.container is None else worker.container.asleep_until
         if until is None or until <= self._clock.now() or worker.ending is not None:
             return False
+        if worker.doomed:  # its code is about to be broken off
+            return False
         if self._naps.get(worker.container_id) != until:
             self._naps[worker.container_id] = until
             self._stirred.add(worker.container_id)

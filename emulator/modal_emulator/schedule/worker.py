@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
+from modal_emulator.ground.clock import Timer
 from modal_emulator.runtime.backend import Container, Exit
 from modal_emulator.schedule.calls import Input
 from modal_emulator.schedule.pulse import Pulse
@@ -28,6 +29,7 @@ class Ending(Enum):
     STOPPED = "stopped"  # `modal container stop`
     TIMED_OUT = "timed out"  # one of its inputs
     OUT_OF_MEMORY = "out of memory"
+    DEAF = "deaf"  # it went on with an input that was ended
     KILLED = "killed"
     CLOSED = "closed"  # its app ended, or a new version took over
 
@@ -40,6 +42,7 @@ RESTARTS = frozenset(
         Ending.STOPPED,
         # The other inputs of the container, as after a cancellation [guess].
         Ending.TIMED_OUT,
+        Ending.DEAF,
     }
 )
 
@@ -70,10 +73,19 @@ class Worker:
     """What it reported when user code could not be imported or entered."""
     cancelled: list[str] = field(default_factory=list)
     """Inputs to be cancelled that it was not told of yet."""
+    doomed: dict[str, asyncio.Event] = field(default_factory=dict)
+    """Inputs that were ended and that it may work on still; each is set when it does no longer."""
     cancels: bool = False
     """An input was cancelled while it worked on it."""
+    startup: Timer | None = None
+    """Runs out when it takes too long to ask for an input."""
     gone: asyncio.Event = field(default_factory=asyncio.Event)
     pulse: Pulse = field(default_factory=Pulse)
+
+    def came_up(self) -> None:
+        """It asks for inputs, or is gone."""
+        if self.startup is not None:
+            self.startup.cancel()
 
 
 class Launcher(Protocol):
@@ -88,7 +100,15 @@ class Launcher(Protocol):
         ...
 
     def timed_out(self, lost: Input, timeout: float) -> bytes:
-        """Return a serialised GenericResult saying that the input took too long."""
+        """Tell the user that the input took too long, and return that as a GenericResult."""
+        ...
+
+    def started_late(self, worker: "Worker", timeout: float) -> bytes:
+        """Tell the user that a container took too long to start, and return it, serialised."""
+        ...
+
+    def keeps_trying(self, worker: "Worker") -> bool:
+        """Say whether inputs wait on when this container could not start."""
         ...
 
     def preempted(self, worker: "Worker") -> None:

@@ -72,11 +72,10 @@ async def function_call_cancel(
 ) -> Empty:
     """Cancel what is left of a call."""
     opened = world.calls.call(call.request.function_call_id)
-    world.dispatcher.cancel(opened, terminated(world))
     if call.request.terminate_containers:
-        for worker in world.dispatcher.workers():
-            if worker.container and worker.inputs & {i.input_id for i in opened.inputs}:
-                await worker.container.kill()
+        # "Any other inputs running concurrently on those containers will be rescheduled."
+        world.dispatcher.end_containers(opened)
+    world.dispatcher.cancel(opened, terminated(world))
     return Empty()
 
 
