@@ -6,11 +6,12 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 
 import httpx
 import pytest
-from fastapi.testclient import TestClient
+
+from modal_emulator.emulator import Running
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 BIN = Path(sys.executable).parent
@@ -47,18 +48,12 @@ def modal_run(tmp_path: Path, warm: Path) -> Callable[..., str]:
 
 
 @pytest.fixture
-def serve(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[[ModuleType], httpx.Client]]:
+def serve(modal_emulator: Running) -> Iterator[Callable[[ModuleType], httpx.Client]]:
+    """Deploy an app; return a client of its web function, which is called `web` in all of them."""
     with contextlib.ExitStack() as stack:
 
         def start(module: ModuleType) -> httpx.Client:
-            for name, value in list(vars(module).items()):
-                if isinstance(value, Path) and value.is_relative_to("/data"):
-                    monkeypatch.setattr(module, name, tmp_path / value.relative_to("/"))
-            nothing = SimpleNamespace(commit=lambda: None, reload=lambda: None)
-            monkeypatch.setattr(module, "volume", nothing)
-            (tmp_path / "data").mkdir()
-            return stack.enter_context(TestClient(module.api))
+            module.app.deploy()
+            return stack.enter_context(httpx.Client(base_url=module.web.get_web_url(), timeout=30))
 
         yield start

@@ -106,6 +106,7 @@ def create(new: NewItem, response: Response) -> Item:
     item_id = f"{time.time_ns():016x}{secrets.token_hex(4)}"
     with writing():
         item = save(item_id, new)
+    print(f"created {item_id}")  # seen by `modal serve` and `modal app logs rest-api`
     response.headers["Location"] = f"/items/{item_id}"
     return item
 
