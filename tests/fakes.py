@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from modal_emulator.ground.virtual import VirtualClock
 from modal_emulator.runtime.backend import Exit, OpenFiles, View
 from modal_emulator.schedule.calls import Input
+from modal_emulator.schedule.placing import Place
 from modal_emulator.schedule.worker import Worker
+from modal_emulator.store.apps import Function
 
 __all__ = ["FakeContainer", "FakeLauncher", "ManualClock", "settle"]
 
@@ -83,6 +85,9 @@ class FakeLauncher:
         self.error = error
         self.told: list[str] = []
         self.is_deployed = False
+
+    def place(self, function: Function) -> Place | None:
+        return Place("us-east-1", "aws")
 
     async def launch(self, worker: Worker) -> FakeContainer:
         self.launched.append(worker)

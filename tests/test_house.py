@@ -35,6 +35,7 @@ FLOORS = {
     "records": 2,
     "keyed": 6,
     "secret": 6,
+    "regions": 6,
     "volume": 6,
     "inline": 7,
     "rpc": 6,

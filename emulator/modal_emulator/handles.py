@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from modal_emulator.ground.errors import NotBuilt
+from modal_emulator.ground.errors import Conflict, NotBuilt
 from modal_emulator.ground.journal import Event
 from modal_emulator.runtime.backend import Capability
 from modal_emulator.schedule.faults import Fault
@@ -51,6 +51,21 @@ class ContainerHandle:
         return self._app.name or self._app.description
 
     @property
+    def region(self) -> str:
+        """Where it runs, as in the container's MODAL_REGION."""
+        return self._worker.place.region if self._worker.place else ""
+
+    @property
+    def cloud(self) -> str:
+        """Whose region that is: aws, gcp or oci."""
+        return self._worker.place.cloud if self._worker.place else ""
+
+    @property
+    def zone(self) -> str:
+        """The zone that its function asks for; empty if it asks for none."""
+        return self._worker.place.zone if self._worker.place else ""
+
+    @property
     def inputs(self) -> tuple[str, ...]:
         """The ids of what it works on now."""
         return tuple(sorted(self._worker.inputs))
@@ -78,7 +93,14 @@ class ContainerHandle:
         self._run(self._worker.pool.kill(self._worker, why))
 
     def preempt(self) -> None:
-        """Begin to take it away as Modal does: interrupt, grace, kill; its inputs begin again."""
+        """
+        Begin to take it away as Modal does: interrupt, grace, kill; its inputs begin again.
+
+        Raises:
+            Conflict: its function is `nonpreemptible`.
+        """
+        if self._worker.pool.function.spec.placement.nonpreemptible:
+            raise Conflict(f"{self!r} is nonpreemptible: Modal does not take it away")
         self._run(self._interrupt(Ending.PREEMPTED))
 
     def stop(self) -> None:

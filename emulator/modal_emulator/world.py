@@ -30,6 +30,8 @@ from modal_emulator.schedule.launcher import ContainerLauncher, Door, Translator
 from modal_emulator.schedule.limits import PoolLimits
 from modal_emulator.schedule.logs import Logs
 from modal_emulator.schedule.network import Network
+from modal_emulator.schedule.outages import Outages
+from modal_emulator.schedule.placing import Placing
 from modal_emulator.schedule.rules import ScheduleRules
 from modal_emulator.schedule.schedules import Schedules
 from modal_emulator.schedule.settling import Settling
@@ -165,6 +167,7 @@ class World:
     commits: Commits
     settling: Settling
     dispatcher: Dispatcher
+    outages: Outages
     schedules: Schedules
     authority: Certifier
     executions: Executions
@@ -246,6 +249,7 @@ class World:
         commits = Commits(volumes, journal, settings.after_kill, faults)
         network = Network(Tunnels(around.relay, journal))
         web = WebAddresses(ledger, apps, environments, around.ports, WORKSPACE, settings.addresses)
+        placing = Placing()
         translator = around.translator(apps, volumes, web)
         launcher = ContainerLauncher(
             apps=apps,
@@ -256,6 +260,7 @@ class World:
             commits=commits,
             logs=logs,
             network=network,
+            placing=placing,
             backend=around.backend,
             clock_page=around.clock_page,
             stamps=clock.stamps,
@@ -296,6 +301,9 @@ class World:
             commits=commits,
             settling=settling,
             dispatcher=dispatcher,
+            outages=Outages(
+                placing, dispatcher, logs, journal, kills=Capability.KILL in around.backend.offers
+            ),
             schedules=schedules,
             authority=around.authority,
             executions=Executions(clock, journal),

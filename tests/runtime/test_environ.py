@@ -11,6 +11,8 @@ from modal_emulator.runtime.environ import RESERVED, base_environment, container
 
 def made(image: Mapping[str, str], secrets: Mapping[str, str]) -> dict[str, str]:
     return container_environment(
+        region="us-east-1",
+        cloud="aws",
         image=image,
         secrets=secrets,
         container_id="ta-1",

@@ -19,6 +19,7 @@ from modal_emulator.handles import (
 )
 from modal_emulator.hosting import Host, own_thread, sdk_thread
 from modal_emulator.keyed import LocalDict, LocalQueue
+from modal_emulator.regions import RegionsHandle
 from modal_emulator.runtime.backend import Capability
 from modal_emulator.runtime.inline.leftover import Leftover
 from modal_emulator.schedule.background import commit_once
@@ -84,6 +85,11 @@ class Running:
     def cron(self) -> CronHandle:
         """The schedules, and what they did."""
         return CronHandle(self._run, lambda: self._emulator.world)
+
+    @property
+    def regions(self) -> RegionsHandle:
+        """The regions that containers run in, and taking them down."""
+        return RegionsHandle(self._run, lambda: self._emulator.world)
 
     @property
     def virtual_clock(self) -> VirtualClock:

@@ -17,6 +17,7 @@ from modal_emulator.rpc.compat import has, known
 from modal_emulator.rpc.volume_uses import volume_uses
 from modal_emulator.rpc.web_definitions import endpoints_of, has_custom_domains
 from modal_emulator.store.apps import Function, FunctionSpec
+from modal_emulator.store.placements import Placement
 from modal_emulator.store.schedules import Cron, Period, Schedule
 
 __all__ = ["data_of", "definition_of", "handle_of", "refuse", "requested", "spec_of", "warnings_of"]
@@ -99,7 +100,20 @@ def spec_of(definition: Definition) -> FunctionSpec:
         retry_backoff=retry.backoff_coefficient or 1.0,
         retry_delay_limit=retry.max_delay_ms / 1000 or 60.0,
         schedule=_schedule(definition.schedule),
+        placement=_placement(definition),
         web=endpoints_of(definition),
+    )
+
+
+def _placement(definition: Definition) -> Placement:
+    said = definition.scheduler_placement
+    return Placement(
+        regions=tuple(said.regions),
+        cloud=definition.cloud_provider_str,
+        zone=said._zone,
+        lifecycle=said._lifecycle,
+        instance_types=tuple(said._instance_types),
+        nonpreemptible=getattr(said, "nonpreemptible", False),
     )
 
 

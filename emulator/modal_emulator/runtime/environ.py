@@ -60,6 +60,8 @@ def container_environment(
     container_id: str,
     image_id: str,
     environment_name: str,
+    region: str,
+    cloud: str,
     base: Mapping[str, str] | None = None,
     host: Mapping[str, str] = os.environ,
 ) -> dict[str, str]:
@@ -69,11 +71,11 @@ def container_environment(
     That secrets win over the image's ENV is a guess (modal-semantics 2.3 [guess]).
     """
     reserved = {
-        "MODAL_CLOUD_PROVIDER": "CLOUD_PROVIDER_UNSPECIFIED",
+        "MODAL_CLOUD_PROVIDER": f"CLOUD_PROVIDER_{cloud.upper() or 'UNSPECIFIED'}",
         "MODAL_ENVIRONMENT": environment_name,
         "MODAL_IMAGE_ID": image_id,
         "MODAL_IS_REMOTE": "1",
-        "MODAL_REGION": "local",
+        "MODAL_REGION": region,
         "MODAL_TASK_ID": container_id,
     }
     under = base_environment(host) if base is None else base

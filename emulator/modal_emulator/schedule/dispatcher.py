@@ -122,6 +122,11 @@ class Dispatcher:
             if self._apps.function(function_id).spec.min_containers:
                 self.pool(function_id).scale()
 
+    def rescale(self) -> None:
+        """Start what could not be started before."""
+        for pool in self._all():
+            pool.scale()
+
     async def replace(self, app_id: str, terminated: Callable[[], Outcome]) -> None:
         """
         A new version was published: the containers there are leave once they are idle.

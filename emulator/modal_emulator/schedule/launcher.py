@@ -19,6 +19,7 @@ from modal_emulator.schedule.calls import Calls, Input
 from modal_emulator.schedule.commits import Commits, MountPoint
 from modal_emulator.schedule.logs import Logs
 from modal_emulator.schedule.network import Network
+from modal_emulator.schedule.placing import Place, Placing
 from modal_emulator.schedule.worker import Ending, Worker
 from modal_emulator.store.app import AppState
 from modal_emulator.store.apps import Apps, Function
@@ -97,6 +98,7 @@ class ContainerLauncher:
         commits: Commits,
         logs: Logs,
         network: Network,
+        placing: Placing,
         backend: Backend,
         clock_page: Callable[[], Path | None],
         stamps: Callable[[], Stamps | None],
@@ -111,11 +113,16 @@ class ContainerLauncher:
         self._commits = commits
         self._logs = logs
         self._network = network
+        self._placing = placing
         self._backend = backend
         self._clock_page = clock_page
         self._stamps = stamps
         self._door = door
         self._translator = translator
+
+    def place(self, function: Function) -> Place | None:
+        """Choose where the next container of a function is."""
+        return self._placing.place(function.function_id, function.spec.placement)
 
     async def launch(self, worker: Worker) -> Container:
         """Start a container for this worker."""
@@ -213,6 +220,8 @@ class ContainerLauncher:
                 container_id=worker.container_id,
                 image_id=spec.image_id,
                 environment_name=app.environment,
+                region=worker.place.region if worker.place else "",
+                cloud=worker.place.cloud if worker.place else "",
                 base={} if has_image else None,
             ),
             image=spec.image_id,

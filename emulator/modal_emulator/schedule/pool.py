@@ -23,6 +23,7 @@ from modal_emulator.schedule.crashes import Crashes
 from modal_emulator.schedule.endings import Endings
 from modal_emulator.schedule.handout import Handout
 from modal_emulator.schedule.limits import PoolLimits
+from modal_emulator.schedule.placing import Place
 from modal_emulator.schedule.scaling import to_start
 from modal_emulator.schedule.settling import Settling
 from modal_emulator.schedule.worker import RESTARTS, Ending, Launcher, Worker
@@ -92,7 +93,10 @@ class Pool:
             keeps_warm=self._crashes.are_few,
         )
         for _ in range(wanted):
-            self._start()
+            place = self._launcher.place(self.function)
+            if place is None:
+                return  # who brings a region up asks again
+            self._start(place)
 
     async def take(self, worker: Worker, most: int, linger: float) -> list[Input] | None:
         """
@@ -238,8 +242,8 @@ class Pool:
         timeout = self.function.spec.timeout or self._limits.timeout
         self._attempts.limit(new, timeout, self._time_out)
 
-    def _start(self) -> None:
-        worker = Worker(self._new_id(), self, self._clock.now())
+    def _start(self, place: Place) -> None:
+        worker = Worker(self._new_id(), self, self._clock.now(), place)
         self.workers[worker.container_id] = worker
         self._inputs.beat()  # with one more, another may leave
         self._spawn(self._launch(worker))
@@ -259,6 +263,8 @@ class Pool:
             "container.start",
             container_id=worker.container_id,
             function_id=self.function.function_id,
+            region=worker.place.region if worker.place else "",
+            cloud=worker.place.cloud if worker.place else "",
         )
         if self.closed or worker.ending is not None:
             await worker.container.kill()

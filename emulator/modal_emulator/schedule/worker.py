@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Protocol
 from modal_emulator.ground.clock import Timer
 from modal_emulator.runtime.backend import Container, Exit
 from modal_emulator.schedule.calls import Input
+from modal_emulator.schedule.placing import Place
 from modal_emulator.schedule.pulse import Pulse
+from modal_emulator.store.apps import Function
 
 if TYPE_CHECKING:
     from modal_emulator.schedule.pool import Pool
@@ -31,6 +33,7 @@ class Ending(Enum):
     OUT_OF_MEMORY = "out of memory"
     DEAF = "deaf"  # it went on with an input that was ended
     KILLED = "killed"
+    REGION_DOWN = "its region went down"
     CLOSED = "closed"  # its app ended, or a new version took over
 
 
@@ -40,13 +43,14 @@ RESTARTS = frozenset(
         Ending.PREEMPTED,
         # "cancelled and rescheduled on other containers" (SDK:cli/container.py).
         Ending.STOPPED,
+        Ending.REGION_DOWN,
         # The other inputs of the container, as after a cancellation [guess].
         Ending.TIMED_OUT,
         Ending.DEAF,
     }
 )
 
-WORDLESS = frozenset({Ending.KILLED, Ending.OUT_OF_MEMORY})
+WORDLESS = frozenset({Ending.KILLED, Ending.OUT_OF_MEMORY, Ending.REGION_DOWN})
 
 
 @dataclass(slots=True)
@@ -56,6 +60,7 @@ class Worker:
     container_id: str
     pool: "Pool"
     enqueued_at: float
+    place: Place | None = None
     started_at: float = 0.0
     container: Container | None = None
     inputs: set[str] = field(default_factory=set)
@@ -90,6 +95,10 @@ class Worker:
 
 class Launcher(Protocol):
     """Makes the containers of a pool."""
+
+    def place(self, function: Function) -> Place | None:
+        """Return where the next container of a function is to be; None while that is nowhere."""
+        ...
 
     async def launch(self, worker: "Worker") -> Container:
         """Start a container for this worker; its exit is told to `worker.pool.exited`."""

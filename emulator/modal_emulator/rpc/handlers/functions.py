@@ -21,6 +21,7 @@ from modal_emulator.rpc.tables import Rpc, full, partly
 from modal_emulator.rpc.variants import variant_of
 from modal_emulator.rpc.web_definitions import endpoints_of, with_urls
 from modal_emulator.store.apps import Function, FunctionSpec
+from modal_emulator.store.regions import check_placement
 from modal_emulator.world import World
 
 __all__ = ["RPCS"]
@@ -185,7 +186,8 @@ async def function_update_scheduling_params(
 
 
 def _check(world: World, definition: api_pb2.Function) -> None:
-    """Everything that a definition refers to by id must exist."""
+    """Everything that a definition refers to by id must exist, and the places that it names."""
+    check_placement(spec_of(definition).placement)
     for mount in definition.volume_mounts:
         world.volumes.get(mount.volume_id)
     for secret_id in definition.secret_ids:
@@ -206,7 +208,7 @@ RPCS: dict[str, Rpc] = {
     "FunctionPrecreate": full(function_precreate),
     "FunctionCreate": partly(
         function_create,
-        "no custom domains; CPU, memory, GPU, region, cloud and "
+        "no custom domains; CPU, memory, GPU, instance types and "
         "`startup_timeout` are accepted and have no effect",
     ),
     "FunctionGet": full(function_get),
