@@ -170,6 +170,7 @@ class Yard:
         working_directory: str = "/root",
         on_sync: Callable[[str], Awaitable[None]] | None = None,
         bare: bool = False,
+        **more: Any,
     ) -> Run:
         """Start a container that runs the script, or the body of the function, or nothing."""
         loop = asyncio.get_running_loop()
@@ -194,6 +195,7 @@ class Yard:
             on_output=on_output,
             on_sync=on_sync or _refuse_to_sync,
             on_exit=ended.set_result,
+            **more,
         )
         container = await self.backend.start(plan)
         return Run(container, ended, pieces, heard)

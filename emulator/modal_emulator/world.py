@@ -17,6 +17,7 @@ from modal_emulator.ground.ids import Ids
 from modal_emulator.ground.instants import Beginning
 from modal_emulator.ground.journal import Journal
 from modal_emulator.ground.virtual import VirtualClock
+from modal_emulator.runtime.addresses import Pool
 from modal_emulator.runtime.backend import Backend, Capability
 from modal_emulator.schedule.after_kill import AfterKill
 from modal_emulator.schedule.builds import Builds
@@ -129,6 +130,7 @@ class Surroundings:
     births: Births
     authority: Certifier
     relay: Relay
+    addresses: Pool
     backend: Backend
     door: Door
     translator: Callable[[Apps, Volumes, WebAddresses], Translator]
@@ -247,7 +249,7 @@ class World:
         calls, logs = Calls(clock, ids), Logs(clock)
         faults = Faults(volumes, clock, journal, settings.listings_per_second)
         commits = Commits(volumes, journal, settings.after_kill, faults)
-        network = Network(Tunnels(around.relay, journal))
+        network = Network(Tunnels(around.relay, journal), around.addresses)
         web = WebAddresses(ledger, apps, environments, around.ports, WORKSPACE, settings.addresses)
         placing = Placing()
         translator = around.translator(apps, volumes, web)

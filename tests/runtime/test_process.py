@@ -466,7 +466,7 @@ def test_containers_do_not_see_the_servers_files(mounting: Yard) -> None:
 def test_what_is_offered_follows_the_isolation(yard: Yard) -> None:
     everything = set(Capability) - {Capability.IMAGES}
     lost = {Capability.EPHEMERAL_DISK, Capability.REAL_MOUNTS, Capability.OWN_PROCESSES}
-    lost |= {Capability.PAUSE, Capability.WATCHED_CALLS}
+    lost |= {Capability.OWN_PORTS, Capability.PAUSE, Capability.WATCHED_CALLS}
     is_plain = yard.isolation is Isolation.PLAIN
     assert yard.backend.offers == (everything - lost if is_plain else everything)
     assert bool(yard.backend.notice) == is_plain
@@ -477,5 +477,6 @@ def test_a_machine_that_reports_no_calls_says_so(
     mounting: Yard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(seccomp, "table_here", lambda: None)
-    assert Capability.WATCHED_CALLS not in mounting.backend.offers
+    watched = {Capability.OWN_PORTS, Capability.WATCHED_CALLS}
+    assert not watched & mounting.backend.offers
     assert mounting.backend.notice.endswith("system calls are not known)")

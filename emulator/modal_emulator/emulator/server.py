@@ -22,6 +22,7 @@ from modal_emulator.rpc.results import terminated
 from modal_emulator.rpc.router import Router
 from modal_emulator.rpc.server import Wire
 from modal_emulator.rpc.translator import Messages
+from modal_emulator.runtime.addresses import Pool
 from modal_emulator.runtime.backend import Capability
 from modal_emulator.runtime.backends import Backends
 from modal_emulator.schedule.background import commit_in_background
@@ -126,6 +127,7 @@ class Emulator:
         self._edge = Edge(lambda: self.world, AsgiMessages())
         self._edge.ports.listen_on(self._host)
         self._authority = Authority(self._lodging.authority)
+        self._addresses = Pool()
         try:
             self._credentials = Credentials(DEMO_TOKEN_ID, self._lodging.token_secret(Ids()))
             front = Front(lambda: self.world, self._credentials)
@@ -161,6 +163,7 @@ class Emulator:
             await self._wire.stop()
         await self._site.stop()
         self._authority.close()
+        self._addresses.close()
         self._lodging.close()
 
     async def reset(self, settings: Settings | None = None) -> None:
@@ -222,6 +225,7 @@ class Emulator:
             births=Births(),
             authority=self._authority,
             relay=Sockets(self._authority),
+            addresses=self._addresses,
             backend=self.backends.get(self._settings, self._lodging.base),
             door=self._wire,
             translator=Messages,

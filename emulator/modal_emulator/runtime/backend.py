@@ -38,6 +38,7 @@ class Capability(Enum):
     OPEN_FILE_REFUSAL = "detach refuses while anything in the container holds the volume"
     KILL = "a container can be killed without a word"
     OWN_PROCESSES = "a container sees its own processes only"
+    OWN_PORTS = "a container has an address of its own, and ports that collide with nobody's"
     PAUSE = "a container can be stopped for a moment, so that large commits copy nothing"
     IMAGES = "images are built, and containers run in them"
     EXECUTE = "a command can be run in a container beside what runs there"
@@ -162,6 +163,10 @@ class Plan:
     """Where a process finds the instant to show to user code; None shows it the machine's."""
     image: str = ""
     """The id of the image, for a backend that has images."""
+    address: str = ""
+    """The container's own on loopback, where `Capability.OWN_PORTS` is; see `Addresses`."""
+    source_address: str = ""
+    """Where its connections to this machine are to come from: its proxy's address."""
     bare: bool = False
     """
     No entrypoint and no socket: nothing runs there but what `Container.execute` is given, and the

@@ -6,6 +6,7 @@ is certain for longer than the call waits, and a process that goes away is an OS
 """
 
 import os
+import socket
 import struct
 from dataclasses import dataclass
 
@@ -36,6 +37,7 @@ class Caller:
     def __init__(self, processes: str, thread: int) -> None:
         """Take the thread by its id below `processes`, a /proc."""
         self._proc = f"{processes}/{thread}"
+        self._thread = thread
 
     def text(self, address: int) -> str:
         """Return the path that a pointer leads to."""
@@ -45,6 +47,14 @@ class Caller:
         """Return the 64-bit number that a pointer leads to."""
         value: int = struct.unpack("=Q", self._memory(address, 8))[0]
         return value
+
+    def data(self, address: int, size: int) -> bytes:
+        """Return what a pointer leads to, or less where memory ends."""
+        return self._memory(address, size)
+
+    def socket(self, file: int) -> socket.socket:
+        """Return the same open socket, to be closed after use."""
+        return socket.socket(fileno=kernel.take_file(self._process(), _signed(file)))
 
     def opened(self, file: int) -> str:
         """Return the path of an open file, as the looking process sees it."""
@@ -96,6 +106,15 @@ class Caller:
         finally:
             os.close(root)
         return None
+
+    def _process(self) -> int:
+        """Return a handle on the thread's process."""
+        try:
+            return os.pidfd_open(self._thread)
+        except OSError:  # it is not the process's first thread
+            with open(f"{self._proc}/status") as lines:  # noqa: PTH123
+                line = next(line for line in lines if line.startswith("Tgid:"))
+            return os.pidfd_open(int(line.split()[1]))
 
     def _start(self, directory: int | None) -> str:
         if directory is None or _signed(directory) == _WORKING_DIRECTORY:

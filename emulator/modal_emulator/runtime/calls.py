@@ -25,6 +25,8 @@ class Kind(Enum):
     MAP = "a file in memory, to store into"
     MAKE = "a new name"
     MOVE = "another name in place of the old one"
+    BIND = "an address of its own, for a socket"
+    CONNECT = "a way to another socket"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,8 @@ CALLS: dict[str, Call] = {
     "rename": Call(Kind.MOVE, 1, old_path=0),
     "renameat": Call(Kind.MOVE, 3, 2, old_path=1, old_directory=0),
     "renameat2": Call(Kind.MOVE, 3, 2, old_path=1, old_directory=0, flags=4),
+    "bind": Call(Kind.BIND),
+    "connect": Call(Kind.CONNECT),
 }
 OPENING = frozenset({"open", "openat", "openat2"})
 """They make a name only when their flags say so; `creat` always may."""
@@ -111,6 +115,8 @@ _X86_64 = Table(
         "rename": 82,
         "renameat": 264,
         "renameat2": 316,
+        "bind": 49,
+        "connect": 42,
     },
 )
 _AARCH64 = Table(
@@ -129,6 +135,8 @@ _AARCH64 = Table(
         "symlinkat": 36,
         "renameat": 38,
         "renameat2": 276,
+        "bind": 200,
+        "connect": 203,
     },
 )
 _TABLES = {"x86_64": _X86_64, "aarch64": _AARCH64}

@@ -52,7 +52,7 @@ class Entry:
             kernel.die_with_parent(signal.SIGKILL)
         restore_signals()
         self._connect()
-        show_eth0(host_of_ports)
+        show_eth0(lambda: self.job.address or host_of_ports())
         if self.job.clock_page is not None:
             show_time(self.job.clock_page, self.job.naps)
         if self.root is not None:

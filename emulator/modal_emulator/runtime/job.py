@@ -48,6 +48,10 @@ class Job:
     """Where the instant is found that user code sees; None leaves it the machine's."""
     bare: bool = False
     """There is no main process."""
+    address: str = ""
+    """The container's own, on loopback; empty shares the machine's."""
+    source_address: str = ""
+    """Where its connections come from, its proxy's address."""
 
     @property
     def naps(self) -> Path:
@@ -79,6 +83,8 @@ class Job:
             "entrypoint": self.entrypoint,
             "clock_page": str(self.clock_page or ""),
             "bare": self.bare,
+            "address": self.address,
+            "source_address": self.source_address,
         }
 
     @classmethod
@@ -100,6 +106,8 @@ class Job:
             entrypoint=values["entrypoint"],
             clock_page=Path(values["clock_page"]) if values["clock_page"] else None,
             bare=values["bare"],
+            address=values["address"],
+            source_address=values["source_address"],
         )
 
 

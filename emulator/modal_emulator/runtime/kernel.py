@@ -24,6 +24,7 @@ __all__ = [
     "adopt_orphans",
     "become_root",
     "become_same",
+    "can_take_files",
     "detach",
     "die_with_parent",
     "exchange",
@@ -32,6 +33,7 @@ __all__ = [
     "lay_down_rights",
     "mount",
     "open_inside",
+    "take_file",
     "take_up_rights",
     "umount",
     "unshare",
@@ -47,6 +49,7 @@ _AMBIENT, _AMBIENT_RAISE, _AMBIENT_CLEAR = 47, 2, 4
 _CAPABILITIES = 0x2008_0522  # _LINUX_CAPABILITY_VERSION_3
 _NO_DIRECTORY, _EXCHANGE = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
 _OPEN_HOW, _IN_ROOT = 437, 0x10  # openat2(2), RESOLVE_IN_ROOT
+_TAKE_FILE = 438  # pidfd_getfd(2)
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -186,3 +189,24 @@ def open_inside(root: int, path: str, flags: int) -> int:
     )
     _check(min(file, 0), f"open {path}")
     return file
+
+
+def can_take_files() -> bool:
+    """Tell whether the kernel has `take_file`."""
+    _libc.syscall(_TAKE_FILE, -1, -1, 0)
+    return ctypes.get_errno() != errno.ENOSYS
+
+
+def take_file(process: int, file: int) -> int:
+    """
+    Return another descriptor of what a process has open.
+
+    Takes over `process`, a handle of pidfd_open(2).
+    """
+    try:
+        taken = int(_libc.syscall(_TAKE_FILE, process, file, 0))
+        _check(min(taken, 0), f"pidfd_getfd {file}")
+    finally:
+        os.close(process)
+    os.set_inheritable(taken, False)
+    return taken

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from modal_emulator.ground.errors import EmulatorError
 from modal_emulator.ground.naps import Note
-from modal_emulator.runtime import seccomp
+from modal_emulator.runtime import kernel, seccomp
 from modal_emulator.runtime.backend import Capability, Command, Container, Execution, Plan, View
 from modal_emulator.runtime.cell import Cell
 from modal_emulator.runtime.copies import Copies
@@ -31,8 +31,9 @@ ENTRYPOINT = "modal._container_entrypoint"
 _KERNEL = frozenset(Capability) - {Capability.IMAGES}
 _UNWATCHED = (
     "volumes of version 1 take hard links, `sync` commits none of version 2, and a full one is "
-    "noticed when it is committed"
+    "noticed when it is committed, and containers share the machine's ports"
 )
+_WATCHED = frozenset({Capability.WATCHED_CALLS, Capability.OWN_PORTS})
 _PLAIN = frozenset({Capability.EXECUTE, Capability.KILL, Capability.OPEN_FILE_REFUSAL})
 
 
@@ -84,7 +85,9 @@ class ProcessBackend:
         if self._is_plain:
             has_proc = Path("/proc/self/fd").is_dir()
             return _PLAIN if has_proc else _PLAIN - {Capability.OPEN_FILE_REFUSAL}
-        return _KERNEL - {Capability.WATCHED_CALLS} if seccomp.refusal() else _KERNEL
+        if seccomp.refusal():
+            return _KERNEL - _WATCHED
+        return _KERNEL if kernel.can_take_files() else _KERNEL - {Capability.OWN_PORTS}
 
     @property
     def notice(self) -> str:
@@ -96,7 +99,8 @@ class ProcessBackend:
         return (
             "volumes are copied directories that only Python's own file functions find, "
             "`sync` commits none and a full one is noticed when it is committed, and "
-            "nothing else written is undone when a container ends: "
+            "nothing else written is undone when a container ends, and the machine's ports are "
+            "shared: "
             f"this machine lets no container mount ({why})"
         )
 
@@ -189,6 +193,8 @@ class ProcessBackend:
             entrypoint=self._entrypoint,
             clock_page=plan.clock_page,
             bare=plan.bare,
+            address=plan.address,
+            source_address=plan.source_address,
         )
 
     def _forget(self, job: Job, scratches: Mapping[str, Path]) -> None:

@@ -20,6 +20,7 @@ from typing import Any, NoReturn
 from modal_emulator.ground.errors import Conflict
 from modal_emulator.runtime import kernel
 from modal_emulator.runtime.backend import OpenFiles
+from modal_emulator.runtime.binding import Ports
 from modal_emulator.runtime.entry import Entry
 from modal_emulator.runtime.errand import Errand, start
 from modal_emulator.runtime.job import Isolation, Job, view_from_values
@@ -117,7 +118,9 @@ class _Warden:
         for mount in self._job.mounts:
             place = self._root.place_of(mount.volume_id)
             self._mounts.attach(mount.volume_id, mount.view, place)
-        self._watch = Watch(str(self._root.inside("/proc")), self._mounts, self._sync)
+        job, processes = self._job, str(self._root.inside("/proc"))
+        ports = Ports(job.address, job.source_address) if job.address else None
+        self._watch = Watch(processes, self._mounts, ports, self._sync)
 
     def fork(self, output: tuple[int, int], places: Places) -> Entry:  # noqa: RET503  (_serve never returns)
         """
@@ -158,7 +161,9 @@ class _Warden:
         watch = self._watch
         while True:
             files = [self._server.fileno(), woken, *(watch.files if watch else ())]
-            ready, _, _ = select.select(files, [], [], 0 if watch and watch.is_counting else None)
+            writing = watch.writing_files if watch else ()
+            at_once = 0 if watch and watch.is_counting else None
+            ready, _, _ = select.select(files, writing, [], at_once)
             if woken in ready:
                 with suppress(BlockingIOError):
                     os.read(woken, 4096)

@@ -14,8 +14,10 @@ from dataclasses import dataclass
 
 from modal_emulator.runtime.allowance import Allowance
 from modal_emulator.runtime.backend import View
+from modal_emulator.runtime.binding import Ports
 from modal_emulator.runtime.callers import Caller, Place
 from modal_emulator.runtime.calls import CALLS, OPENING, Call, Kind, table_here
+from modal_emulator.runtime.endpoints import LONGEST, Endpoint
 from modal_emulator.runtime.mounts import Mounts, Shown
 from modal_emulator.runtime.seccomp import Filter, Listener, Request
 from modal_emulator.runtime.stores import Stores
@@ -30,7 +32,13 @@ _NO_LINKS = os.O_EXCL | os.O_NOFOLLOW
 class Watch:
     """Answers the calls of one container."""
 
-    def __init__(self, processes: str, mounts: Mounts, sync: Callable[[str, int], None]) -> None:
+    def __init__(
+        self,
+        processes: str,
+        mounts: Mounts,
+        ports: Ports | None,
+        sync: Callable[[str, int], None],
+    ) -> None:
         """
         Look at callers below `processes`, their own /proc.
 
@@ -38,6 +46,7 @@ class Watch:
         """
         self._processes = processes
         self._mounts = mounts
+        self._ports = ports
         self._sync = sync
         self._table = table_here()
         self._stores = Stores(processes)
@@ -55,6 +64,8 @@ class Watch:
         So has each program that is not started by the main process or what it started.
         """
         kinds = _kinds([view for view in views if not view.read_only])
+        if self._ports is not None:
+            kinds |= {Kind.BIND, Kind.CONNECT}
         if self._table is None or not kinds or not self._has_own_processes():
             return None
         ours, theirs = socket.socketpair()
@@ -75,6 +86,11 @@ class Watch:
         return (*ends, *(listener.fileno() for listener in self._listeners))
 
     @property
+    def writing_files(self) -> tuple[int, ...]:
+        """What to select for writing before `serve`."""
+        return self._ports.files if self._ports is not None else ()
+
+    @property
     def is_counting(self) -> bool:
         """Tell whether `serve` has something to do in any case."""
         return any(allowance.is_counting for _, allowance in self._allowances.values())
@@ -85,6 +101,8 @@ class Watch:
             self._meet(end)
         for listener in tuple(self._listeners):
             self._receive(listener)
+        if self._ports is not None:
+            self._ports.serve()
         for volume_id, (shown, allowance) in tuple(self._allowances.items()):
             if all(shown is not each for each in self._mounts.shown):
                 del self._allowances[volume_id]
@@ -186,6 +204,22 @@ class Watch:
         adds = (old.device, old.directory) != (new.device, new.directory)
         return adds and old.device == new.device and self._decide_new(case, new)
 
+    def _decide_bind(self, case: "_Case") -> bool:
+        where = case.endpoint()
+        ports = self._ports
+        return (
+            ports is not None and where is not None and ports.bind(case.socket, where, case.answer)
+        )
+
+    def _decide_connect(self, case: "_Case") -> bool:
+        where = case.endpoint()
+        ports = self._ports
+        return (
+            ports is not None
+            and where is not None
+            and ports.connect(case.socket, where, case.answer)
+        )
+
     def _decide_new(self, case: "_Case", place: Place | None) -> bool:
         """Let it be made while there is room."""
         shown = self._volume_at(place)
@@ -223,6 +257,8 @@ class Watch:
         Kind.MAP: _decide_map,
         Kind.MAKE: _decide_make,
         Kind.MOVE: _decide_move,
+        Kind.BIND: _decide_bind,
+        Kind.CONNECT: _decide_connect,
     }
 
 
@@ -266,6 +302,21 @@ class _Case:
             self.listener.answer(self.request.id, error)
         return True
 
+    def endpoint(self) -> Endpoint | None:
+        """Return where a socket is to be bound or connected to, if that is of the Internet."""
+        _, address, size, *_ = self.request.arguments
+        where = Endpoint.parse(self.caller.data(address, min(size & 0xFFFF_FFFF, LONGEST)))
+        # What was read must have been the caller's own.
+        return where if where and self.listener.is_waiting(self.request.id) else None
+
+    def socket(self) -> socket.socket:
+        """Return the caller's socket."""
+        return self.caller.socket(self.request.arguments[0])
+
+    def answer(self, error: int) -> None:
+        """End the call."""
+        self.listener.answer(self.request.id, error)
+
     def settle(self, *, has_room: bool) -> None:
         """Let the name be made, or say that the volume is full."""
         if has_room:
@@ -279,7 +330,7 @@ class _Case:
         return self.caller.locate(start, self.caller.text(arguments[path]), follow=follow)
 
 
-def _kinds(views: Sequence[View]) -> frozenset[Kind]:
+def _kinds(views: Sequence[View]) -> set[Kind]:
     """Return what has to be watched for these volumes; every call costs, so no more than that."""
     kinds: set[Kind] = set()
     for view in views:
@@ -289,4 +340,4 @@ def _kinds(views: Sequence[View]) -> frozenset[Kind]:
             kinds |= {Kind.LINK, Kind.MAKE}
         if view.bound is not None and view.bound.per_directory:
             kinds.add(Kind.MOVE)
-    return frozenset(kinds)
+    return kinds

@@ -130,10 +130,11 @@ class ContainerLauncher:
         by_socket = self._backend.by_socket
         socket = await self._door.open(worker.container_id) if by_socket else None
         try:
-            self._network.enter(worker.container_id)
             page = self._clock_page() if by_socket else None
             worker.keeps_machine_time = by_socket and page is None
-            plan = self._plan(worker, function, socket, page)
+            has_own = Capability.OWN_PORTS in self._backend.offers
+            address = self._network.enter(worker.container_id, has_own=has_own)
+            plan = self._plan(worker, function, socket, page, address)
             container = await self._backend.start(plan)
         except BaseException as error:
             self._commits.ended(worker.container_id)
@@ -200,7 +201,12 @@ class ContainerLauncher:
         )
 
     def _plan(
-        self, worker: Worker, function: Function, socket: Path | None, page: Path | None
+        self,
+        worker: Worker,
+        function: Function,
+        socket: Path | None,
+        page: Path | None,
+        address: str,
     ) -> Plan:
         spec = function.spec
         app = self._apps.get(function.app_id)
@@ -231,6 +237,7 @@ class ContainerLauncher:
             socket=socket,
             stamps=self._stamps,
             clock_page=page,
+            address=address,
             on_output=self._output(worker),
             on_sync=partial(self._commits.sync, worker.container_id),
             on_exit=self._exit(worker),

@@ -1,30 +1,29 @@
 """What each container has of the network: where it is reached, and the ways that lead there."""
 
+from modal_emulator.runtime.addresses import MACHINE, Pool
 from modal_emulator.schedule.tunnels import Tunnel, Tunnels
 
-__all__ = ["MACHINE", "Network"]
-
-MACHINE = "127.0.0.1"
-"""Where a container is reached that has no address of its own."""
+__all__ = ["Network"]
 
 
 class Network:
     """The network of a World."""
 
-    def __init__(self, tunnels: Tunnels) -> None:
+    def __init__(self, tunnels: Tunnels, pool: Pool) -> None:
         self.tunnels = tunnels
+        self._pool = pool
         self._addresses: dict[str, str] = {}
 
-    def enter(self, container_id: str) -> str:
-        """Give a container that is being made its address; empty is none of its own."""
+    def enter(self, container_id: str, *, has_own: bool) -> str:
+        """Return the address of a container that is being made, if it can have its own."""
         self.tunnels.began(container_id)
-        self._addresses[container_id] = ""
-        return ""
+        address = self._addresses[container_id] = self._pool.take() if has_own else ""
+        return address
 
     def leave(self, container_id: str) -> None:
         """The container has ended."""
         self.tunnels.ended(container_id)
-        self._addresses.pop(container_id, None)
+        self._pool.give(self._addresses.pop(container_id, ""))
 
     def address(self, container_id: str) -> str:
         """Return where the ports of a container are found that it opens to all."""

@@ -26,6 +26,7 @@ _NEVER = frozenset(
         Capability.EXECUTE,
         Capability.IMAGES,
         Capability.KILL,
+        Capability.OWN_PORTS,
         Capability.OWN_PROCESSES,
         Capability.PAUSE,
         Capability.WATCHED_CALLS,
