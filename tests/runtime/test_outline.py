@@ -65,6 +65,12 @@ def test_a_user_goes_into_directories_that_hold_mounts(tmp_path: Path) -> None:
     assert {"/usr/bin", "/usr/local/share", "/usr/local/lib"} <= set(paths)
 
 
+def test_what_the_kernel_keeps_under_a_name_is_not_copied(tmp_path: Path) -> None:
+    mounts = [*ext4("/"), Mounted("/etc/passwd", "nsfs")]
+    copies = drawn(Isolation.USER, mounts).copies
+    assert "/etc/group" in copies and "/etc/passwd" not in copies
+
+
 def test_a_path_is_seen_through_its_nearest_point() -> None:
     outline = Outline((Point("/", ("/f", "/")), Point("/usr", ("/f/usr", "/usr"))), ("/root",))
     assert outline.owner("/usr/lib").path == "/usr"

@@ -144,6 +144,7 @@ class _Pencil:
         self._files = files
         self._left_out = (*_LEFT_OUT, *fresh)
         self._mounts = [mount.path for mount in mounts]
+        self._of_kernel = {m.path for m in mounts if m.kind in _KERNEL_KINDS.split()}
         self.points: list[Point] = []
         self.links: list[tuple[str, str]] = []
         self.copies: list[str] = []
@@ -156,7 +157,7 @@ class _Pencil:
 
     def add_mount(self, mount: Mounted) -> None:
         """Show what is mounted, which a stack of `/` does not."""
-        if mount.path == ROOT or mount.kind in _KERNEL_KINDS.split():
+        if mount.path == ROOT or mount.path in self._of_kernel:
             return
         mode = 0 if self._is_left_out(mount.path) else _mode(mount.path)
         if stat.S_ISDIR(mode):
@@ -178,7 +179,8 @@ class _Pencil:
             return
         for name in names:
             path = f"{directory.rstrip('/')}/{name}"
-            mode = _mode(path)
+            # Such as a network that Docker keeps under a name: a file that cannot be read.
+            mode = 0 if path in self._of_kernel else _mode(path)
             if stat.S_ISLNK(mode):
                 self.links.append((path, os.readlink(path)))  # noqa: PTH115
             elif stat.S_ISDIR(mode) and not self._is_left_out(path):
