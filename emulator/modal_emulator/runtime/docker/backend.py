@@ -67,13 +67,16 @@ main()
 class DockerBackend:
     """Makes containers out of Docker's."""
 
-    def __init__(self, directory: Path, daemon: Daemon, network: str) -> None:
+    def __init__(
+        self, directory: Path, daemon: Daemon, network: str, *, entrypoint: str = ENTRYPOINT
+    ) -> None:
         """Keep what containers are shown below `directory`; `network` is Docker's word for one."""
         self._directory = directory.absolute()
         self._daemon = daemon
         self._network = network
         self.images = DockerImages(daemon, network)
-        self._packages = Packages(self._directory)
+        self._packages = Packages(self._directory / "shared")
+        self._entrypoint = entrypoint
         self._cells: dict[str, Cell] = {}
         self._endings: set[asyncio.Task[None]] = set()
         self._is_prepared, self._preparing = False, asyncio.Lock()
@@ -135,15 +138,18 @@ class DockerBackend:
         """End every container and leave nothing behind."""
         await asyncio.gather(*(cell.kill() for cell in tuple(self._cells.values())))
         await asyncio.gather(*tuple(self._endings))
-        await asyncio.to_thread(remove_tree, self._directory)
-        self._is_prepared = False
+        if self._is_prepared:
+            for name in ("containers", "shared"):
+                await asyncio.to_thread(remove_tree, self._directory / name)
+            self._is_prepared = False
 
     @property
     def _label(self) -> str:
         return f"{LABEL}.directory={self._directory}"
 
     def _prepare(self) -> None:
-        (self._directory / "containers").mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.sweep()
+        (self._directory / "shared").mkdir(exist_ok=True)
 
     def _job(self, plan: Plan, facts: Facts) -> Job:
         directory = self._directory / "containers" / plan.container_id
@@ -157,7 +163,7 @@ class DockerBackend:
             working_directory=facts.working_directory or plan.working_directory,
             socket=Path(SERVER),
             hide=(),
-            entrypoint=ENTRYPOINT,
+            entrypoint=self._entrypoint,
             clock_page=None if plan.clock_page is None else Path(CLOCK),
         )
 

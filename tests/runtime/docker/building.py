@@ -1,0 +1,162 @@
+"""
+Images as the SDK describes them, built by Docker, and functions that run in them.
+
+Needs Docker's daemon, so it is a check of its own (`tox -e docker`).
+"""
+
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import modal
+import modal.exception
+import pytest
+
+from modal_emulator.emulator import Running, Settings, running
+from modal_emulator.pytest_plugin.session import Session, open_session
+from runtime.docker.docker_yard import docker
+
+OPTIONS = {"runtime": "docker", "docker_network": "host"}
+
+
+@pytest.fixture(scope="module")
+def session(base: str) -> Iterator[Session]:
+    with open_session(OPTIONS) as session:
+        yield session
+
+
+@pytest.fixture
+def emulator(session: Session) -> Iterator[Running]:
+    with session.test() as emulator:
+        yield emulator
+
+
+def looking() -> Callable[[], dict[str, object]]:
+    """Return a function that says what its container is like; it is sent whole."""
+
+    def look() -> dict[str, object]:
+        import importlib.metadata
+        import os
+        import shutil
+        from pathlib import Path
+
+        names = {each.name for each in importlib.metadata.distributions()}
+        return {
+            "cwd": os.getcwd(),
+            "word": os.environ.get("WORD"),
+            "made": Path("/made.txt").read_text() if Path("/made.txt").exists() else None,
+            "copied": Path("/copied.txt").read_text() if Path("/copied.txt").exists() else None,
+            "local": Path("/local.txt").read_text() if Path("/local.txt").exists() else None,
+            "installed": "greeting" in names,
+            "gcc": shutil.which("gcc"),
+            "pytest": "pytest" in names,
+        }
+
+    return look
+
+
+@pytest.fixture
+def wheel(tmp_path: Path) -> Path:
+    """Make a distribution that no index has."""
+    path = tmp_path / "greeting-1.0-py3-none-any.whl"
+    about = "greeting-1.0.dist-info"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("greeting.py", "WORDS = 'hello'\n")
+        archive.writestr(
+            f"{about}/METADATA", "Metadata-Version: 2.1\nName: greeting\nVersion: 1.0\n"
+        )
+        archive.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        archive.writestr(f"{about}/RECORD", "")
+    return path
+
+
+def test_an_image_is_what_its_commands_make(emulator: Running, tmp_path: Path, wheel: Path) -> None:
+    copied, local = tmp_path / "copied.txt", tmp_path / "local.txt"
+    copied.write_text("copied")
+    local.write_text("local")
+    image = (
+        modal.Image.debian_slim()
+        .add_local_file(wheel, f"/wheels/{wheel.name}", copy=True)
+        .pip_install("greeting")
+        .run_commands("echo -n made > /made.txt")
+        .env({"WORD": "two words"})
+        .workdir("/srv")
+        .add_local_file(copied, "/copied.txt", copy=True)
+        .add_local_file(local, "/local.txt")
+    )
+    app = modal.App()
+    seen = app.function(image=image, serialized=True)(looking())
+    with app.run():
+        assert seen.remote() == {
+            "cwd": "/srv",
+            "word": "two words",
+            "made": "made",
+            "copied": "copied",
+            "local": "local",
+            "installed": True,
+            "gcc": None,  # only said to be installed: the base image of tests is a small one
+            "pytest": False,  # of this process's environment nothing but the SDK is there
+        }
+
+
+def test_a_build_that_fails_gives_its_last_words(emulator: Running, base: str) -> None:
+    image = modal.Image.from_registry(base).run_commands("echo on the way; cat /nowhere.txt")
+    app = modal.App()
+    app.function(image=image, serialized=True)(looking())
+    told = r"(?s)Image build for im-\w+ failed.*on the way.*/nowhere.txt: No such file"
+    with pytest.raises(modal.exception.Error, match=told), app.run():
+        pass
+
+
+def test_what_is_not_built_is_named(emulator: Running, base: str) -> None:
+    secret = modal.Secret.from_dict({"KEY": "1"})
+    image = modal.Image.from_registry(base).run_commands("true", secrets=[secret])
+    app = modal.App()
+    app.function(image=image, serialized=True)(looking())
+    told = "secrets are not given to build steps"
+    with pytest.raises(modal.exception.Error, match=told), app.run():
+        pass
+
+
+def test_an_image_that_is_there_is_not_built_again(emulator: Running, base: str) -> None:
+    image = modal.Image.from_registry(base).run_commands("echo once > /made.txt")
+    ids = []
+    for _ in range(2):
+        app = modal.App()
+        app.function(image=image, serialized=True)(looking())
+        with app.run():
+            ids.append(docker("images", "-q", "--no-trunc", f"modal-emulator:{image.object_id}"))
+        emulator.reset(emulator.settings)
+    assert ids[0] == ids[1] != ""
+
+
+def test_modal_run_prints_what_a_build_prints(base: str, tmp_path: Path) -> None:
+    (tmp_path / "shop.py").write_text(
+        f"""
+import modal
+
+image = modal.Image.from_registry({base!r}).run_commands("echo the build says this")
+app = modal.App("shop", image=image)
+
+
+@app.function()
+def hello():
+    print("the function says this")
+""",
+        "utf-8",
+    )
+    settings = Settings(runtime="docker", docker_network="host")
+    with running(settings=settings, transport="wire") as emulator:
+        done = subprocess.run(
+            [sys.executable, "-m", "modal", "run", "shop.py"],
+            cwd=tmp_path,
+            env={"PATH": "/usr/bin:/bin", "MODAL_FORCE_BUILD": "1", **emulator.environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+    assert done.returncode == 0, done.stdout
+    assert "the build says this\n" in done.stdout
+    assert "the function says this\n" in done.stdout
