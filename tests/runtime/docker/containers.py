@@ -15,6 +15,15 @@ from modal_emulator.ground.errors import EmulatorError
 from modal_emulator.runtime.backend import Exit, Mount, OpenFiles
 from modal_emulator.runtime.docker.daemon import LABEL
 from runtime.docker.docker_yard import DockerYard, docker
+from runtime.test_executing import (  # noqa: F401
+    idle,
+    test_a_container_with_nothing_in_it,
+    test_input_and_output_of_many_bytes,
+    test_it_holds_what_it_uses,
+    test_it_sees_what_the_container_sees,
+    test_signals_and_the_end_of_the_container,
+    test_what_cannot_be_started_says_why,
+)
 from runtime.test_process import (  # noqa: F401  (what holds of processes holds here)
     test_a_container_that_cannot_be_made_says_why_and_leaves_nothing,
     test_files_are_laid_over_the_root,
@@ -111,6 +120,23 @@ def test_a_read_only_volume_takes_nothing_and_can_be_shown_anew(yard: DockerYard
         door.close()
         refused = "Read-only file system"
         assert (await run.printed()).splitlines() == [refused, refused, "new"]
+        await yard.close()
+
+    asyncio.run(story())
+
+
+def test_a_terminal_without_a_name(yard: DockerYard) -> None:
+    """It is the server's, and the container has another /dev/pts."""
+
+    async def story() -> None:
+        run = await idle(yard)
+        shell = await run.execute(
+            "sh", "-c", "stty size; tty; read line < /dev/tty; echo got $line", terminal=(33, 77)
+        )
+        await shell.says(b"33 77\r\nnot a tty\r\n")
+        await shell.execution.write(b"words\n")
+        assert await shell.end() == Exit(0)
+        assert shell.said[1].endswith(b"got words\r\n")
         await yard.close()
 
     asyncio.run(story())

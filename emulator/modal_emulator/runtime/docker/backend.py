@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from modal_emulator.ground.errors import EmulatorError, NotBuilt
+from modal_emulator.ground.errors import EmulatorError
 from modal_emulator.ground.naps import Note
 from modal_emulator.runtime.backend import Capability, Command, Container, Execution, Plan, View
 from modal_emulator.runtime.cell import Cell
@@ -43,6 +43,7 @@ __all__ = ["DockerBackend"]
 _OFFERS = frozenset(
     {
         Capability.EPHEMERAL_DISK,
+        Capability.EXECUTE,
         Capability.IMAGES,
         Capability.KILL,
         Capability.OPEN_FILE_REFUSAL,
@@ -131,7 +132,7 @@ class DockerBackend:
             self._forget(job)
             self._remove(job, landing)
             raise
-        naps = None if plan.clock_page is None else Note(self._top(job) / "naps")
+        naps = None if plan.clock_page is None or plan.bare else Note(self._top(job) / "naps")
         return _Docked(plan.container_id, cell, copies, naps)
 
     async def close(self) -> None:
@@ -161,23 +162,24 @@ class DockerBackend:
             mounts=plan.mounts,
             files=tuple(path.absolute() for path in plan.files),
             working_directory=facts.working_directory or plan.working_directory,
-            socket=Path(SERVER),
+            socket=None if plan.bare else Path(SERVER),
             hide=(),
             entrypoint=self._entrypoint,
+            bare=plan.bare,
             clock_page=None if plan.clock_page is None else Path(CLOCK),
         )
 
     def _make(self, plan: Plan, job: Job, facts: Facts) -> object:
         """On a thread: have Docker make the container; nothing of it runs yet."""
-        assert plan.socket is not None  # asked for by `by_socket`
         top = self._top(job)
         mounts = [
             (str(top), TOP, False),
             (f"{top}/read-only", READ_ONLY, True),
-            (str(plan.socket.absolute()), SERVER, False),
             *((str(tree), f"{FILES}/{n}", True) for n, tree in enumerate(job.files)),
             *self._packages.shown(facts),
         ]
+        if plan.socket is not None:
+            mounts.append((str(plan.socket.absolute()), SERVER, False))
         if plan.clock_page is not None:
             mounts.append((str(plan.clock_page.absolute()), CLOCK, True))
         directory, _, value = self._label.partition("=")
@@ -270,8 +272,8 @@ class _Docked:
         return frozenset()
 
     async def execute(self, command: Command) -> Execution:
-        """Not yet."""
-        raise NotBuilt(f"containers of Docker run no commands: {command.arguments[:1]}")
+        """Run a command in the container; its first process starts it."""
+        return await self._cell.execute(command)
 
     async def terminate(self) -> None:
         """Interrupt the main process; nothing to do when it has ended."""

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from modal_emulator.ground.clock import adopt_time_zone
+from modal_emulator.ground.errors import Conflict
 from modal_emulator.runtime.becoming import restore_signals, show_time
 from modal_emulator.runtime.docker.inside import ARGUMENTS, FILES, HOME, LINE, SERVER, place_of
 from modal_emulator.runtime.holders import is_held_by
@@ -43,7 +44,7 @@ def main() -> None:
             os._exit(0)
         job = message["job"]
         _lay_out(job)
-        first.fork(output)
+        first.fork(job, output)
     except Exception as error:
         first.leave({"failed": f"{type(error).__name__}: {error}"}, 1)
     _become(job, output)
@@ -127,10 +128,18 @@ class _First:
 
     def __init__(self, server: Peer) -> None:
         self._server = server
+        self._job: Mapping[str, Any] = {}
         self._main = 0
+        self._errands: dict[int, int] = {}
+        """The commands that run beside the main process: their numbers by process."""
 
-    def fork(self, output: list[int]) -> None:
-        """Make the main process, where this returns; the first one stays and watches."""
+    def fork(self, job: Mapping[str, Any], output: list[int]) -> None:
+        """
+        Make the main process, where this returns; the first one stays and watches.
+
+        With a job that has none, it never returns.
+        """
+        self._job = job
         woken, waker = os.pipe()
         for file in (woken, waker):
             os.set_blocking(file, False)
@@ -138,11 +147,11 @@ class _First:
         signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
         # The main process unblocks it once it can act on it, so an early SIGINT is not lost.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        self._main = os.fork()
+        self._main = -1 if job["bare"] else os.fork()
         if self._main:
             for file in output:
                 os.close(file)
-            self._server.send({"ready": self._main})
+            self._server.send({"ready": max(0, self._main)})
             self._serve(woken)
         for file in (woken, waker):
             os.close(file)
@@ -171,8 +180,11 @@ class _First:
         """Bury whoever ended; with the main process the container ends."""
         with suppress(ChildProcessError):
             while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+                code = os.waitstatus_to_exitcode(ended[1])
                 if ended[0] == self._main:
-                    self.leave({"exit": os.waitstatus_to_exitcode(ended[1])}, 0)
+                    self.leave({"exit": code}, 0)
+                if (number := self._errands.pop(ended[0], None)) is not None:
+                    self._server.send({"finished": number, "code": code})
 
     def _obey(self) -> None:
         more = True
@@ -183,6 +195,8 @@ class _First:
             answer: Message = {"done": message["do"]}
             try:
                 answer |= self._commands[message["do"]](self, message) or {}
+            except Conflict as error:
+                answer["refused"] = error.message
             except Exception as error:
                 answer["failed"] = f"{type(error).__name__}: {error}"
             self._server.send(answer)
@@ -194,11 +208,35 @@ class _First:
         pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208
         return {"held": any(is_held_by(place, pid) for pid in pids if pid != os.getpid())}
 
+    def _execute(self, message: Mapping[str, Any]) -> None:
+        # Only where it is wanted: these rooms are not needed to begin, and take a while to read.
+        from modal_emulator.runtime.errand import Errand, start
+        from modal_emulator.runtime.job import Job
+
+        files, self._server.files = self._server.files[:3], self._server.files[3:]
+        try:
+            errand, job = Errand.from_values(message["errand"]), Job.from_values(self._job)
+            pid = start(errand, tuple(files), job, Path("/"), None)
+        finally:
+            for file in files:
+                os.close(file)
+        self._errands[pid] = message["number"]
+
+    def _signal(self, message: Mapping[str, Any]) -> None:
+        for pid, number in self._errands.items():
+            if number == message["number"]:
+                with suppress(ProcessLookupError):
+                    os.killpg(pid, message["signal"])  # each leads a group of its own
+
     def _terminate(self, _message: Mapping[str, Any]) -> None:
+        if self._job["bare"]:
+            self.leave({"exit": -signal.SIGKILL}, 0)
         with suppress(ProcessLookupError):
             os.kill(self._main, signal.SIGINT)
 
     _commands: Mapping[str, Callable[["_First", Mapping[str, Any]], Message | None]] = {
+        "execute": _execute,
         "held": _held,
+        "signal": _signal,
         "terminate": _terminate,
     }

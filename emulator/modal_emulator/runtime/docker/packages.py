@@ -27,7 +27,8 @@ __all__ = ["Packages"]
 
 _SDK = ("modal", "modal_proto", "modal_version", "synchronicity")
 _OURS = "modal_emulator"
-_ALSO = "time-machine"  # by which containers see the emulator's time
+# Of our own: by which containers see the emulator's time, and what commands begin with.
+_ALSO = ("time-machine", "immutables")
 _OLDEST = (3, 10)
 _SITE = f"import sys; sys.path.append({LIBRARIES!r})\n"  # [sdk] mount.py, SITECUSTOMIZE_CONTENT
 
@@ -104,7 +105,7 @@ def _fetch(place: Path, facts: Facts, here: Facts) -> None:
         ),
         *("--only-binary=:all:", "--implementation", "cp", "--python-version", _series(facts)),
         *(option for each in facts.platforms for option in ("--platform", each)),
-        *(_ALSO, *_needed()),
+        *(*_ALSO, *_needed()),
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -133,7 +134,7 @@ def _needed() -> list[str]:
 def _closure(names: list[str]) -> set[str]:
     """Return these distributions and what they need, as far as it is installed."""
     found: set[str] = set()
-    rest = [_ALSO, *names]
+    rest = [*_ALSO, *names]
     while rest:
         name = canonicalize_name(rest.pop())
         if name in found:
