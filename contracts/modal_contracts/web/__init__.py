@@ -1,0 +1,1 @@
+"""Clauses about web functions."""
