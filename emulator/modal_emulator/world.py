@@ -54,6 +54,7 @@ from modal_emulator.store.secrets import Secrets
 from modal_emulator.store.seeds import Seeds
 from modal_emulator.store.volumes import VolumeLimits, Volumes
 from modal_emulator.store.web_addresses import Addresses, Ports, WebAddresses
+from modal_emulator.store.web_tokens import WebTokens
 
 __all__ = ["WORKSPACE", "Certifier", "Settings", "Surroundings", "World"]
 
@@ -162,6 +163,7 @@ class World:
     builds: Builds
     apps: Apps
     web: WebAddresses
+    web_tokens: WebTokens
     calls: Calls
     logs: Logs
     network: Network
@@ -296,6 +298,7 @@ class World:
             builds=Builds(getattr(around.backend, "images", None)),
             apps=apps,
             web=web,
+            web_tokens=WebTokens(ledger, environments, clock, ids),
             calls=calls,
             logs=logs,
             network=network,

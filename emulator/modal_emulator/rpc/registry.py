@@ -21,6 +21,7 @@ from modal_emulator.rpc.handlers import (
     secrets,
     tunnels,
     volumes,
+    web_tokens,
 )
 from modal_emulator.rpc.tables import Rpc
 
@@ -39,6 +40,7 @@ FAMILIES: Mapping[str, Mapping[str, Rpc]] = {
     "Containers": containers.RPCS,
     "Tunnels": tunnels.RPCS,
     "Commands in containers": executions.RPCS,
+    "Proxy tokens": web_tokens.RPCS,
     "Logs": logs.RPCS,
     "Images": images.RPCS,
     "Mounts": mounts.RPCS,

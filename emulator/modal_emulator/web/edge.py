@@ -12,9 +12,11 @@ from aiohttp import web
 from modal_emulator.store.web_addresses import Address
 from modal_emulator.web import edge_http
 from modal_emulator.web.edge_call import Late, Messages, WebCall
-from modal_emulator.web.edge_errors import BAD_METHOD, UNKNOWN, refusal
+from modal_emulator.web.edge_errors import BAD_METHOD, TIMED_OUT, UNKNOWN, refusal
+from modal_emulator.web.edge_guard import Allowance, refused
 from modal_emulator.web.edge_ports import EdgePorts
-from modal_emulator.web.edge_scope import awaited, http_scope, own_url
+from modal_emulator.web.edge_scope import awaited, http_scope, own_url, websocket_scope
+from modal_emulator.web.edge_socket import ABNORMAL, conversed, is_websocket
 from modal_emulator.world import World
 
 __all__ = ["PATIENCE", "Edge"]
@@ -30,29 +32,35 @@ class Edge:
         self._world = world
         self._messages = messages
         self._late: dict[str, WebCall] = {}
+        self._allowance = Allowance()
         self.ports = EdgePorts(self._answer)
 
     async def close(self) -> None:
         """Let go of everybody; the World ends."""
         await self.ports.close()
         self._late.clear()
+        self._allowance = Allowance()
 
     async def _answer(self, subdomain: str, request: web.BaseRequest) -> web.StreamResponse:
         world = self._world()
         address = world.web.find(subdomain)
         if address is None:
             return refusal(404, UNKNOWN)
+        if (no := refused(world, address, request, self._allowance)) is not None:
+            return no
         if call_id := awaited(request):
             return await self._answer_late(world, address, call_id, request)
-        call = WebCall(
-            world, self._messages, address.function_id, address.endpoint.method, http_scope(request)
-        )
-        return await self._http(world, request, call)
+        function_id, method = address.function_id, address.endpoint.method
+        until = world.clock.now() + PATIENCE
+        if is_websocket(request):
+            call = WebCall(world, self._messages, function_id, method, websocket_scope(request))
+            return await self._websocket(request, call, until)
+        call = WebCall(world, self._messages, function_id, method, http_scope(request))
+        return await self._http(request, call, until)
 
     async def _http(
-        self, world: World, request: web.BaseRequest, call: WebCall
+        self, request: web.BaseRequest, call: WebCall, until: float
     ) -> web.StreamResponse:
-        until = world.clock.now() + PATIENCE
         body = edge_http.begin(request, call)
         try:
             response = await edge_http.answered(request, call, until)
@@ -63,6 +71,19 @@ class Edge:
             raise
         finally:
             await edge_http.end(body)
+        call.end()
+        return response
+
+    async def _websocket(
+        self, request: web.BaseRequest, call: WebCall, until: float
+    ) -> web.StreamResponse:
+        try:
+            response = await conversed(request, call, until)
+        except BaseException as error:
+            call.leave({"type": "websocket.disconnect", "code": ABNORMAL})
+            if isinstance(error, Late):  # there is no redirect for these; the answer is a guess
+                return refusal(500, TIMED_OUT)
+            raise
         call.end()
         return response
 

@@ -93,9 +93,11 @@ class WebCall:
         """Wait until the app has taken what it was given, but for a little."""
         await self._passage.attention()
 
-    async def next(self, until: float | None = None) -> Message | None:
+    async def next(self, until: float | None = None, *, idle: bool = False) -> Message | None:
         """
         Return the app's next message, or None when there will be none.
+
+        A client that waits lets a clock that stands go on; one that is `idle` may never hear more.
 
         Raises:
             Late: it has not come until this instant.
@@ -111,7 +113,7 @@ class WebCall:
             left = None if until is None else until - world.clock.now()
             if left is not None and left <= 0:
                 raise Late
-            with world.settling.waits(None, call.is_at_work):
+            with world.settling.waits(None, lambda: call.is_at_work() and not idle):
                 await call.pulse.wait(left, world.clock)
 
     def leave(self, farewell: Message) -> None:
@@ -126,6 +128,12 @@ class WebCall:
     def end(self) -> None:
         """Nobody wants more of it."""
         self._world.calls.release(self._call)
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the app came to its end without an error."""
+        outcome = self._call.inputs[0].outcome
+        return outcome is not None and outcome.status is Status.SUCCESS
 
     def failure(self) -> str:
         """Say why there was no answer, in the edge's words."""

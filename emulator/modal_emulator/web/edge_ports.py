@@ -73,7 +73,7 @@ class EdgePorts:
         listening, self._listening = self._listening, {}
         for _, serving, server in listening.values():
             (await serving).close()
-            await server.shutdown(0)
+            await server.shutdown(0.01)  # with 0 it would wait for ever
 
     def _bind(self, wished: int) -> socket.socket:
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET

@@ -44,6 +44,10 @@ def own_url(request: web.BaseRequest, call_id: str) -> str:
     return f"{where}{path}?" + "&".join([*kept, f"{RESULT_OF}={call_id}"])
 
 
+def _is_token(name: bytes, value: bytes) -> bool:
+    return name == b"authorization" and value[:10].lower() == b"bearer wk-"
+
+
 def _shared(request: web.BaseRequest, scheme: str) -> dict[str, object]:
     path, _, query = request.raw_path.partition("?")
     peer = request.transport.get_extra_info("peername") if request.transport else None
@@ -55,7 +59,7 @@ def _shared(request: web.BaseRequest, scheme: str) -> dict[str, object]:
         "headers": [
             (lower, value)
             for name, value in request.raw_headers
-            if (lower := name.lower()) not in _CREDENTIALS
+            if (lower := name.lower()) not in _CREDENTIALS and not _is_token(lower, value)
         ],
         **({"client": tuple(peer[:2])} if peer else {}),
     }
