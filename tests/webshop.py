@@ -17,7 +17,7 @@ Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
 
 
-@app.function()
+@app.function(timeout=440)
 @modal.concurrent(max_inputs=20)
 @modal.asgi_app()
 def front() -> Any:
@@ -103,7 +103,26 @@ async def cookies(scope: Any, receive: Receive, send: Send) -> None:
     await say(send, b"", 204, [(b"set-cookie", b"a=1"), (b"set-cookie", b"b=2")])
 
 
+async def talk(scope: Any, receive: Receive, send: Send) -> None:
+    assert (await receive())["type"] == "websocket.connect"
+    if not scope["subprotocols"]:
+        await send({"type": "websocket.close"})
+        return
+    chosen = scope["subprotocols"][-1]
+    await send({"type": "websocket.accept", "subprotocol": chosen, "headers": [(b"x-a", b"1")]})
+    while (message := await receive())["type"] == "websocket.receive":
+        if message.get("text") == "bye":
+            await send({"type": "websocket.close", "code": 4001, "reason": "so long"})
+            return
+        if message.get("text") == "crash":
+            raise ValueError("while talking")
+        said = {key: message[key] for key in ("text", "bytes") if message.get(key) is not None}
+        await send({"type": "websocket.send", **said})
+    print(f"closed with {message['code']}", flush=True)
+
+
 WAYS = {
+    "/talk": talk,
     "/scope of": scope_of,
     "/length": length,
     "/pieces": pieces,
