@@ -22,6 +22,14 @@ class Postgres:
     """Where it listens, and who may log in."""
 
     port: int
+    rules: Path
+    """Its pg_hba.conf."""
+
+    def admit(self, *rules: str) -> None:
+        """Let these lines come before the others that say who may connect from where."""
+        old = self.rules.read_text()
+        self.rules.write_text("\n".join((*rules, old)))
+        self.query("SELECT pg_reload_conf()")
 
     @property
     def login(self) -> dict[str, str]:
@@ -71,7 +79,7 @@ def serving(programs: Path) -> Iterator[Postgres]:
         options = f"-h 127.0.0.1 -p {port} -c unix_socket_directories='' {UNSAFE}"
         run(*control, f"--log={place}/log", f"--options={options}", "start")
         try:
-            postgres = Postgres(port)
+            postgres = Postgres(port, data / "pg_hba.conf")
             postgres.query("CREATE DATABASE shop", "postgres")
             yield postgres
         finally:

@@ -34,6 +34,7 @@ FLOORS = {
     "cron": 6,
     "records": 2,
     "keyed": 6,
+    "proxy": 6,
     "secret": 6,
     "regions": 6,
     "volume": 6,

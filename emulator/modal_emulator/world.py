@@ -48,6 +48,7 @@ from modal_emulator.store.images import Images
 from modal_emulator.store.ledger import Ledger
 from modal_emulator.store.mounts import Mounts
 from modal_emulator.store.names import Creation, Names
+from modal_emulator.store.proxies import Proxies
 from modal_emulator.store.queues import QueueLimits
 from modal_emulator.store.schedules import Standings
 from modal_emulator.store.secrets import Secrets
@@ -157,6 +158,7 @@ class World:
     blobs: Blobs
     volumes: Volumes
     secrets: Secrets
+    proxies: Proxies
     engines: Engines
     mounts: Mounts
     images: Images
@@ -251,7 +253,8 @@ class World:
         calls, logs = Calls(clock, ids), Logs(clock)
         faults = Faults(volumes, clock, journal, settings.listings_per_second)
         commits = Commits(volumes, journal, settings.after_kill, faults)
-        network = Network(Tunnels(around.relay, journal), around.addresses)
+        proxies = Proxies(ledger, names, environments, clock, journal)
+        network = Network(Tunnels(around.relay, journal), around.addresses, proxies)
         web = WebAddresses(ledger, apps, environments, around.ports, WORKSPACE, settings.addresses)
         placing = Placing()
         translator = around.translator(apps, volumes, web)
@@ -292,6 +295,7 @@ class World:
             blobs=blobs,
             volumes=volumes,
             secrets=secrets,
+            proxies=proxies,
             engines=engines,
             mounts=mounts,
             images=images,

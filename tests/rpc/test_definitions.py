@@ -56,7 +56,6 @@ def test_the_spec_holds_what_is_acted_on():
         ),
         (api_pb2.Function(block_network=True), "block_network=True"),
         (api_pb2.Function(untrusted=True), "restrict_modal_access=True"),
-        (api_pb2.Function(proxy_id="pr-1"), "proxy="),
         (api_pb2.Function(cloud_bucket_mounts=[api_pb2.CloudBucketMount()]), "CloudBucketMount"),
     ],
 )

@@ -7,6 +7,7 @@ from modal_emulator.cli.clock import clock
 from modal_emulator.cli.cron import cron
 from modal_emulator.cli.doctor import doctor
 from modal_emulator.cli.exec import exec_
+from modal_emulator.cli.proxy import proxy
 from modal_emulator.cli.region import region
 from modal_emulator.cli.serve import serve
 from modal_emulator.cli.support import support
@@ -33,3 +34,4 @@ main.add_command(volume)
 main.add_command(clock)
 main.add_command(cron)
 main.add_command(region)
+main.add_command(proxy)

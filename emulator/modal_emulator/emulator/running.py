@@ -19,6 +19,7 @@ from modal_emulator.handles import (
 )
 from modal_emulator.hosting import Host, own_thread, sdk_thread
 from modal_emulator.keyed import LocalDict, LocalQueue
+from modal_emulator.proxy import LocalProxy
 from modal_emulator.regions import RegionsHandle
 from modal_emulator.runtime.backend import Capability
 from modal_emulator.runtime.inline.leftover import Leftover
@@ -181,6 +182,10 @@ class Running:
     def queue(self, name: str, *, environment: str = "") -> LocalQueue:
         """Return a Queue, which is made when something is put into it."""
         return LocalQueue(self._run, lambda: self._emulator.world, name, environment)
+
+    def proxy(self, name: str, *, environment: str = "") -> LocalProxy:
+        """Return a Proxy, which is made when it is missing, with an address of its own."""
+        return LocalProxy(self._run, lambda: self._emulator.world, name, environment).create()
 
     def journal(self, kind: str = "") -> tuple[Event, ...]:
         """Return what happened so far, oldest first."""

@@ -30,7 +30,6 @@ REFUSED: tuple[tuple[str, Callable[[Definition], object]], ...] = (
     ("block_network=True", lambda d: d.block_network),
     ("restrict_modal_access=True", lambda d: d.untrusted),
     ("outbound network rules", lambda d: has(d, "network_access")),
-    ("proxy=", lambda d: d.proxy_id),
     ("CloudBucketMount", lambda d: d.cloud_bucket_mounts or d.s3_mounts),
     ("NetworkFileSystem", lambda d: d.shared_volume_mounts),
     ("@app.server", lambda d: getattr(d, "is_server", False)),
@@ -102,6 +101,7 @@ def spec_of(definition: Definition) -> FunctionSpec:
         schedule=_schedule(definition.schedule),
         placement=_placement(definition),
         web=endpoints_of(definition),
+        proxy_id=definition.proxy_id,
     )
 
 

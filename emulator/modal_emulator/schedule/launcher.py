@@ -18,7 +18,7 @@ from modal_emulator.runtime.environ import container_environment
 from modal_emulator.schedule.calls import Calls, Input
 from modal_emulator.schedule.commits import Commits, MountPoint
 from modal_emulator.schedule.logs import Logs
-from modal_emulator.schedule.network import Network
+from modal_emulator.schedule.network import Network, Seat
 from modal_emulator.schedule.placing import Place, Placing
 from modal_emulator.schedule.worker import Ending, Worker
 from modal_emulator.store.app import AppState
@@ -132,9 +132,11 @@ class ContainerLauncher:
         try:
             page = self._clock_page() if by_socket else None
             worker.keeps_machine_time = by_socket and page is None
-            has_own = Capability.OWN_PORTS in self._backend.offers
-            address = self._network.enter(worker.container_id, has_own=has_own)
-            plan = self._plan(worker, function, socket, page, address)
+            can_own = Capability.OWN_PORTS in self._backend.offers
+            seat = self._network.enter(
+                worker.container_id, proxy_id=function.spec.proxy_id, can_own=can_own
+            )
+            plan = self._plan(worker, function, socket, page, seat)
             container = await self._backend.start(plan)
         except BaseException as error:
             self._commits.ended(worker.container_id)
@@ -206,7 +208,7 @@ class ContainerLauncher:
         function: Function,
         socket: Path | None,
         page: Path | None,
-        address: str,
+        seat: Seat,
     ) -> Plan:
         spec = function.spec
         app = self._apps.get(function.app_id)
@@ -237,7 +239,8 @@ class ContainerLauncher:
             socket=socket,
             stamps=self._stamps,
             clock_page=page,
-            address=address,
+            address=seat.address,
+            source_address=seat.source_address,
             on_output=self._output(worker),
             on_sync=partial(self._commits.sync, worker.container_id),
             on_exit=self._exit(worker),

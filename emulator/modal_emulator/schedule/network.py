@@ -1,24 +1,53 @@
 """What each container has of the network: where it is reached, and the ways that lead there."""
 
+from dataclasses import dataclass
+from itertools import count
+
+from modal_emulator.ground.errors import NotBuilt
 from modal_emulator.runtime.addresses import MACHINE, Pool
 from modal_emulator.schedule.tunnels import Tunnel, Tunnels
+from modal_emulator.store.proxies import Proxies
 
-__all__ = ["Network"]
+__all__ = ["Network", "Seat"]
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """Where a container is in the network."""
+
+    address: str = ""
+    """Its own; empty shares the machine's."""
+    source_address: str = ""
+    """Where its connections to this machine come from: its proxy's."""
 
 
 class Network:
     """The network of a World."""
 
-    def __init__(self, tunnels: Tunnels, pool: Pool) -> None:
+    def __init__(self, tunnels: Tunnels, pool: Pool, proxies: Proxies) -> None:
         self.tunnels = tunnels
         self._pool = pool
+        self._proxies = proxies
+        self._turns = count()
         self._addresses: dict[str, str] = {}
 
-    def enter(self, container_id: str, *, has_own: bool) -> str:
-        """Return the address of a container that is being made, if it can have its own."""
+    def enter(self, container_id: str, *, proxy_id: str, can_own: bool) -> Seat:
+        """
+        Return the seat of a container that is being made, which may be able to own addresses.
+
+        Raises:
+            NotBuilt: it has a proxy, and its connections could not come from there.
+            NotFound: it has one that is gone.
+        """
+        source = self._proxies.source(proxy_id, next(self._turns)) if proxy_id else ""
+        if source and not can_own:
+            raise NotBuilt(
+                "proxy= needs containers with an address of their own: runtime 'process', "
+                "on a machine whose kernel reports calls; see docs/guide/network.md"
+            )
         self.tunnels.began(container_id)
-        address = self._addresses[container_id] = self._pool.take() if has_own else ""
-        return address
+        address = self._addresses[container_id] = self._pool.take() if can_own else ""
+        return Seat(address, source)
 
     def leave(self, container_id: str) -> None:
         """The container has ended."""

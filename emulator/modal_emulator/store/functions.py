@@ -49,6 +49,7 @@ class FunctionSpec:
     schedule: Schedule | None = None
     placement: Placement = field(default_factory=Placement)
     web: tuple[WebEndpoint, ...] = ()
+    proxy_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
