@@ -23,4 +23,5 @@ def modal_command(*arguments: str) -> Said:
     error = result.exception
     if isinstance(error, click.ClickException):
         return Said(error.exit_code, result.output + error.format_message())
-    return Said(result.exit_code, result.output + (str(error) if error is not None else ""))
+    told = str(error) if isinstance(error, Exception) else ""  # what exits has said its word
+    return Said(result.exit_code, result.output + told)

@@ -213,3 +213,34 @@ def test_a_detached_app_ends_with_the_last_of_its_calls(modal_emulator: Running)
     modal.Queue.from_name("gate", create_if_missing=True).put(1)
     assert call.get() == "v1"
     assert eventually(lambda: not modal_emulator.ask(lambda world: world.apps.get(app_id).live))
+
+
+@pytest.mark.modal(runtime="process")
+def test_stopping_an_app_ends_what_runs(modal_emulator: Running) -> None:
+    deploy_holder("v1")
+    call = modal.Function.from_name("shop", "hold").spawn()
+    assert modal.Queue.from_name("hall", create_if_missing=True).get() == "v1"
+    assert modal_command("app", "stop", "shop", "--yes").code == 0
+    with pytest.raises(modal.exception.RemoteError, match=r"^Input was cancelled$"):
+        call.get()
+    said = modal_command("app", "stop", "shop", "--yes")
+    assert said.code == 1 and said.text.startswith("App is already stopped. (Stopped at ")
+    assert modal_command("app", "rollback", "shop").text == (
+        "App 'shop' is not deployed in the 'main' environment."
+    )
+    with pytest.raises(modal.exception.NotFoundError, match="App 'shop' not found in environment"):
+        modal.Function.from_name("shop", "hold").hydrate()
+
+
+def test_a_container_that_has_ended_is_remembered(modal_emulator: Running) -> None:
+    deploy("tell", version="v1")
+    tell()
+    container = modal_emulator.container("tell")
+    assert modal_command("container", "stop", container.container_id, "--yes").code == 0
+    container.wait()
+    said = modal_command("container", "stop", container.container_id, "--yes")
+    assert said.text == f"Container '{container.container_id}' is already stopped.\n"
+    nobody = "ta-01M7ZTTRPX0000000000000000"
+    assert modal_command("container", "stop", nobody, "--yes").text == (
+        f"No Container with ID '{nobody}' found"
+    )

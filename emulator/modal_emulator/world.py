@@ -21,6 +21,7 @@ from modal_emulator.runtime.addresses import Pool
 from modal_emulator.runtime.backend import Backend, Capability
 from modal_emulator.schedule.after_kill import AfterKill
 from modal_emulator.schedule.builds import Builds
+from modal_emulator.schedule.bygone import Bygones
 from modal_emulator.schedule.calls import Calls
 from modal_emulator.schedule.commits import Commits
 from modal_emulator.schedule.dispatcher import Dispatcher
@@ -174,6 +175,7 @@ class World:
     settling: Settling
     dispatcher: Dispatcher
     outages: Outages
+    bygones: Bygones
     schedules: Schedules
     authority: Certifier
     executions: Executions
@@ -310,6 +312,7 @@ class World:
             commits=commits,
             settling=settling,
             dispatcher=dispatcher,
+            bygones=Bygones(apps, logs, journal),
             outages=Outages(
                 placing, dispatcher, logs, journal, kills=Capability.KILL in around.backend.offers
             ),

@@ -1,10 +1,13 @@
+import json
+
 import pytest
 
 from fakes import ManualClock
-from modal_emulator.ground.errors import NotFound
+from modal_emulator.ground.errors import Conflict, NotFound
 from modal_emulator.ground.ids import Ids
 from modal_emulator.ground.journal import Journal
 from modal_emulator.store.apps import App, Apps, AppState, Function, FunctionSpec, VolumeUse
+from modal_emulator.store.deployments import DeploymentKind
 from modal_emulator.store.environments import Environments
 from modal_emulator.store.ledger import Ledger
 from modal_emulator.store.names import Creation, Names
@@ -157,3 +160,93 @@ def test_classes_get_ids(stage):
     app = stage.apps.create("shop", "", AppState.INITIALIZING, {})
     assert stage.apps.reserve_class(app.app_id, "").startswith("cs-")
     assert stage.apps.reserve_class(app.app_id, "cs-1") == "cs-1"
+
+
+def propose(stage: Stage, app: App, definition: bytes) -> Function:
+    function = Function(f"fu-{app.name or app.description}", app.app_id, "f", definition)
+    return stage.apps.propose_function(function)
+
+
+def publish(stage: Stage, app: App, function: Function, **options) -> App:
+    return stage.apps.publish(
+        app.app_id,
+        AppState.DEPLOYED,
+        name="shop",
+        tag="",
+        function_ids={"f": function.function_id},
+        class_ids={},
+        tags={},
+        definition_ids={function.function_id: function.definition_id},
+        **options,
+    )
+
+
+def test_of_two_deployments_at_once_the_later_is_refused_and_changes_nothing(stage):
+    app = stage.apps.create("shop", "", AppState.INITIALIZING, {})
+    mine, theirs = propose(stage, app, b"mine"), propose(stage, app, b"theirs")
+    publish(stage, app, mine)
+    locked = "The selected app is locked - probably due to a concurrent modification"
+    with pytest.raises(Conflict, match=f"^{locked}$"):
+        publish(stage, app, theirs)
+    assert stage.apps.function(mine.function_id).definition == b"mine"
+    assert stage.apps.get(app.app_id).version == 1
+    # The same once more, for one whose answer was lost, is another version of the same.
+    assert publish(stage, app, mine).version == 2
+    # A rollback is a publication as well.
+    late = propose(stage, app, b"late")
+    stage.apps.deploy_again(app.app_id, 1, DeploymentKind.ROLLBACK)
+    with pytest.raises(Conflict, match=locked):
+        publish(stage, app, late)
+    assert publish(stage, app, propose(stage, app, b"again")).version == 4
+
+
+def test_functions_of_a_version_are_kept_once_and_brought_back(stage):
+    app = stage.apps.create("shop", "", AppState.INITIALIZING, {})
+    publish(stage, app, propose(stage, app, b"one"))
+    publish(stage, app, propose(stage, app, b"two"))
+    publish(stage, app, propose(stage, app, b"one"))
+    assert len(tuple(stage.ledger.all("definition"))) == 2
+    again = stage.again()
+    again.deploy_again(app.app_id, 2, DeploymentKind.ROLLBACK)
+    assert again.find("shop", "f", "").definition == b"two"
+    pinned = again.find("shop", "f", "", version=1)
+    assert (pinned.definition, pinned.version) == (b"one", 1)
+    with pytest.raises(NotFound, match="has no version 9"):
+        again.deploy_again(app.app_id, 9, DeploymentKind.ROLLBACK)
+
+
+def test_a_publication_that_cannot_be_written_did_not_happen(stage, monkeypatch):
+    app = stage.apps.create("shop", "", AppState.INITIALIZING, {})
+    first = publish(stage, app, propose(stage, app, b"one"))
+    second = propose(stage, app, b"two")
+
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stage.secrets._ledger, "put", fail)
+        with pytest.raises(OSError, match="No space"):
+            publish(stage, app, second)
+    assert stage.apps.get(app.app_id) == first
+    assert stage.apps.find("shop", "f", "").definition == b"one"
+    assert len(stage.apps.deployments.of(app.app_id)) == 1
+    assert publish(stage, app, second).version == 2
+
+
+def test_versions_of_an_older_ledger_are_known_and_the_newest_is_whole(stage):
+    app = stage.apps.create("shop", "", AppState.INITIALIZING, {})
+    publish(stage, app, propose(stage, app, b"one"))
+    record = json.loads(stage.ledger.get("app", app.app_id))
+    for name in ("published_at", "stopped_by"):
+        del record[name]
+    record |= {"deployments": [(1, 5.0, "a"), (2, 6.0, "b")], "version": 2}
+    stage.ledger.put("app", app.app_id, json.dumps(record).encode())
+    stage.ledger.clear("deployment")
+    again = stage.again()
+    assert [(d.version, d.at, d.tag) for d in again.deployments.of(app.app_id)] == [
+        (1, 5.0, "a"),
+        (2, 6.0, "b"),
+    ]
+    with pytest.raises(NotFound, match="was not kept"):
+        again.deploy_again(app.app_id, 1, DeploymentKind.ROLLBACK)
+    assert again.deploy_again(app.app_id, 2, DeploymentKind.ROLLOVER).version == 3

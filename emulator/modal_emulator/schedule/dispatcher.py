@@ -13,7 +13,7 @@ from modal_emulator.ground.clock import Clock
 from modal_emulator.ground.errors import NotFound
 from modal_emulator.ground.ids import Ids
 from modal_emulator.ground.journal import Journal
-from modal_emulator.schedule.calls import Calls, FunctionCall, Input, Outcome
+from modal_emulator.schedule.calls import Calls, FunctionCall, Input, Outcome, State
 from modal_emulator.schedule.limits import PoolLimits
 from modal_emulator.schedule.logs import Logs
 from modal_emulator.schedule.pool import Pool
@@ -149,6 +149,9 @@ class Dispatcher:
         for pool in pools:
             for waiting in pool.waiting():
                 pool.cancel(waiting, terminated())
+            for input_id in [i for worker in pool.workers.values() for i in worker.inputs]:
+                if (running := self._calls.input(input_id)).state is not State.FINISHED:
+                    self._calls.finish(running, terminated())
         await asyncio.gather(*(pool.close() for pool in pools))
         for pool in pools:
             self._pools.pop(pool.function.function_id, None)

@@ -124,6 +124,10 @@ class Logs:
         """Wait for the next line, or the end, of this app."""
         return await self._apps[app_id].pulse.wait(timeout)
 
+    def wake(self, app_id: str) -> None:
+        """Let who waits for the next line look whether there is still something to wait for."""
+        self._apps[app_id].pulse.beat()
+
     def open(self, app_id: str) -> None:
         """More may come (again)."""
         self._apps[app_id].closed = False

@@ -11,6 +11,7 @@ from modal_proto import api_pb2
 from modal_emulator.ground.errors import Conflict
 from modal_emulator.rpc.call import Call
 from modal_emulator.rpc.compat import known
+from modal_emulator.rpc.definitions import definition_of
 from modal_emulator.rpc.tables import Rpc, accepted, full, stream
 from modal_emulator.schedule.calls import Input, Outcome, Status
 from modal_emulator.schedule.worker import Ending, Worker
@@ -152,18 +153,27 @@ async def task_list(world: World, call: Call[api_pb2.TaskListRequest]) -> api_pb
 async def task_get_info(
     world: World, call: Call[api_pb2.TaskGetInfoRequest]
 ) -> api_pb2.TaskGetInfoResponse:
-    """Describe a running container."""
-    worker = world.dispatcher.worker(call.request.task_id)
-    return known(
-        api_pb2.TaskGetInfoResponse,
-        app_id=worker.pool.function.app_id,
-        info=known(
+    """Describe a container that runs, or one that has ended."""
+    task_id = call.request.task_id
+    if world.bygones.is_over(task_id):
+        past = world.bygones.get(task_id)
+        info = known(
             api_pb2.TaskInfo,
-            id=worker.container_id,
-            started_at=worker.started_at,
-            enqueued_at=worker.enqueued_at,
-        ),
+            id=task_id,
+            started_at=past.started_at,
+            enqueued_at=past.started_at,
+            finished_at=past.finished_at,
+        )
+        return known(api_pb2.TaskGetInfoResponse, app_id=past.app_id, info=info)
+    worker = world.dispatcher.worker(task_id)
+    info = known(
+        api_pb2.TaskInfo,
+        id=task_id,
+        started_at=worker.started_at,
+        enqueued_at=worker.enqueued_at,
+        gpu_config=definition_of(worker.pool.function).resources.gpu_config,
     )
+    return known(api_pb2.TaskGetInfoResponse, app_id=worker.pool.function.app_id, info=info)
 
 
 def _caller(world: World, container_id: str | None) -> Worker:

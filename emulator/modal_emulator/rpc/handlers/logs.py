@@ -31,7 +31,7 @@ async def app_get_logs(
     loop = asyncio.get_running_loop()
     deadline = loop.time() + request.timeout
     while True:
-        closed = world.logs.closed(app_id)
+        closed = world.logs.closed(app_id) or world.bygones.is_over(request.task_id)
         for line in world.logs.read(app_id, after, wanted):
             after = line.entry
             yield _batch(line)
@@ -113,7 +113,8 @@ def _filter(
 
 
 def _app_of(world: World, container_id: str) -> str:
-    return world.dispatcher.worker(container_id).pool.function.app_id
+    there = {w.container_id: w.pool.function.app_id for w in world.dispatcher.workers()}
+    return there.get(container_id) or world.bygones.get(container_id).app_id
 
 
 def _batch(line: LogLine) -> api_pb2.TaskLogsBatch:
