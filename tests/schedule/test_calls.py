@@ -1,9 +1,10 @@
 import pytest
 
 from fakes import ManualClock
-from modal_emulator.ground.errors import Conflict, NotFound
+from modal_emulator.ground.errors import Conflict, Exhausted, NotFound
 from modal_emulator.ground.ids import Ids
 from modal_emulator.schedule.calls import RETENTION, Calls, Event, Outcome, State, Status
+from modal_emulator.schedule.limits import PoolLimits
 
 
 @pytest.fixture
@@ -121,3 +122,57 @@ def test_a_graph_goes_back_to_the_first_call_and_down_again(calls):
     for asked in (first, left, right, inner):
         assert list(calls.graph(asked)) == [first, left, right, inner]
     assert list(calls.graph(other)) == [other]
+
+
+def test_a_call_whose_caller_is_gone_is_found_and_a_spawned_one_is_not():
+    clock = ManualClock()
+    calls = Calls(clock, Ids(seed=1))
+    waited, spawned = calls.open("fu-1", 4), calls.open("fu-1", 3)
+    for call in (waited, spawned):
+        calls.attend(call)
+        calls.add_input(call, 0, b"")
+    clock.set(clock.now() + 100)
+    assert calls.deserted(120) == []
+    with calls.asking(waited):
+        clock.set(clock.now() + 500)
+        assert calls.deserted(120) == []
+    clock.set(clock.now() + 121)
+    assert calls.deserted(120) == [waited]
+    calls.finish(waited.inputs[0], Outcome(Status.SUCCESS, b""))
+    assert calls.deserted(120) == []
+
+
+def test_what_waits_is_counted_through_the_life_of_an_input(calls):
+    call, kind = calls.open("fu-1", 4), ("fu-1", False)
+    only = calls.add_input(call, 0, b"")
+    counts = [calls.load.queued[kind]]
+    for step in (
+        lambda: calls.take(only, "ta-1"),
+        lambda: calls.restart(only),
+        lambda: calls.take(only, "ta-2"),
+        lambda: calls.lose(only),
+        lambda: calls.requeue(only),
+        lambda: calls.finish(only, Outcome(Status.TERMINATED, b"")),
+    ):
+        step()
+        counts.append(calls.load.queued[kind])
+    assert counts == [1, 0, 1, 0, 0, 1, 0]
+
+
+def test_more_inputs_than_may_wait_are_refused_and_spawned_ones_counted_apart(calls):
+    limits = PoolLimits(queued=2, unfinished=3, spawned=1)
+    waited, spawned = calls.open("fu-1", 4), calls.open("fu-1", 3)
+    first, _ = (calls.add_input(waited, n, b"") for n in range(2))
+    with pytest.raises(Exhausted, match="2 inputs queued"):
+        calls.load.check(("fu-1", False), limits)
+    calls.load.check(("fu-2", False), limits)
+    calls.load.check(("fu-1", True), limits)
+    calls.add_input(spawned, 0, b"")
+    with pytest.raises(Exhausted, match="1 inputs queued"):
+        calls.load.check(("fu-1", True), limits)
+
+    calls.take(first, "ta-1")
+    calls.load.check(("fu-1", False), limits)
+    calls.take(calls.add_input(waited, 2, b""), "ta-1")
+    with pytest.raises(Exhausted, match="3 unfinished"):
+        calls.load.check(("fu-1", False), limits)

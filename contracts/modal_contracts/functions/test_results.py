@@ -77,6 +77,7 @@ def test_a_call_knows_its_inputs(scene: Scene) -> None:
 @clause(
     "functions/an-unknown-call-is-not-found",
     observed("users met the text `No Function Call with ID 'fc-...' found.` for old ids"),
+    since="1.1.0",
 )
 def test_an_unknown_call_is_not_found(scene: Scene) -> None:
     """An id that no call has is refused with its name."""

@@ -91,6 +91,7 @@ def spec_of(definition: Definition) -> FunctionSpec:
         timeout=definition.timeout_secs,
         startup_timeout=getattr(definition, "startup_timeout_secs", 0) or definition.timeout_secs,
         max_inputs_at_once=definition.max_concurrent_inputs or 1,
+        target_inputs=definition.target_concurrent_inputs,
         batch_size=definition.batch_max_size,
         single_use=getattr(definition, "single_use_containers", False)
         or definition.max_inputs == 1,

@@ -8,6 +8,7 @@ both ends. Who takes an input is decided in `pool`.
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import takewhile
@@ -15,6 +16,7 @@ from itertools import takewhile
 from modal_emulator.ground.clock import Clock
 from modal_emulator.ground.errors import Conflict, NotFound
 from modal_emulator.ground.ids import Ids
+from modal_emulator.schedule.load import Load
 from modal_emulator.schedule.passage import Passage
 from modal_emulator.schedule.pulse import Pulse
 
@@ -22,6 +24,10 @@ __all__ = ["RETENTION", "Calls", "FunctionCall", "Input", "Outcome", "State", "S
 
 RETENTION = 7 * 86_400.0
 """Seconds for which results are kept after a call (modal-semantics 5 [doc])."""
+
+
+SPAWNED = frozenset({2, 3})
+"""Ways of calling after which nobody waits; the numbers are Modal's FunctionCallInvocationType."""
 
 
 class State(Enum):
@@ -122,6 +128,10 @@ class FunctionCall:
     """What it is given while it runs, such as the body of a request, in the same form."""
     pulse: Pulse = field(default_factory=Pulse)
     cancelled: bool = False
+    askers: int = 0
+    """How many wait for what comes of it."""
+    asked_at: float = 0.0
+    """When somebody waited last, by the machine's seconds."""
     unfinished: int = 0
     """How many inputs have no outcome yet."""
     finished_at: float = 0.0
@@ -130,6 +140,11 @@ class FunctionCall:
     """What it was given and what came of it is gone."""
     passage: Passage | None = None
     """Of a call whose opener takes what comes of it at once, and lets go of it: see `release`."""
+
+    @property
+    def is_spawned(self) -> bool:
+        """Say whether its caller does not wait for it."""
+        return self.invocation in SPAWNED
 
     def is_at_work(self) -> bool:
         """Say whether an input has no outcome yet."""
@@ -149,6 +164,8 @@ class Calls:
         self._inputs: dict[str, Input] = {}
         self._below: dict[str, list[FunctionCall]] = {}
         self._finished: deque[FunctionCall] = deque()
+        self._attended: dict[str, FunctionCall] = {}
+        self.load = Load()
         self._entry = 0
 
     def open_passing(self, function_id: str, invocation: int) -> FunctionCall:
@@ -217,12 +234,14 @@ class Calls:
         new = Input(input_id, call.call_id, call.function_id, index, payload)
         call.inputs.append(new)
         call.unfinished += 1
+        self.load.came(self._kind(new))
         self._inputs[input_id] = new
         return new
 
     def take(self, taken: Input, container_id: str) -> None:
         """A container begins an attempt."""
         taken.step(Event.TAKEN)
+        self.load.waits(self._kind(taken), -1)
         taken.container_id = container_id
         taken.taken_at = self._clock.now()
 
@@ -234,13 +253,18 @@ class Calls:
     def restart(self, interrupted: Input) -> None:
         """The same attempt begins again, in another container."""
         interrupted.step(Event.RESTARTED)
+        self.load.waits(self._kind(interrupted), +1)
 
     def requeue(self, waiting: Input) -> None:
         """The time of the next attempt has come."""
         waiting.step(Event.DUE)
+        self.load.waits(self._kind(waiting), +1)
 
     def finish(self, done: Input, outcome: Outcome) -> None:
         """Keep the outcome and wake who waits for it."""
+        if done.state is State.QUEUED:
+            self.load.waits(self._kind(done), -1)
+        self.load.went(self._kind(done))
         done.step(Event.DONE)
         self._entry += 1
         done.entry = self._entry
@@ -289,6 +313,35 @@ class Calls:
         self._calls.pop(call.call_id, None)
         for done in call.inputs:
             self._inputs.pop(done.input_id, None)
+
+    def attend(self, call: FunctionCall) -> None:
+        """Look from now on whether the caller is there, unless it spawned the call."""
+        if not call.is_spawned:
+            call.asked_at = self._clock.lived()
+            self._attended[call.call_id] = call
+
+    @contextmanager
+    def asking(self, call: FunctionCall) -> Iterator[None]:
+        """For the length of the block somebody waits for what comes of a call."""
+        call.askers += 1
+        try:
+            yield
+        finally:
+            call.askers -= 1
+            call.asked_at = self._clock.lived()
+
+    def deserted(self, grace: float) -> list[FunctionCall]:
+        """Return the calls at work whose caller has not asked for so many machine's seconds."""
+        now, found = self._clock.lived(), []
+        for call in tuple(self._attended.values()):
+            if not call.unfinished:
+                del self._attended[call.call_id]  # with further inputs it comes again
+            elif not call.askers and now - call.asked_at > grace:
+                found.append(call)
+        return found
+
+    def _kind(self, one: Input) -> tuple[str, bool]:
+        return one.function_id, self._calls[one.call_id].is_spawned
 
     def _expire(self) -> None:
         """Let go of what finished calls were given and gave; that there was a call stays known."""

@@ -93,6 +93,15 @@ class Dispatcher:
         pool.submit(new)
         return new
 
+    def check_room(self, call: FunctionCall) -> None:
+        """
+        See whether the function may have another input of this call.
+
+        Raises:
+            Exhausted: it has too many.
+        """
+        self._calls.load.check((call.function_id, call.is_spawned), self._limits)
+
     def finish(self, input_id: str, outcome: Outcome) -> None:
         """Bring an outcome home."""
         done = self._calls.input(input_id)
@@ -167,9 +176,11 @@ class Dispatcher:
         task.add_done_callback(self._tasks.discard)
 
     async def reap(self, terminated: Callable[[], Outcome]) -> None:
-        """Stop the apps whose client is gone; runs until cancelled."""
+        """Stop the apps and cancel the calls whose client is gone; runs until cancelled."""
         while True:
             await self._clock.live(HEARTBEAT_GRACE / 12)
+            for call in self._calls.deserted(self._limits.caller_grace):
+                self.cancel(call, terminated())
             for app_id, seen in tuple(self._heartbeats.items()):
                 app = self._apps.get(app_id)
                 if self._clock.lived() - seen <= HEARTBEAT_GRACE:

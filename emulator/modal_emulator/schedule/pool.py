@@ -296,7 +296,7 @@ class Pool:
         """Have a container leave off an input; its next heartbeat says so."""
         worker.cancelled.append(ended.input_id)
         worker.cancels = True
-        worker.doomed[ended.input_id] = asyncio.Event()
+        worker.doomed[ended.input_id], worker.told_at = asyncio.Event(), self._clock.lived()
         worker.pulse.beat()
         self._spawn(self._endings.see_off(worker, ended.input_id))
 

@@ -24,11 +24,12 @@ def to_start(
     """
     there = tuple(workers)
     able = [w for w in there if not w.leaving]
-    room = sum(max(0, spec.max_inputs_at_once - len(w.inputs)) for w in able)
+    at_once = max(1, spec.target_inputs or spec.max_inputs_at_once)
+    room = sum(max(0, at_once - len(w.inputs)) for w in able)
     if spec.batch_size:
         room = room * spec.batch_size + sum(w.lingering for w in able)
     short = waiting - room
-    per = max(1, spec.max_inputs_at_once) * max(1, spec.batch_size)
+    per = at_once * max(1, spec.batch_size)
     wanted = max(0, -(-short // per)) + (spec.buffer_containers if waiting else 0)
     if keeps_warm:
         wanted = max(wanted, spec.min_containers - len(able))

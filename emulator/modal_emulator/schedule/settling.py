@@ -35,6 +35,9 @@ _CALM = 0.005
 _LOOK = 0.005
 """The machine's seconds after which to look again who sleeps, where nobody says so."""
 
+_HEEDING = 3.0
+"""The machine's seconds that it may take to break off code; the SDK hears of it once a second."""
+
 _TURNS = 1000
 """Of the loop, after which what is still ready is taken for something that polls."""
 
@@ -199,8 +202,6 @@ class Settling:
         until = None if worker.container is None else worker.container.asleep_until
         if until is None or until <= self._clock.now() or worker.ending is not None:
             return False
-        if worker.doomed:  # its code is about to be broken off
-            return False
         if self._naps.get(worker.container_id) != until:
             self._naps[worker.container_id] = until
             self._stirred.add(worker.container_id)
@@ -209,6 +210,8 @@ class Settling:
 
     def _does(self, worker: Worker) -> str:
         who = f"container {worker.container_id} of {worker.pool.function.tag!r}"
+        if worker.doomed and self._clock.lived() < worker.told_at + _HEEDING:
+            return f"{who} is told to leave off an input"
         if self._resting(worker.container_id) >= max(1, len(worker.inputs)):
             return ""
         if len(worker.inputs) <= 1 and self._sleeps(worker):

@@ -80,6 +80,8 @@ class Worker:
     """Inputs to be cancelled that it was not told of yet."""
     doomed: dict[str, asyncio.Event] = field(default_factory=dict)
     """Inputs that were ended and that it may work on still; each is set when it does no longer."""
+    told_at: float = 0.0
+    """When it was told of the last of them, by the machine's seconds."""
     cancels: bool = False
     """An input was cancelled while it worked on it."""
     startup: Timer | None = None

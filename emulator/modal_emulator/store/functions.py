@@ -40,6 +40,8 @@ class FunctionSpec:
     timeout: float = 0.0
     startup_timeout: float = 0.0
     max_inputs_at_once: int = 1
+    target_inputs: int = 0
+    """How many of them to aim at when containers are started; 0 is as many as may be."""
     batch_size: int = 0
     single_use: bool = False
     retries: int = 0

@@ -32,6 +32,7 @@ async def function_map(
         request.function_id, request.function_call_invocation_type, request.parent_input_id
     )
     world.dispatcher.pool(request.function_id)
+    world.calls.attend(opened)
     return known(
         api_pb2.FunctionMapResponse,
         function_call_id=opened.call_id,
@@ -48,6 +49,7 @@ async def function_put_inputs(
 ) -> api_pb2.FunctionPutInputsResponse:
     """Queue more inputs of a call."""
     opened = world.calls.call(call.request.function_call_id)
+    world.calls.attend(opened)
     return api_pb2.FunctionPutInputsResponse(inputs=_put(world, opened, call.request.inputs))
 
 
@@ -57,7 +59,8 @@ async def function_get_outputs(
     """Return outputs after an entry, waiting for the first one as long as the caller says."""
     request = call.request
     opened = world.calls.call(request.function_call_id)
-    found = await _wait(world, call, opened)
+    with world.calls.asking(opened):
+        found = await _wait(world, call, opened)
     last = f"{found[-1].entry}-0" if found else request.last_entry_id
     return known(
         api_pb2.FunctionGetOutputsResponse,
@@ -125,12 +128,13 @@ async def function_call_get_data_out(
     opened = world.calls.call(call.request.function_call_id)
     given = call.request.last_index
     patience = Patience(world, call, STREAM_SECONDS)
-    while True:
-        for chunk in opened.produced[given:]:
-            given += 1
-            yield api_pb2.DataChunk.FromString(chunk)
-        if not opened.unfinished or not await patience.wait(opened.pulse, opened.is_at_work):
-            return
+    with world.calls.asking(opened):
+        while True:
+            for chunk in opened.produced[given:]:
+                given += 1
+                yield api_pb2.DataChunk.FromString(chunk)
+            if not opened.unfinished or not await patience.wait(opened.pulse, opened.is_at_work):
+                return
 
 
 def _call_node(world: World, opened: FunctionCall) -> api_pb2.FunctionCallCallGraphInfo:
@@ -162,6 +166,7 @@ def _put(
     world: World, opened: FunctionCall, asked: Iterable[api_pb2.FunctionPutInputsItem]
 ) -> list[api_pb2.FunctionPutInputsResponseItem]:
     replies = []
+    world.dispatcher.check_room(opened)
     for item in asked:
         new = world.dispatcher.submit(opened, item.idx, item.input.SerializeToString())
         replies.append(
