@@ -33,8 +33,10 @@ from modal_emulator.schedule.limits import PoolLimits
 from modal_emulator.schedule.logs import Logs
 from modal_emulator.schedule.network import Network
 from modal_emulator.schedule.outages import Outages
+from modal_emulator.schedule.outfits import Outfits
 from modal_emulator.schedule.placing import Placing
 from modal_emulator.schedule.rules import ScheduleRules
+from modal_emulator.schedule.sandboxes import Sandboxes
 from modal_emulator.schedule.schedules import Schedules
 from modal_emulator.schedule.settling import Settling
 from modal_emulator.schedule.tunnels import Relay, Tunnels
@@ -179,6 +181,7 @@ class World:
     schedules: Schedules
     authority: Certifier
     executions: Executions
+    sandboxes: Sandboxes
     command_router: CommandRouter
     _backend: Backend
     _site_url: Callable[[], str]
@@ -282,6 +285,31 @@ class World:
             apps, calls, logs, launcher, clock, settling, ids, journal, settings.pool
         )
         firings = Firings(calls, dispatcher, translator, clock, journal)
+        executions = Executions(clock, journal)
+        outfits = Outfits(
+            apps=apps,
+            images=images,
+            mounts=mounts,
+            commits=commits,
+            network=network,
+            placing=placing,
+            backend=around.backend,
+            clock_page=around.clock_page,
+            stamps=clock.stamps,
+            server_url=around.server_url,
+        )
+        sandboxes = Sandboxes(
+            apps=apps,
+            outfitter=outfits,
+            executions=executions,
+            commits=commits,
+            network=network,
+            logs=logs,
+            clock=clock,
+            settling=settling,
+            ids=ids,
+            journal=journal,
+        )
         standings = Standings(ledger)
         schedules = Schedules(apps, firings, standings, clock, journal, settings.schedules)
         return cls(
@@ -318,7 +346,8 @@ class World:
             ),
             schedules=schedules,
             authority=around.authority,
-            executions=Executions(clock, journal),
+            executions=executions,
+            sandboxes=sandboxes,
             command_router=around.command_router,
             _backend=around.backend,
             _site_url=around.site_url,
@@ -329,6 +358,7 @@ class World:
         self.schedules.close()
         self.commits.closing()
         await self.builds.close()
+        await self.sandboxes.close()
         await self.dispatcher.close()
         await self.commits.close()
         self.network.close()

@@ -23,7 +23,7 @@ from modal_emulator.proxy import LocalProxy
 from modal_emulator.regions import RegionsHandle
 from modal_emulator.runtime.backend import Capability
 from modal_emulator.runtime.inline.leftover import Leftover
-from modal_emulator.schedule.background import commit_once
+from modal_emulator.schedule.background import Holder, commit_once
 from modal_emulator.schedule.logs import LogLine
 from modal_emulator.secret import Hidden, LocalSecret, Values
 from modal_emulator.volume import LocalVolume
@@ -125,7 +125,8 @@ class Running:
     def commit_in_background(self) -> None:
         """Let every container that runs make its background commit now."""
         now = self._emulator.world
-        self._run(commit_once(now.dispatcher.workers(), now.commits, now.journal))
+        everybody: tuple[Holder, ...] = (*now.dispatcher.workers(), *now.sandboxes.running())
+        self._run(commit_once(everybody, now.commits, now.journal))
 
     def sow(self, seed: str | None) -> None:
         """Let the ids of what is made from now on follow from this seed, or from chance."""

@@ -278,6 +278,7 @@ class Emulator:
                     world.settling,
                     world.journal,
                     interval,
+                    others=world.sandboxes.running,
                 )
             ),
             asyncio.ensure_future(world.settling.go_on()),

@@ -5,6 +5,7 @@ Older SDKs ask the server itself, newer ones a router of commands; see `router`.
 """
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from modal_proto import api_pb2
@@ -29,10 +30,12 @@ def container_of(world: World, container_id: str) -> Container:
             that they are the same for a Function's container is a guess.
         NotBuilt: it is of a runtime that runs no commands.
     """
-    try:
-        container = world.dispatcher.worker(container_id).container
-    except NotFound:
-        container = None
+    container: Container | None = None
+    if sandbox := world.sandboxes.in_container(container_id):
+        container = sandbox.container
+    else:
+        with suppress(NotFound):
+            container = world.dispatcher.worker(container_id).container
     if container is None:
         raise NotFound(
             f"Modal Sandbox with container ID {container_id} not found.\n"
@@ -61,7 +64,7 @@ def terminal_of(asked: api_pb2.PTYInfo) -> tuple[tuple[int, int] | None, dict[st
 
 def environment_of(world: World, request: Any) -> dict[str, str]:
     """Return the variables that a request wants, whichever of its fields names them."""
-    found = dict(world.secrets.environment(tuple(request.secret_ids)))
+    found = dict(world.secrets.environment(tuple(getattr(request, "secret_ids", ()))))
     for source in getattr(request, "secret_sources", ()):
         if has(source, "secret_id"):
             found |= world.secrets.environment((source.secret_id,))

@@ -20,7 +20,16 @@ from modal_emulator.store.apps import Function, FunctionSpec
 from modal_emulator.store.placements import Placement
 from modal_emulator.store.schedules import Cron, Period, Schedule
 
-__all__ = ["data_of", "definition_of", "handle_of", "refuse", "requested", "spec_of", "warnings_of"]
+__all__ = [
+    "data_of",
+    "definition_of",
+    "handle_of",
+    "placement_of",
+    "refuse",
+    "requested",
+    "spec_of",
+    "warnings_of",
+]
 
 PAGE = "docs/guide/differences.md"
 Definition = api_pb2.Function
@@ -100,13 +109,14 @@ def spec_of(definition: Definition) -> FunctionSpec:
         retry_backoff=retry.backoff_coefficient or 1.0,
         retry_delay_limit=retry.max_delay_ms / 1000 or 60.0,
         schedule=_schedule(definition.schedule),
-        placement=_placement(definition),
+        placement=placement_of(definition),
         web=endpoints_of(definition),
         proxy_id=definition.proxy_id,
     )
 
 
-def _placement(definition: Definition) -> Placement:
+def placement_of(definition: Definition | api_pb2.Sandbox) -> Placement:
+    """Return where a definition wants its containers."""
     said = definition.scheduler_placement
     return Placement(
         regions=tuple(said.regions),

@@ -11,9 +11,10 @@ from typing import Any
 from google.protobuf.message import Message
 from grpclib.server import Stream
 
-from modal_emulator.ground.errors import Conflict, Invalid, NotBuilt
+from modal_emulator.ground.errors import Conflict, Invalid, NotBuilt, NotFound
 from modal_emulator.rpc.commands import PIECE, container_of, environment_of, terminal_of
-from modal_emulator.schedule.executions import STDERR, STDOUT, Executed, Order
+from modal_emulator.schedule.executed import STDERR, STDOUT, Executed, Order
+from modal_emulator.schedule.sandbox import Sandbox
 from modal_emulator.world import World
 
 __all__ = ["ROUTES"]
@@ -54,7 +55,7 @@ async def exec_stdio_read(world: World, request: Any, reply: Reply, stream: Wire
     """Stream what it writes from a byte on."""
     executed = _executed(world, request)
     number = STDERR if request.file_descriptor == _STDERR else STDOUT
-    await send_output(executed, number, request.offset, reply, stream)
+    await _send(executed, number, request.offset, stream, lambda data, _at: reply(data=data))
 
 
 async def exec_stdin_write(world: World, request: Any, reply: Reply, stream: Wire) -> None:
@@ -99,22 +100,50 @@ async def exec_wait(world: World, request: Any, reply: Reply, stream: Wire) -> N
 
 async def reload_volumes(world: World, request: Any, reply: Reply, stream: Wire) -> None:
     """Show the newest version of each volume; what is pending is committed by that."""
-    container_id = container_of(world, request.task_id).container_id
-    for volume_id in world.commits.shown_by(container_id):
-        await world.commits.reload(container_id, volume_id)
+    await world.commits.reload_all(container_of(world, request.task_id).container_id)
     await stream.send_message(reply())
 
 
-async def send_output(
-    executed: Executed, number: int, offset: int, reply: Reply, stream: Wire, **more: int
+async def sandbox_stdio_read(world: World, request: Any, reply: Reply, stream: Wire) -> None:
+    """Stream what a Sandbox's first command writes from a byte on, also after its end."""
+    number = STDERR if request.file_descriptor == _STDERR else STDOUT
+    executed = _main(world, request)
+    await _send(
+        executed,
+        number,
+        request.offset,
+        stream,
+        lambda data, at: reply(data=data, starting_offset=at),
+    )
+
+
+async def sandbox_stdin_write(world: World, request: Any, reply: Reply, stream: Wire) -> None:
+    """Write to the input of a Sandbox's first command."""
+    sandbox = _sandbox(world, request)
+    await world.sandboxes.give(sandbox, request.data, request.offset, eof=request.eof)
+    await stream.send_message(reply())
+
+
+async def sandbox_wait_until_ready(world: World, request: Any, reply: Reply, stream: Wire) -> None:
+    """One without a probe is ready once it runs; one with a probe is refused when it is made."""
+    sandbox = _sandbox(world, request)
+    await stream.send_message(reply(ready_at=sandbox.created_at))
+
+
+async def _send(
+    executed: Executed,
+    number: int,
+    offset: int,
+    stream: Wire,
+    message: Callable[[bytes, int], Message],
 ) -> None:
     """Stream a tape until its end."""
     tape = executed.tapes[number]
     while True:
         data = executed.read(number, offset, PIECE)
         if data:
+            await stream.send_message(message(data, offset))
             offset += len(data)
-            await stream.send_message(reply(data=data, **more))
         elif tape.ended:
             return
         else:
@@ -123,6 +152,18 @@ async def send_output(
 
 def _executed(world: World, request: Any) -> Executed:
     return world.executions.get(request.exec_id, request.task_id)
+
+
+def _sandbox(world: World, request: Any) -> Sandbox:
+    """Return the Sandbox of a container, also one that has ended."""
+    found = [s for s in world.sandboxes.all() if s.container_id == request.task_id]
+    if not found:
+        raise NotFound(f"No Sandbox in container '{request.task_id}' found")
+    return found[0]
+
+
+def _main(world: World, request: Any) -> Executed:
+    return world.sandboxes.main(_sandbox(world, request))
 
 
 def _end(executed: Executed) -> dict[str, int]:
@@ -134,6 +175,9 @@ def _end(executed: Executed) -> dict[str, int]:
 
 
 ROUTES: Mapping[str, Callable[[World, Any, Reply, Wire], Awaitable[None]]] = {
+    "SandboxStdinWriteV2": sandbox_stdin_write,
+    "SandboxStdioReadV2": sandbox_stdio_read,
+    "SandboxWaitUntilReady": sandbox_wait_until_ready,
     "TaskExecPoll": exec_poll,
     "TaskExecStart": exec_start,
     "TaskExecStdinStatus": exec_stdin_status,

@@ -5,7 +5,8 @@ Modal commits "every few seconds" while a function runs; the interval is not pub
 (modal-semantics 1.5). Here it is a setting; 0 turns background commits off.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Protocol
 
 from modal_emulator.ground.clock import monotonic
 from modal_emulator.ground.errors import EmulatorError
@@ -14,12 +15,20 @@ from modal_emulator.ground.virtual import VirtualClock
 from modal_emulator.schedule.commits import Commits
 from modal_emulator.schedule.dispatcher import Dispatcher
 from modal_emulator.schedule.settling import Settling
-from modal_emulator.schedule.worker import Worker
 
-__all__ = ["commit_in_background", "commit_once"]
+__all__ = ["Holder", "commit_in_background", "commit_once"]
 
 # At most a fifth of the time goes to background commits.
 REST = 4
+
+
+class Holder(Protocol):
+    """Whatever has volumes."""
+
+    @property
+    def container_id(self) -> str:
+        """The container that shows them."""
+        ...
 
 
 async def commit_in_background(
@@ -29,6 +38,7 @@ async def commit_in_background(
     settling: Settling,
     journal: Journal,
     interval: float,
+    others: Callable[[], Iterable[Holder]] = tuple,
 ) -> None:
     """
     Commit every volume of every container each `interval` seconds; runs until cancelled.
@@ -45,18 +55,20 @@ async def commit_in_background(
         began = monotonic()
         workers = settling.stirred(dispatcher.workers())
         with settling.busy("background commits"):
-            await commit_once(
-                workers if clock.travelling else dispatcher.workers(), commits, journal
-            )
+            # A Sandbox is in the machine's time: in a minute's journey it does a minute's work.
+            everybody: tuple[Holder, ...] = (*dispatcher.workers(), *others())
+            if clock.travelling:
+                everybody = tuple(workers)
+            await commit_once(everybody, commits, journal)
         took = monotonic() - began
 
 
-async def commit_once(workers: Iterable[Worker], commits: Commits, journal: Journal) -> None:
+async def commit_once(holders: Iterable[Holder], commits: Commits, journal: Journal) -> None:
     """Commit every volume of these containers now."""
-    for worker in workers:
-        for volume_id in commits.volumes_of(worker.container_id):
+    for holder in holders:
+        for volume_id in commits.volumes_of(holder.container_id):
             try:
-                await commits.commit(worker.container_id, volume_id, "background")
+                await commits.commit(holder.container_id, volume_id, "background")
             except (EmulatorError, OSError, KeyError) as error:
                 # It is tried again after the next interval; the exit commit comes in any case.
                 journal.add(

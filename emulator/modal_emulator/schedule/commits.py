@@ -73,6 +73,7 @@ class Commits:
         self._containers: dict[str, Container] = {}
         self._who: dict[str, Callable[[str], Committer]] = {}
         self._work: set[asyncio.Task[None]] = set()
+        self._keeping: dict[str, asyncio.Future[list[None]]] = {}
         self._merging: set[str] = set()
         self._mounting = Pulse()
 
@@ -92,10 +93,12 @@ class Commits:
         self._who[container.container_id] = who
 
     def ended(
-        self, container_id: str, *, abrupt: bool = False
+        self, container_id: str, *, abrupt: bool = False, final: bool = False
     ) -> "asyncio.Future[list[None]] | None":
         """
         The container is gone; what it did not commit goes with it, or is kept after a kill.
+
+        With `final` it is committed in any case: nothing inside could do that.
 
         Returns what to wait for when something is being kept.
         """
@@ -104,13 +107,25 @@ class Commits:
         keeping = []
         for key in [k for k in self._mounted if k[0] == container_id]:
             mounted = self._mounted.pop(key)
-            if abrupt and container and who and self._keeps(mounted):
-                keeping.append(self._begin(self._keep(container, mounted, who("kill"))))
+            kept = self._can_keep(mounted) if final else abrupt and self._keeps(mounted)
+            if kept and container and who:
+                by = who("exit" if final else "kill")
+                keeping.append(self._begin(self._keep(container, mounted, by)))
             elif mounted.lock.locked():
                 self._begin(self._release(mounted))
             else:
                 self._volumes.release(mounted.checkout)
-        return asyncio.gather(*keeping) if keeping else None
+        if not keeping:
+            return None
+        together = asyncio.gather(*keeping)
+        self._keeping[container_id] = together
+        together.add_done_callback(lambda _: self._keeping.pop(container_id, None))
+        return together
+
+    async def kept(self, container_id: str) -> None:
+        """Return once all that is kept of a container that is gone is in its volumes."""
+        if keeping := self._keeping.get(container_id):
+            await asyncio.wait([keeping])
 
     def closing(self) -> None:
         """From now on containers end because everything does: nothing is kept after a kill."""
@@ -133,10 +148,6 @@ class Commits:
             for (holder, volume_id), mounted in self._mounted.items()
             if holder == container_id and not mounted.point.read_only
         )
-
-    def shown_by(self, container_id: str) -> tuple[str, ...]:
-        """Return the ids of all volumes that the container mounts."""
-        return tuple(volume_id for holder, volume_id in self._mounted if holder == container_id)
 
     def seen(self, volume_id: str) -> tuple[tuple[str, int], ...]:
         """Return the containers that show the volume, each with the version that it is on."""
@@ -172,6 +183,12 @@ class Commits:
         if mounted is None or container_id is None:
             raise Conflict("reload() can only be called from within a running function")
         await asyncio.shield(self._begin(self._reload(container_id, mounted)))
+
+    async def reload_all(self, container_id: str) -> None:
+        """Reload each volume of a container; raises as `reload`, which ends it there."""
+        for holder, volume_id in tuple(self._mounted):
+            if holder == container_id:
+                await self.reload(container_id, volume_id)
 
     async def sync(self, container_id: str, volume_id: str) -> None:
         """
@@ -280,8 +297,11 @@ class Commits:
             self._volumes.discard(mounted.checkout, staged)
             raise
 
+    def _can_keep(self, mounted: _Mounted) -> bool:
+        return not (self._is_closing or mounted.point.read_only)
+
     def _keeps(self, mounted: _Mounted) -> bool:
-        if self._is_closing or mounted.point.read_only:
+        if not self._can_keep(mounted):
             return False
         try:
             return self._after_kill.keeps(self._volumes.get(mounted.point.volume_id).version)

@@ -7,141 +7,20 @@ on the emulator's clock; the program itself lives in the machine's time.
 """
 
 import asyncio
-import signal
-from collections.abc import Mapping
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from functools import partial
 
 from modal_emulator.ground.clock import Clock, Timer
-from modal_emulator.ground.errors import Conflict, Invalid, NotFound
+from modal_emulator.ground.errors import Invalid, NotFound
 from modal_emulator.ground.journal import Journal
-from modal_emulator.runtime.backend import Command, Container, Execution, Exit
-from modal_emulator.schedule.pulse import Pulse
-from modal_emulator.schedule.tape import Tape
+from modal_emulator.runtime.backend import Command, Container, Exit
+from modal_emulator.schedule.executed import Executed, Order
 
-__all__ = ["Executed", "Executions", "Order"]
+__all__ = ["Executions"]
 
-STDOUT, STDERR = 1, 2
 _REMEMBERED = 256
 """How many that have ended can be asked about."""
-_UNREAD = 64 << 20
-"""How much may lie unread before the program is made to wait, as one is by a pipe [guess]."""
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What is to be run, and how."""
-
-    arguments: tuple[str, ...]
-    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
-    working_directory: str = ""
-    terminal: tuple[int, int] | None = None
-    timeout: float = 0.0
-    """Seconds of the clock after which it is killed; 0 for never."""
-    kept: frozenset[int] = frozenset({STDOUT, STDERR})
-    """Whose output is wanted at all."""
-
-
-class Executed:
-    """One command, running or not."""
-
-    def __init__(self, execution_id: str, container_id: str, order: Order) -> None:
-        self.execution_id = execution_id
-        self.container_id = container_id
-        self._order = order
-        self.tapes: Mapping[int, Tape] = {STDOUT: Tape(), STDERR: Tape()}
-        self.exit: Exit | None = None
-        self.timed_out = False
-        self.given = 0
-        """How many bytes of input it was given."""
-        self.given_all = False
-        self._last_message = 0
-        self.over = Pulse()
-        self._execution: Execution | None = None
-        self._giving = asyncio.Lock()
-        self._is_held = False
-
-    @property
-    def exit_code(self) -> int | None:
-        """As a shell would say it; None while it runs."""
-        if self.exit is None:
-            return None
-        return self.exit.code if self.exit.code is not None else 128 + (self.exit.signal or 0)
-
-    async def give(self, data: bytes, offset: int | None, *, eof: bool) -> None:
-        """
-        Write to its input; what came before by the same offset is not written again.
-
-        Raises:
-            Conflict: its input is closed, or bytes in between are missing.
-        """
-        async with self._giving:
-            if offset is not None:
-                if offset > self.given:
-                    raise Conflict(f"input goes on at byte {self.given} and not at {offset}")
-                data = data[self.given - offset :]
-            if self._execution is None or (data and self.given_all):
-                raise Conflict("the command's input is closed")
-            try:
-                await self._execution.write(data)
-            except BrokenPipeError:
-                raise Conflict("the command has closed its input") from None
-            self.given += len(data)
-            if eof and not self.given_all:
-                self.given_all = True
-                await self._execution.close_input()
-
-    async def give_message(self, index: int, data: bytes, *, eof: bool) -> None:
-        """Write what comes by ever growing numbers, each once. Raises as `give`."""
-        if index > self._last_message:
-            self._last_message = index
-            await self.give(data, None, eof=eof)
-
-    async def wait(self) -> None:
-        """Return when it has ended."""
-        while self.exit is None:
-            await self.over.wait()
-
-    def read(self, number: int, offset: int, most: int) -> bytes:
-        """Return output from an offset on, and let the program go on when it had to wait."""
-        data = self.tapes[number].read(offset, most)
-        self._balance()
-        return data
-
-    async def kill(self) -> None:
-        """End it and its group."""
-        if self._execution is not None:
-            await self._execution.signal(signal.SIGKILL)
-
-    def begun(self, execution: Execution) -> None:
-        """It runs."""
-        self._execution = execution
-        self._balance()
-
-    def heard(self, number: int, data: bytes) -> None:
-        """It has written something."""
-        if number in self._order.kept:
-            self.tapes[number].append(data)
-            self._balance()
-
-    def ended(self, how: Exit) -> None:
-        """It is gone."""
-        self.exit = how
-        for tape in self.tapes.values():
-            tape.end()
-        self.over.beat()
-
-    def forget(self) -> None:
-        """Nobody will ask any more."""
-        for tape in self.tapes.values():
-            tape.forget()
-
-    def _balance(self) -> None:
-        unread = max(tape.length - tape.read_to for tape in self.tapes.values())
-        is_held = unread > _UNREAD
-        if self._execution is not None and is_held != self._is_held:
-            self._is_held = is_held
-            self._execution.hold(held=is_held)
 
 
 class Executions:
@@ -152,11 +31,32 @@ class Executions:
         self._journal = journal
         self._all: dict[str, asyncio.Future[Executed]] = {}
         self._limits: dict[str, Timer] = {}
+        self._listeners: list[Callable[[str], None]] = []
         self._kills: set[asyncio.Task[None]] = set()
 
-    async def start(self, container: Container, execution_id: str, order: Order) -> Executed:
+    def listen(self, listener: Callable[[str], None]) -> None:
+        """Call `listener` with the container's id whenever a command begins or ends."""
+        self._listeners.append(listener)
+
+    def running(self, container_id: str, but: str = "") -> int:
+        """Count the commands that run in a container, but for one."""
+        return sum(
+            1
+            for each in self._begun()
+            if each.container_id == container_id and each.exit is None and each.execution_id != but
+        )
+
+    async def start(
+        self,
+        container: Container,
+        execution_id: str,
+        order: Order,
+        listener: Callable[[int, bytes], None] | None = None,
+    ) -> Executed:
         """
         Run a command in a container, unless this id stands for one already.
+
+        `listener` hears what it writes as well.
 
         Raises:
             Invalid: no program is named.
@@ -166,7 +66,7 @@ class Executions:
             raise Invalid("the command is empty")
         starting = self._all.get(execution_id)
         if starting is None:
-            starting = asyncio.ensure_future(self._start(container, execution_id, order))
+            starting = asyncio.ensure_future(self._start(container, execution_id, order, listener))
             self._all[execution_id] = starting
         try:
             return await asyncio.shield(starting)
@@ -195,36 +95,37 @@ class Executions:
             timer.cancel()
         for kill in self._kills:
             kill.cancel()
+        for executed in self._begun():
+            executed.forget()
         for starting in self._all.values():
-            if starting.done() and not starting.cancelled() and not starting.exception():
-                starting.result().forget()
-            else:
-                starting.cancel()
+            starting.cancel()
         self._all.clear()
 
-    async def _start(self, container: Container, execution_id: str, order: Order) -> Executed:
+    def _begun(self) -> list[Executed]:
+        done = [each for each in self._all.values() if each.done() and not each.cancelled()]
+        return [each.result() for each in done if not each.exception()]
+
+    async def _start(
+        self,
+        container: Container,
+        execution_id: str,
+        order: Order,
+        listener: Callable[[int, bytes], None] | None,
+    ) -> Executed:
         executed = Executed(execution_id, container.container_id, order)
 
-        def over(how: Exit) -> None:
-            if limit := self._limits.pop(execution_id, None):
-                limit.cancel()
-            executed.ended(how)
-            self._journal.add(
-                "exec.exit",
-                container_id=container.container_id,
-                execution_id=execution_id,
-                code=how.code,
-                signal=how.signal,
-            )
-            self._forget_old()
+        def heard(number: int, data: bytes) -> None:
+            executed.heard(number, data)
+            if listener is not None:
+                listener(number, data)
 
         command = Command(
             order.arguments,
             order.environment,
             order.working_directory,
             order.terminal,
-            executed.heard,
-            over,
+            heard,
+            partial(self._over, executed),
         )
         execution = await container.execute(command)
         executed.begun(execution)
@@ -239,7 +140,27 @@ class Executions:
             self._limits[execution_id] = self._clock.after(
                 order.timeout, lambda: self._time_out(executed)
             )
+        # Once `running` knows it.
+        asyncio.get_running_loop().call_soon(self._tell, container.container_id)
         return executed
+
+    def _over(self, executed: Executed, how: Exit) -> None:
+        if limit := self._limits.pop(executed.execution_id, None):
+            limit.cancel()
+        executed.ended(how)
+        self._journal.add(
+            "exec.exit",
+            container_id=executed.container_id,
+            execution_id=executed.execution_id,
+            code=how.code,
+            signal=how.signal,
+        )
+        self._forget_old()
+        self._tell(executed.container_id)
+
+    def _tell(self, container_id: str) -> None:
+        for listener in self._listeners:
+            listener(container_id)
 
     def _time_out(self, executed: Executed) -> None:
         self._limits.pop(executed.execution_id, None)
@@ -249,12 +170,7 @@ class Executions:
         kill.add_done_callback(self._kills.discard)
 
     def _forget_old(self) -> None:
-        done = [
-            each.result()
-            for each in self._all.values()
-            if each.done() and not each.cancelled() and not each.exception()
-        ]
-        ended = [each for each in done if each.exit is not None]
+        ended = [each for each in self._begun() if each.exit is not None]
         for each in ended[:-_REMEMBERED]:
             with suppress(KeyError):
                 del self._all[each.execution_id]

@@ -131,6 +131,9 @@ async def container_stop(
     world: World, call: Call[api_pb2.ContainerStopRequest]
 ) -> api_pb2.ContainerStopResponse:
     """Let a container go: after what it works on, or interrupting that, to begin elsewhere."""
+    if sandbox := world.sandboxes.in_container(call.request.task_id):
+        world.sandboxes.terminate(sandbox)
+        return api_pb2.ContainerStopResponse()
     worker = world.dispatcher.worker(call.request.task_id)
     if getattr(call.request, "graceful", False):
         worker.pool.let_go(worker)
@@ -144,6 +147,11 @@ async def task_list(world: World, call: Call[api_pb2.TaskListRequest]) -> api_pb
     request = call.request
     app_id = getattr(request, "app_id", "")  # SDKs before 1.1 list all and look themselves
     found = [_stats(world, w) for w in world.dispatcher.workers(app_id)]
+    found += [
+        _stats_of(world.apps.get(sandbox.app_id), sandbox.container_id, sandbox.created_at)
+        for sandbox in world.sandboxes.running()
+        if app_id in ("", sandbox.app_id)
+    ]
     if not app_id:
         where = world.environments.get(request.environment_name).name
         found = [t for t in found if world.apps.get(t.app_id).environment == where]
@@ -165,6 +173,14 @@ async def task_get_info(
             finished_at=past.finished_at,
         )
         return known(api_pb2.TaskGetInfoResponse, app_id=past.app_id, info=info)
+    if sandbox := world.sandboxes.in_container(task_id):
+        info = known(
+            api_pb2.TaskInfo,
+            id=task_id,
+            started_at=sandbox.created_at,
+            sandbox_id=sandbox.sandbox_id,
+        )
+        return known(api_pb2.TaskGetInfoResponse, app_id=sandbox.app_id, info=info)
     worker = world.dispatcher.worker(task_id)
     info = known(
         api_pb2.TaskInfo,
@@ -197,13 +213,20 @@ def _item(world: World, taken: Input) -> api_pb2.FunctionGetInputsItem:
 
 def _stats(world: World, worker: Worker) -> api_pb2.TaskStats:
     app = world.apps.get(worker.pool.function.app_id)
+    at = _enqueued_at(worker, app)
+    return _stats_of(app, worker.container_id, worker.started_at, at)
+
+
+def _stats_of(
+    app: App, container_id: str, started_at: float, enqueued_at: float | None = None
+) -> api_pb2.TaskStats:
     return known(
         api_pb2.TaskStats,
-        task_id=worker.container_id,
+        task_id=container_id,
         app_id=app.app_id,
         app_description=app.name or app.description,
-        started_at=worker.started_at,
-        enqueued_at=_enqueued_at(worker, app),
+        started_at=started_at,
+        enqueued_at=started_at if enqueued_at is None else enqueued_at,
     )
 
 

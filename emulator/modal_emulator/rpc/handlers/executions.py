@@ -18,7 +18,7 @@ from modal_emulator.rpc.commands import (
     whole_characters,
 )
 from modal_emulator.rpc.tables import Rpc, full, partly, stream
-from modal_emulator.schedule.executions import STDERR, STDOUT, Executed, Order
+from modal_emulator.schedule.executed import STDERR, STDOUT, Executed, Order
 from modal_emulator.world import World
 
 __all__ = ["RPCS"]
@@ -106,6 +106,14 @@ async def task_get_command_router_access(
     return api_pb2.TaskGetCommandRouterAccessResponse(url=url, jwt=token)
 
 
+async def container_reload_volumes(
+    world: World, call: Call[api_pb2.ContainerReloadVolumesRequest]
+) -> api_pb2.ContainerReloadVolumesResponse:
+    """Show the newest version of each volume; newer SDKs ask the router of commands."""
+    await world.commits.reload_all(container_of(world, call.request.task_id).container_id)
+    return api_pb2.ContainerReloadVolumesResponse()
+
+
 async def _wait(executed: Executed, seconds: float) -> None:
     if executed.exit is None and seconds > 0:
         await executed.over.wait(seconds)
@@ -129,5 +137,7 @@ RPCS: dict[str, Rpc] = {
     "ContainerExecPutInput": full(container_exec_put_input),
     "ContainerExecWait": full(container_exec_wait),
 }
+if hasattr(api_pb2, "ContainerReloadVolumesRequest"):
+    RPCS["ContainerReloadVolumes"] = full(container_reload_volumes)
 if hasattr(api_pb2, "TaskGetCommandRouterAccessRequest"):
     RPCS["TaskGetCommandRouterAccess"] = full(task_get_command_router_access)

@@ -114,6 +114,7 @@ def _filter(
 
 def _app_of(world: World, container_id: str) -> str:
     there = {w.container_id: w.pool.function.app_id for w in world.dispatcher.workers()}
+    there |= {s.container_id: s.app_id for s in world.sandboxes.all()}
     return there.get(container_id) or world.bygones.get(container_id).app_id
 
 
