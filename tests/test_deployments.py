@@ -9,6 +9,7 @@ from typing import Any
 
 import modal
 import pytest
+from modal_proto import api_pb2
 
 from commands import modal_command
 from helpers import eventually
@@ -20,6 +21,9 @@ from modal_emulator.store.deployments import DeploymentKind
 
 pytestmark = pytest.mark.slow
 
+asks_first = pytest.mark.skipif(
+    not hasattr(api_pb2, "AppLifecycle"), reason="this SDK's commands do not ask what they stop"
+)
 NIGHTLY = modal.Cron("0 2 * * *")
 HOURLY = modal.Cron("0 * * * *")
 
@@ -60,7 +64,7 @@ def test_a_rollback_brings_back_all_that_a_version_was(modal_emulator: Running) 
     deploy("tell", version="v2", schedule=HOURLY)
     assert tell() == ("v2", "")
     assert schedules(modal_emulator) == ["tell Cron('0 * * * *', timezone='UTC')"]
-    with pytest.raises(modal.exception.NotFoundError, match="No Function with ID"):
+    with pytest.raises(Exception, match="No Function with ID"):
         old.remote()
 
     assert modal_command("app", "rollback", "shop").code == 0
@@ -68,7 +72,7 @@ def test_a_rollback_brings_back_all_that_a_version_was(modal_emulator: Running) 
     assert [each.split()[0] for each in schedules(modal_emulator)] == ["old", "tell"]
     assert modal_command("app", "rollback", "shop", "v2").code == 0
     assert tell() == ("v2", "")
-    assert modal_command("app", "rollback", "shop", "v7").text.endswith("has no version 7")
+    assert "has no version 7" in modal_command("app", "rollback", "shop", "v7").text
 
     app = shop(modal_emulator)
     deployments = modal_emulator.ask(lambda world: world.apps.deployments.of(app.app_id))
@@ -215,6 +219,7 @@ def test_a_detached_app_ends_with_the_last_of_its_calls(modal_emulator: Running)
     assert eventually(lambda: not modal_emulator.ask(lambda world: world.apps.get(app_id).live))
 
 
+@asks_first
 @pytest.mark.modal(runtime="process")
 def test_stopping_an_app_ends_what_runs(modal_emulator: Running) -> None:
     deploy_holder("v1")
@@ -232,6 +237,7 @@ def test_stopping_an_app_ends_what_runs(modal_emulator: Running) -> None:
         modal.Function.from_name("shop", "hold").hydrate()
 
 
+@asks_first
 def test_a_container_that_has_ended_is_remembered(modal_emulator: Running) -> None:
     deploy("tell", version="v1")
     tell()

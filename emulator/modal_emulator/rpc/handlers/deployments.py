@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from google.protobuf.empty_pb2 import Empty
 from modal_proto import api_pb2
 
 from modal_emulator.ground.errors import Conflict, NotBuilt
@@ -52,13 +53,15 @@ async def app_publish(
 
 async def app_rollback(
     world: World, call: Call[api_pb2.AppRollbackRequest]
-) -> api_pb2.AppRollbackResponse:
+) -> api_pb2.AppRollbackResponse | Empty:
     """Deploy an earlier version once more; -1 is the one before."""
     app_id, version = call.request.app_id, call.request.version
     if version < 0:
         app = _in_production(world, app_id)
         version = world.apps.deployments.before(app_id, app.version).version
     at = await _deploy_again(world, call, app_id, version, DeploymentKind.ROLLBACK)
+    if not hasattr(api_pb2, "AppRollbackResponse"):  # the oldest SDKs ask for nothing back
+        return Empty()
     return api_pb2.AppRollbackResponse(url=page_of(world, app_id), deployed_at=at)
 
 
