@@ -1,0 +1,1 @@
+"""How containers are reached through tunnels, and where their connections come from."""
