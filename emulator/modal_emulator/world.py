@@ -87,7 +87,7 @@ class Settings:
     """More requests to web functions than this are refused with 429; None is no limit. Modal's
     default is 200 (modal-semantics 6 [doc])."""
     runtime: str = "process"
-    docker_network: str = "bridge"
+    docker_network: str = "host"
     """The network of containers and builds of the runtime docker, in Docker's words."""
     image_builder_version: str = ""
     """What the server claims; empty takes the newest that the installed SDK knows."""

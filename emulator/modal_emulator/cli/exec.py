@@ -12,12 +12,13 @@ import signal
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from modal_emulator.cli.runtime_options import runtime_options
 from modal_emulator.cli.start import started, tell
 from modal_emulator.ground.errors import EmulatorError
 from modal_emulator.guard import pointed
@@ -41,8 +42,11 @@ FORWARDED = (*FROM_TERMINAL, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, sign
     type=click.Path(file_okay=False, path_type=Path),
     help="Where the state is kept. Without it the server starts empty and keeps nothing.",
 )
+@runtime_options
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, required=True)
-def exec_(state_dir: Path | None, command: tuple[str, ...]) -> None:
+def exec_(
+    state_dir: Path | None, runtime: str, docker_network: str, command: tuple[str, ...]
+) -> None:
     r"""
     Run COMMAND against a server of its own.
 
@@ -57,15 +61,16 @@ def exec_(state_dir: Path | None, command: tuple[str, ...]) -> None:
         found = "/" in command[0] and Path(command[0]).exists()
         tell(f"{command[0]}: {'cannot be executed' if found else 'command not found'}")
         raise SystemExit(NOT_EXECUTABLE if found else NOT_FOUND)
-    raise SystemExit(asyncio.run(_exec(state_dir, command)))
+    running = started(state_dir, runtime=runtime, docker_network=docker_network)
+    raise SystemExit(asyncio.run(_exec(running, command)))
 
 
-async def _exec(directory: Path | None, command: Sequence[str]) -> int:
+async def _exec(running: AbstractAsyncContextManager["Emulator"], command: Sequence[str]) -> int:
     signals: asyncio.Queue[signal.Signals] = asyncio.Queue()
     loop = asyncio.get_running_loop()
     for number in FORWARDED:
         loop.add_signal_handler(number, signals.put_nowait, number)
-    async with started(directory) as emulator:
+    async with running as emulator:
         if emulator.notice:
             tell(emulator.notice)
         _make_environment(emulator)

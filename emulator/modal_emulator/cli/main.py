@@ -7,6 +7,7 @@ from modal_emulator.cli.clock import clock
 from modal_emulator.cli.cron import cron
 from modal_emulator.cli.doctor import doctor
 from modal_emulator.cli.exec import exec_
+from modal_emulator.cli.ping import ping
 from modal_emulator.cli.proxy import proxy
 from modal_emulator.cli.region import region
 from modal_emulator.cli.serve import serve
@@ -29,6 +30,7 @@ def main() -> None:
 main.add_command(serve)
 main.add_command(exec_)
 main.add_command(doctor)
+main.add_command(ping)
 main.add_command(support)
 main.add_command(volume)
 main.add_command(clock)

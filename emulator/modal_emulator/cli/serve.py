@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from modal_emulator import __version__
+from modal_emulator.cli.runtime_options import runtime_options
 from modal_emulator.cli.schedule_options import schedule_options, schedule_rules
 from modal_emulator.cli.start import started, tell
 from modal_emulator.ground.errors import Invalid
@@ -51,6 +52,7 @@ def _number_or_all(_context: click.Context, _option: click.Parameter, value: str
     default=0,
     help="The port to listen on; 0, the default, takes a free one.",
 )
+@runtime_options
 @click.option(
     "--listings-per-second",
     type=click.FloatRange(0, min_open=True),
@@ -94,6 +96,8 @@ def serve(
     state_dir: Path,
     host: str,
     port: int,
+    runtime: str,
+    docker_network: str,
     listings_per_second: float | None,
     keep_versions: int | None,
     keyed_store: str,
@@ -118,6 +122,8 @@ def serve(
         state_dir,
         host,
         port,
+        runtime=runtime,
+        docker_network=docker_network,
         listings_per_second=listings_per_second,
         versions_kept=keep_versions,
         keyed_store=keyed_store,

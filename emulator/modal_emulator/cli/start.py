@@ -42,13 +42,15 @@ async def started(
     keyed_store: str = "",
     clock: Beginning | None = None,
     schedules: "ScheduleRules | None" = None,
+    runtime: str = "process",
+    docker_network: str = "host",
 ) -> "AsyncIterator[Emulator]":
     """
     Run a server for the length of the block; with no directory it keeps nothing.
 
     `versions_kept` is how many versions of each volume it keeps; None stands for all. `keyed_store`
     is the URL of a Redis for Dicts and Queues; without one they are kept as everything else is.
-    `clock` is how its clock begins; None is the machine's time.
+    `clock` is how its clock begins; None is the machine's time. `runtime` is what containers are.
 
     Raises:
         click.ClickException: it cannot be started; the message says why and what to do.
@@ -65,6 +67,8 @@ async def started(
         keyed_store=keyed_store,
         clock=clock,
         schedules=schedules or ScheduleRules(),
+        runtime=runtime,
+        docker_network=docker_network,
     )
     emulator = Emulator(directory, host=host, port=port, settings=settings)
     try:

@@ -65,6 +65,11 @@ class Remote:
         self._headers = {name: value for name, value in token.items() if value}
         self._known = False
 
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return self._url
+
     def ask(self, method: str, **asked: object) -> Any:
         """
         Return what the server answers.

@@ -1,0 +1,36 @@
+"""The options of `serve` and `exec` that say what containers are made of."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+__all__ = ["runtime_options"]
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def runtime_options(command: Command) -> Command:
+    """Give a command these options."""
+    add = (
+        click.option(
+            "--runtime",
+            type=click.Choice(("process", "docker")),
+            default="process",
+            show_default=True,
+            envvar="MODAL_EMULATOR_RUNTIME",
+            help="What containers are: processes in the local Python environment, or Docker's, of "
+            "images that are built.",
+        ),
+        click.option(
+            "--docker-network",
+            default="host",
+            metavar="NETWORK",
+            show_default=True,
+            envvar="MODAL_EMULATOR_DOCKER_NETWORK",
+            help="The network of Docker's containers and builds.",
+        ),
+    )
+    for option in reversed(add):
+        command = option(command)
+    return command
