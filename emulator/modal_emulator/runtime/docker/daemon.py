@@ -5,6 +5,7 @@ The one room that imports the `docker` package, which is optional, and says what
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from typing import Any, TypeVar
 
 from modal_emulator.ground.errors import EmulatorError, Invalid, NotFound
@@ -138,7 +139,7 @@ def connect() -> Daemon:
         Invalid: the library is not installed, or nobody answers.
     """
     try:
-        import docker
+        docker: Any = import_module("docker")
     except ImportError:
         raise Invalid(
             "the runtime 'docker' needs the docker package: pip install 'modal-emulator[docker]'"
