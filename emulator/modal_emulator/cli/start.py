@@ -9,7 +9,7 @@ import errno
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -37,20 +37,18 @@ async def started(
     host: str = "127.0.0.1",
     port: int = 0,
     *,
-    listings_per_second: float | None = None,
     versions_kept: int | None = None,
     keyed_store: str = "",
     clock: Beginning | None = None,
     schedules: "ScheduleRules | None" = None,
-    runtime: str = "process",
-    docker_network: str = "host",
+    **others: Any,
 ) -> "AsyncIterator[Emulator]":
     """
     Run a server for the length of the block; with no directory it keeps nothing.
 
     `versions_kept` is how many versions of each volume it keeps; None stands for all. `keyed_store`
     is the URL of a Redis for Dicts and Queues; without one they are kept as everything else is.
-    `clock` is how its clock begins; None is the machine's time. `runtime` is what containers are.
+    `clock` is how its clock begins; None is the machine's time. The others are `Settings`.
 
     Raises:
         click.ClickException: it cannot be started; the message says why and what to do.
@@ -62,13 +60,11 @@ async def started(
     if directory is not None:
         _prepare(directory)
     settings = Settings(
-        listings_per_second=listings_per_second,
         volumes=VolumeLimits(versions_kept=versions_kept),
         keyed_store=keyed_store,
         clock=clock,
         schedules=schedules or ScheduleRules(),
-        runtime=runtime,
-        docker_network=docker_network,
+        **others,
     )
     emulator = Emulator(directory, host=host, port=port, settings=settings)
     try:
