@@ -187,3 +187,20 @@ def test_cancelling_a_call_ends_all_its_inputs():
         assert worker.cancelled == [inputs[0].input_id]
 
     play(body)
+
+
+def test_a_call_that_nobody_waits_for_any_more_is_cancelled():
+    async def body(stage: Stage) -> None:
+        stage.app(f=FunctionSpec())
+        waited, spawned = stage.calls.open("fu-f", 4), stage.calls.open("fu-f", 3)
+        for call in (waited, spawned):
+            stage.calls.attend(call)
+            stage.dispatcher.submit(call, 0, b"")
+        reaping = asyncio.ensure_future(stage.dispatcher.reap(terminated))
+        await stage.clock.advance(119)
+        assert waited.unfinished == 1
+        await stage.clock.advance(10)
+        assert (waited.unfinished, spawned.unfinished) == (0, 1)
+        reaping.cancel()
+
+    play(body)

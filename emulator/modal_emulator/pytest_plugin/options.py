@@ -57,6 +57,12 @@ def _count(value: Any) -> int | None:
     return value
 
 
+def _some(value: Any) -> int:
+    if type(value) is not int or value < 1:
+        raise ValueError
+    return value
+
+
 def _name(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError
@@ -68,6 +74,8 @@ OPTIONS: dict[str, Callable[[Settings, Any], Settings]] = {
     "background_commit_seconds": lambda s, v: replace(s, background_commit_interval=_seconds(v)),
     "after_kill": lambda s, v: replace(s, after_kill=AfterKill(v)),
     "exit_grace_seconds": lambda s, v: replace(s, pool=replace(s.pool, exit_grace=_seconds(v))),
+    "failed_starts": lambda s, v: replace(s, pool=replace(s.pool, failed_starts=_some(v))),
+    "queued_inputs": lambda s, v: replace(s, pool=replace(s.pool, queued=_some(v))),
     "runtime": lambda s, v: replace(s, runtime=_name(v)),
     "docker_network": lambda s, v: replace(s, docker_network=_name(v)),
     "isolation": lambda s, v: replace(s, isolation=_name(v)),

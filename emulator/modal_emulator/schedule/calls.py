@@ -94,6 +94,7 @@ class Input:
     index: int
     payload: bytes
     """A serialised FunctionInput."""
+    queued_at: float = 0.0
     state: State = State.QUEUED
     attempt: int = 0
     container_id: str = ""
@@ -230,8 +231,9 @@ class Calls:
 
     def add_input(self, call: FunctionCall, index: int, payload: bytes) -> Input:
         """Add a set of arguments to a call."""
-        input_id = f"{self._ids.ordered('in', self._clock.now())}:{index}"
-        new = Input(input_id, call.call_id, call.function_id, index, payload)
+        now = self._clock.now()
+        input_id = f"{self._ids.ordered('in', now)}:{index}"
+        new = Input(input_id, call.call_id, call.function_id, index, payload, now)
         call.inputs.append(new)
         call.unfinished += 1
         self.load.came(self._kind(new))
