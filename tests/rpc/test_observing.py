@@ -47,6 +47,14 @@ def test_inputs_are_listed_and_counted_as_they_ended(modal_emulator, rpc):
             price.remote(-1)
         fu, until = price.object_id, at(time.time() + 1)
 
+        one, several = rpc(
+            "FunctionCallList", api_pb2.FunctionCallListRequest(function_id=fu)
+        ).function_calls
+        assert (one.failed_inputs.total, one.total_inputs) == (1, 1)
+        assert (several.succeeded_inputs.total, several.total_inputs) == (2, 2)
+        info = api_pb2.FunctionCallGetInfoRequest(function_call_id=one.function_call_id)
+        assert rpc("FunctionCallGetInfo", info).info == one
+
         newest = api_pb2.FunctionCallFetchRequest(function_id=fu)
         newest.tail.count = 2
         rows = rpc("FunctionCallFetch", newest).function_call_inputs

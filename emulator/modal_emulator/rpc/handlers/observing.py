@@ -16,7 +16,7 @@ from modal_emulator.rpc.call import Call
 from modal_emulator.rpc.compat import has, known
 from modal_emulator.rpc.definitions import definition_of
 from modal_emulator.rpc.tables import Rpc, full, partly
-from modal_emulator.schedule.calls import Input, State, Status
+from modal_emulator.schedule.calls import FunctionCall, Input, State, Status
 from modal_emulator.store.apps import Function
 from modal_emulator.world import World
 
@@ -65,6 +65,22 @@ async def function_call_count(
         bucket = response.buckets.add(count=count)
         bucket.bucket_start_at.FromNanoseconds(round((since + number * width) * 1e9))
     return response
+
+
+async def function_call_get_info(
+    world: World, call: Call[api_pb2.FunctionCallGetInfoRequest]
+) -> api_pb2.FunctionCallGetInfoResponse:
+    """Count how the inputs of a call ended; an SDK that shows its logs stops when all have."""
+    opened = world.calls.call(call.request.function_call_id)
+    return api_pb2.FunctionCallGetInfoResponse(info=_info(opened))
+
+
+async def function_call_list(
+    world: World, call: Call[api_pb2.FunctionCallListRequest]
+) -> api_pb2.FunctionCallListResponse:
+    """List the calls of a function, newest first."""
+    calls = world.calls.of_function(call.request.function_id)
+    return api_pb2.FunctionCallListResponse(function_calls=[_info(opened) for opened in calls])
 
 
 async def function_list_variants(
@@ -129,6 +145,24 @@ async def function_get_time_range_stats(
     )
 
 
+def _info(opened: FunctionCall) -> api_pb2.FunctionCallInfo:
+    ended = Counter(i.outcome.status for i in opened.inputs if i.outcome is not None)
+    succeeded, timed_out = ended[Status.SUCCESS], ended[Status.TIMEOUT]
+    cancelled = ended[Status.TERMINATED]
+    failed = sum(ended.values()) - succeeded - timed_out - cancelled
+    return known(
+        api_pb2.FunctionCallInfo,
+        function_call_id=opened.call_id,
+        created_at=opened.created_at,
+        pending_inputs=api_pb2.InputCategoryInfo(total=opened.unfinished),
+        failed_inputs=api_pb2.InputCategoryInfo(total=failed),
+        succeeded_inputs=api_pb2.InputCategoryInfo(total=succeeded),
+        timeout_inputs=api_pb2.InputCategoryInfo(total=timed_out),
+        cancelled_inputs=api_pb2.InputCategoryInfo(total=cancelled),
+        total_inputs=len(opened.inputs),
+    )
+
+
 def _functions(world: World, function_id: str, all_variants: bool) -> list[Function]:
     function = world.apps.function(function_id)
     variants = world.apps.variants(function.app_id) if all_variants else ()
@@ -172,6 +206,8 @@ def _seconds(stamp: object) -> float:
 RPCS: dict[str, Rpc] = {
     "FunctionCallFetch": full(function_call_fetch),
     "FunctionCallCount": full(function_call_count),
+    "FunctionCallGetInfo": partly(function_call_get_info, "numbers alone, not the latest inputs"),
+    "FunctionCallList": partly(function_call_list, "numbers alone, not the latest inputs"),
     "FunctionListVariants": full(function_list_variants),
     "FunctionGetSchedulingParams": partly(
         function_get_scheduling_params, "not who changed them and when"
