@@ -19,6 +19,7 @@ from modal_proto import api_pb2
 
 from modal_emulator.ground.clock import breathe
 from modal_emulator.ground.errors import EmulatorError
+from modal_emulator.inline.crossing import Crossing
 from modal_emulator.inline.private import client, private
 from modal_emulator.rpc.compat import known
 
@@ -47,11 +48,13 @@ class Ask(Protocol):
 class Exchange:
     """What one call is given, and what it gives."""
 
-    def __init__(self, ask: Ask, call_id: str, loop: asyncio.AbstractEventLoop) -> None:
-        """`loop` is the server's; the other methods say on which one they are called."""
+    def __init__(self, ask: Ask, call_id: str, server: Crossing, home: Crossing) -> None:
+        """`server` and `home` lead to the loops of the server, and of user code."""
         self._ask = ask
         self._call_id = call_id
-        self._loop = loop
+        self._server = server
+        self._home = home
+        self._is_open = False
         self._came: asyncio.Queue[Any] = asyncio.Queue()
         self._ahead = asyncio.Semaphore(_AHEAD)
         self._unsent: deque[bytes] = deque()
@@ -62,16 +65,18 @@ class Exchange:
 
     # ------------------------------------------------------- on the server's loop
 
-    def start(self, user_loop: asyncio.AbstractEventLoop) -> None:
-        """Listen for what the call is given."""
-        self._listening = self._loop.create_task(self._listen(user_loop))
+    async def start(self) -> None:
+        """Listen for what the call is given; what is there already is so before user code asks."""
+        self._listening = self._server.loop.create_task(self._listen())
+        await breathe()
+        self._is_open = True
 
     async def finish(self) -> None:
         """Return when all that was sent has arrived; nothing more is listened for."""
         self._stop()
         await self._bring()
 
-    async def _listen(self, user_loop: asyncio.AbstractEventLoop) -> None:
+    async def _listen(self) -> None:
         request = known(api_pb2.FunctionCallGetDataRequest, function_call_id=self._call_id)
         with suppress(EmulatorError, RuntimeError):  # the container or its loop is gone
             while True:
@@ -79,7 +84,10 @@ class Exchange:
                     await _fetch(chunk)
                     if len(chunk.data) > _LARGE:
                         await self._ahead.acquire()
-                    user_loop.call_soon_threadsafe(self._came.put_nowait, chunk, context=Context())
+                    if self._is_open:
+                        self._home.tell(self._came.put_nowait, chunk)
+                    else:  # nobody waits for it yet
+                        self._came.put_nowait(chunk)
                     request.last_index = chunk.index
                 await breathe()  # the call is over, or it is time to ask again
 
@@ -132,14 +140,14 @@ class Exchange:
         self._unsent_bytes += len(data) + _EACH
         if self._unsent_bytes > _UNSENT:
             begin = asyncio.run_coroutine_threadsafe
-            await asyncio.wrap_future(Context().run(begin, self._bring(), self._loop))
+            await asyncio.wrap_future(Context().run(begin, self._bring(), self._server.loop))
         elif not self._is_told:
             self._is_told = True
-            self._tell(lambda: self._loop.create_task(self._bring()))
+            self._tell(lambda: self._server.loop.create_task(self._bring()))
 
     def _tell(self, callback: Any) -> None:
         with suppress(RuntimeError):  # the server is gone
-            self._loop.call_soon_threadsafe(callback, context=Context())
+            self._server.tell(callback)
 
 
 async def _fetch(chunk: Any) -> None:

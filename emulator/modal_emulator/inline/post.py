@@ -16,6 +16,7 @@ from modal_proto import api_pb2
 
 from modal_emulator.ground.clock import Clock
 from modal_emulator.ground.errors import EmulatorError
+from modal_emulator.inline.crossing import Crossing
 from modal_emulator.inline.exchange import Ask, Exchange, stub
 from modal_emulator.inline.job import Answer, Job, output_item
 from modal_emulator.inline.private import private
@@ -37,9 +38,9 @@ class Post:
         ask: Ask,
         clock: Clock,
         loop: asyncio.AbstractEventLoop,
-        user_loop: asyncio.AbstractEventLoop,
+        home: Crossing,
     ) -> None:
-        self._user_loop = user_loop
+        self._home, self._server = home, Crossing(loop)
         self._exchanges: dict[str, Exchange] = {}
         self._arguments = arguments
         self._ask = ask
@@ -172,7 +173,7 @@ class Post:
                 callee = callees[items[0].input.method_name]
                 job = Job(items, callee, batch > 0, self._clock.now())
                 if callee.is_web:
-                    self._exchange(job)
+                    await self._exchange(job)
                 arrive(job)
                 if single or items[-1].input.final_input:
                     return
@@ -181,10 +182,10 @@ class Post:
         finally:
             arrive(None)
 
-    def _exchange(self, job: Job) -> None:
-        job.exchange = Exchange(self._ask, job.call_id, self._loop)
+    async def _exchange(self, job: Job) -> None:
+        job.exchange = Exchange(self._ask, job.call_id, self._server, self._home)
         self._exchanges[job.call_id] = job.exchange
-        job.exchange.start(self._user_loop)
+        await job.exchange.start()
 
     async def _withdraw(self) -> None:
         await self._slots.acquire()
@@ -227,7 +228,7 @@ class Post:
             tasks.add(task)
             task.add_done_callback(tasks.discard)
 
-        self._loop.call_soon_threadsafe(begin, context=Context())
+        self._server.tell(begin)
 
 
 async def _fetch(message: Any) -> None:

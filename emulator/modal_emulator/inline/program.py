@@ -19,6 +19,7 @@ from modal_proto import api_pb2
 from modal_emulator.ground.errors import EmulatorError
 from modal_emulator.ground.virtual import VirtualClock
 from modal_emulator.inline.breaking import Abandoned, break_in
+from modal_emulator.inline.crossing import Crossing
 from modal_emulator.inline.exchange import Ask
 from modal_emulator.inline.job import PICKLE, failure_of
 from modal_emulator.inline.naps import Naps
@@ -56,9 +57,10 @@ class SdkProgram:
     ) -> None:
         self._arguments = api_pb2.ContainerArguments.FromString(plan.arguments)
         self._user_loop = asyncio.new_event_loop()
-        self._post = Post(self._arguments, ask, clock, loop, self._user_loop)
+        home = Crossing(self._user_loop)
+        self._post = Post(self._arguments, ask, clock, loop, home)
         self._lifespans = Lifespans(self._user_loop)
-        self._work = Work(self._post, self._arguments.task_id, self._user_loop)
+        self._work = Work(self._post, self._arguments.task_id, home)
         self._thread = 0
         self._lock = threading.Lock()
         self._entering = self._leaving = False

@@ -20,6 +20,7 @@ from typing import Any
 from modal_proto import api_pb2
 
 from modal_emulator.inline.breaking import Abandoned, break_in, interruption
+from modal_emulator.inline.crossing import Crossing
 from modal_emulator.inline.job import Answer, Job, answer, failure_of
 from modal_emulator.inline.post import Post
 from modal_emulator.inline.private import private
@@ -36,10 +37,10 @@ _TERMINATED = Answer(
 class Work:
     """The inputs of one container, as they are worked on."""
 
-    def __init__(self, post: Post, task_id: str, user_loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, post: Post, task_id: str, home: Crossing) -> None:
         self._post = post
         self._task_id = task_id
-        self._user_loop = user_loop
+        self._home, self._user_loop = home, home.loop
         self._arrived: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._bell: asyncio.Event | None = None
         self._jobs: dict[str, Job] = {}
@@ -55,7 +56,7 @@ class Work:
                 self._jobs[item.input_id] = job
         self._arrived.put(job)
         if self._bell is not None:
-            self._user_loop.call_soon_threadsafe(self._bell.set)
+            self._home.tell(self._bell.set)
 
     def stopped_by(self, thread: int, *, is_main: bool) -> int:
         """Say how many inputs go no further while this thread sleeps."""
