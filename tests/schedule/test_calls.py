@@ -176,3 +176,20 @@ def test_more_inputs_than_may_wait_are_refused_and_spawned_ones_counted_apart(ca
     calls.take(calls.add_input(waited, 2, b""), "ta-1")
     with pytest.raises(Exhausted, match="3 unfinished"):
         calls.load.check(("fu-1", False), limits)
+
+
+def test_a_passing_call_is_forgotten_but_not_under_a_container():
+    calls = Calls(ManualClock(), Ids(seed=1))
+    answered, cancelled, waiting = (calls.open_passing("fu-1", 4) for _ in range(3))
+    first, second, third = (calls.add_input(c, 0, b"") for c in (answered, cancelled, waiting))
+    calls.take(first, "ta-1")
+    calls.take(second, "ta-1")
+    for call in (answered, cancelled, waiting):
+        calls.release(call)
+    calls.finish(first, Outcome(Status.SUCCESS, b"", container_id="ta-1"))
+    calls.finish(second, Outcome(Status.TERMINATED, b""))
+    calls.finish(third, Outcome(Status.TERMINATED, b""))
+    assert calls.input(second.input_id) is second  # ta-1 works on it yet
+    for gone in (first, third):
+        with pytest.raises(NotFound):
+            calls.input(gone.input_id)

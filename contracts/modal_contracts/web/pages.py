@@ -136,7 +136,8 @@ class Site:
                 await send({"type": "websocket.send", "text": message["text"].upper()})
             else:
                 await send({"type": "websocket.send", "bytes": message["bytes"][::-1]})
-        await self._marks.put.aio(f"closed with {message.get('code')}")
+        if message.get("code") != 1000:  # nothing out of the ordinary
+            await self._marks.put.aio(f"closed with {message.get('code')}")
 
 
 class Desk:

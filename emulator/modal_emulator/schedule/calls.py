@@ -312,6 +312,11 @@ class Calls:
         return found[::-1]
 
     def _drop(self, call: FunctionCall) -> None:
+        """Forget a call, but for one that was ended under a container: that may ask for it yet."""
+        ended = [(i.container_id, i.outcome.container_id) for i in call.inputs if i.outcome]
+        if any(holder not in ("", teller) for holder, teller in ended):
+            self._finished.append(call)
+            return
         self._calls.pop(call.call_id, None)
         for done in call.inputs:
             self._inputs.pop(done.input_id, None)
