@@ -1,0 +1,1 @@
+"""Clauses on apps: deployed, deployed again, brought back, stopped; environments and places."""
