@@ -253,7 +253,7 @@ class World:
         mounts = Mounts(ledger, content, environments, directory / "mounts", ids)
         blobs = Blobs(ledger, content, ids)
         content.sweep(blobs.contents() | mounts.contents())
-        images = Images(ledger, ids)
+        images = Images(ledger, ids, around.births.images)
         apps = Apps(ledger, names, environments, clock, ids)
         calls, logs = Calls(clock, ids), Logs(clock)
         faults = Faults(volumes, clock, journal, settings.listings_per_second)

@@ -54,6 +54,11 @@ class Running:
             os.set_blocking(file, False)
         self._input: int | None = write
 
+    @property
+    def is_over(self) -> bool:
+        """All is told."""
+        return self._is_over
+
     def begin(self) -> None:
         """The process has its files: give ours of them away and listen."""
         for file in set(self.theirs):

@@ -8,6 +8,8 @@ be led to the object that has its name now. Nothing here is written to disk.
 
 from dataclasses import dataclass, replace
 
+from modal_emulator.store.images import Image
+
 __all__ = ["Birth", "Births"]
 
 
@@ -27,6 +29,8 @@ class Births:
 
     def __init__(self) -> None:
         self._births: dict[str, Birth] = {}
+        self.images: dict[str, Image] = {}
+        """Images without files, whose ids follow from what they are made of."""
 
     def record(self, object_id: str, birth: Birth) -> None:
         """

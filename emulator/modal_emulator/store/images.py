@@ -9,7 +9,7 @@ pip for, so that one warning can name those that the local environment lacks.
 import json
 import re
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 
@@ -47,9 +47,17 @@ class Image:
 class Images:
     """Keeps images by what they are made of."""
 
-    def __init__(self, ledger: Ledger, ids: Ids) -> None:
+    def __init__(
+        self, ledger: Ledger, ids: Ids, earlier: MutableMapping[str, "Image"] | None = None
+    ) -> None:
+        """
+        Keep them in `ledger`; `earlier` are those of earlier Worlds of the same process.
+
+        The SDK's own default image of Sandboxes is a handle of its module, made once.
+        """
         self._ledger = ledger
         self._ids = ids
+        self._earlier = {} if earlier is None else earlier
         self._images: dict[str, Image] = {}
         self._used: set[tuple[str, str]] = set()
         for _, value in ledger.all("image"):
@@ -70,10 +78,7 @@ class Images:
         if known is not None:
             return known
         bases = [self.get(i) for i in base_ids]
-        image = _read(image_id, commands, bases, context_mount_id, build_function)
-        self._images[image_id] = image
-        self._ledger.put("image", image_id, _image_bytes(image))
-        return image
+        return self._keep(_read(image_id, commands, bases, context_mount_id, build_function))
 
     def get(self, image_id: str) -> Image:
         """
@@ -83,8 +88,17 @@ class Images:
             NotFound: text asserted by Modal's live tests (wire facts).
         """
         image = self._images.get(image_id)
+        if image is None and image_id in self._earlier:
+            image = self._keep(self._earlier[image_id])
         if image is None:
             raise NotFound(f"Could not find image with ID {image_id}: Image {image_id} not found")
+        return image
+
+    def _keep(self, image: Image) -> Image:
+        self._images[image.image_id] = image
+        self._ledger.put("image", image.image_id, _image_bytes(image))
+        if not image.copied:  # files are gone with the World that had them
+            self._earlier[image.image_id] = image
         return image
 
     def first_use(self, app_id: str, image: Image) -> bool:

@@ -10,7 +10,7 @@ then finds its files gone, and `leftovers` names it.
 import asyncio
 from pathlib import Path
 
-from modal_emulator.ground.errors import EmulatorError, NotBuilt
+from modal_emulator.ground.errors import EmulatorError
 from modal_emulator.runtime.backend import Capability, Command, Container, Execution, Plan, View
 from modal_emulator.runtime.inline.leftover import Leftover, Remains
 from modal_emulator.runtime.inline.pair import Pair
@@ -23,7 +23,6 @@ __all__ = ["InlineBackend", "Leftover"]
 
 _NEVER = frozenset(
     {
-        Capability.EXECUTE,
         Capability.IMAGES,
         Capability.KILL,
         Capability.OWN_PORTS,
@@ -49,7 +48,7 @@ class InlineBackend:
     @property
     def offers(self) -> frozenset[Capability]:
         """What containers can do here."""
-        return self._places.offers - _NEVER
+        return self._places.offers - _NEVER | {Capability.EXECUTE}
 
     @property
     def notice(self) -> str:
@@ -139,8 +138,8 @@ class _Threads:
         return await self._pair.ask(lambda place: place.collect(volume_id))
 
     async def execute(self, command: Command) -> Execution:
-        """Not here."""
-        raise NotBuilt(f"containers of threads run no commands: {command.arguments[:1]}")
+        """Run a command beside what runs there."""
+        return await self._pair.execute(command)
 
     async def terminate(self) -> None:
         """Interrupt the program; nothing to do when it has ended."""

@@ -21,9 +21,12 @@ from threading import Thread
 from typing import Any, TypeVar
 
 from modal_emulator.ground.errors import EmulatorError
-from modal_emulator.runtime.backend import Exit, Plan
+from modal_emulator.runtime.backend import Command, Exit, Plan
+from modal_emulator.runtime.executing import Running
 from modal_emulator.runtime.inline.console import wrap_streams
+from modal_emulator.runtime.inline.executing import execute
 from modal_emulator.runtime.inline.here import Here
+from modal_emulator.runtime.inline.idle import Idle
 from modal_emulator.runtime.inline.leftover import alive
 from modal_emulator.runtime.inline.offspring import end_programs
 from modal_emulator.runtime.inline.place import Place
@@ -51,7 +54,8 @@ class Pair:
         self.here = Here(
             plan.container_id, dict(plan.environment), self._hear, outlets=self._open_outlets
         )
-        self._program = programs(plan, self.here)
+        self._program = Idle() if plan.bare else programs(plan, self.here)
+        self._running: set[Running] = set()
         self._lines = {number: Lines(partial(plan.on_output, number)) for number in (1, 2)}
         self._outlets: tuple[int, int] | None = None
         self._close_outlets: Callable[[], object] | None = None
@@ -110,6 +114,25 @@ class Pair:
             raise EmulatorError(why) from error
         finally:
             self._waiting.discard(answer)
+
+    async def execute(self, command: Command) -> Running:
+        """
+        Run a command in the container.
+
+        Raises:
+            Conflict: it cannot be started.
+            EmulatorError: the container has ended.
+        """
+        if self._gone.done():
+            raise self._ended()
+        try:
+            running = await execute(self.here, self._plan.working_directory, command)
+        except OSError as error:
+            raise self._ended() from error
+        self._running = {each for each in self._running if not each.is_over} | {running}
+        if self._gone.done():
+            self._end_commands()
+        return running
 
     def when_rested(self, callback: Callable[[], object]) -> None:
         """Call back when its keeper has nothing to do any more."""
@@ -232,7 +255,13 @@ class Pair:
         # Whoever waits for `start` is to know the container before it hears of its end.
         self._loop.call_soon(self._conclude, ended, context=Context())
 
+    def _end_commands(self) -> None:
+        for running in self._running:
+            running.ended(_killed())
+        self._running.clear()
+
     def _conclude(self, ended: Exit) -> None:
+        self._end_commands()
         self._close_outputs()
         self._gone.set_result(None)
         for answer in self._waiting:
