@@ -22,6 +22,7 @@ class Capability(str, Enum):
     PROGRAMS = "programs"
     READ_ONLY_MOUNTS = "read-only-mounts"
     REAL_PATHS = "real-paths"
+    SANDBOXES = "sandboxes"
     SUB_PATHS = "sub-paths"
     SUDDEN_DEATH = "sudden-death"
     VOLUME_RULES = "volume-rules"
@@ -39,6 +40,7 @@ MEANINGS = {
     Capability.PROGRAMS: "programs that a function starts see the volumes as the function does",
     Capability.READ_ONLY_MOUNTS: "a volume can be mounted read-only",
     Capability.REAL_PATHS: "volumes lie below /__modal/volumes, mount paths are links to there",
+    Capability.SANDBOXES: "there are Sandboxes, and commands run in them",
     Capability.SUB_PATHS: "a directory of a volume can be mounted alone",
     Capability.SUDDEN_DEATH: "a container may die without a word",
     Capability.VOLUME_RULES: "a volume answers every program's system calls as Modal's do",

@@ -17,6 +17,7 @@ __all__ = ["EmulatorTarget", "open_target"]
 
 ALWAYS = frozenset({"clock", "containers", "real-paths", "read-only-mounts", "sub-paths"})
 OFFERS: dict[Capability, frozenset[str]] = {
+    Capability.EXECUTE: frozenset({"sandboxes"}),
     Capability.REAL_MOUNTS: frozenset({"programs"}),
     Capability.OPEN_FILE_REFUSAL: frozenset({"open-files"}),
     Capability.KILL: frozenset({"sudden-death"}),

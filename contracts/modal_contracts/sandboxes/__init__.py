@@ -1,0 +1,1 @@
+"""Clauses about Sandboxes and the commands that run in them."""
