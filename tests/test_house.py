@@ -30,6 +30,7 @@ FLOORS = {
     "schedule": 4,
     "world": 5,
     "contents": 2,
+    "endpoints": 6,
     "clock": 6,
     "cron": 6,
     "records": 2,

@@ -9,7 +9,7 @@ from typing import Any
 
 import modal
 
-__all__ = ["app", "front"]
+__all__ = ["app", "front", "guarded"]
 
 app = modal.App("webshop")
 
@@ -21,6 +21,12 @@ Send = Callable[[Any], Awaitable[None]]
 @modal.concurrent(max_inputs=20)
 @modal.asgi_app()
 def front() -> Any:
+    return answer
+
+
+@app.function()
+@modal.asgi_app(requires_proxy_auth=True)
+def guarded() -> Any:
     return answer
 
 

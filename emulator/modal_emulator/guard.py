@@ -12,7 +12,7 @@ import ipaddress
 import os
 import socket
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -64,10 +64,13 @@ def pointed(
 
 
 @contextmanager
-def closed_to_modal() -> Iterator[list[str]]:
+def closed_to_modal(
+    lead: Callable[[str], int] = lambda _: 0,
+) -> Iterator[list[str]]:
     """
     Refuse what leads to Modal for the length of the block; yields a list of what was refused.
 
+    A name for which `lead` has a port is answered there instead, on this machine.
     Nobody looks up Modal's own addresses: asyncio, urllib, requests, httpx and the SDK all look
     names up through `socket.getaddrinfo` at the time of the call; a library with a resolver of its
     own is not seen. And the SDK, by whatever address it was given, connects to nothing but this
@@ -79,7 +82,11 @@ def closed_to_modal() -> Iterator[list[str]]:
     def getaddrinfo(host: Any, *arguments: Any, **options: Any) -> Any:
         name = (os.fsdecode(host) if host else "").rstrip(".").lower()
         if any(name == domain or name.endswith("." + domain) for domain in MODAL_DOMAINS):
-            raise _reached_out(name, refused)
+            port = lead(name)
+            if not port:
+                raise _reached_out(name, refused)
+            options.pop("port", None)
+            return original(LOOPBACK[0], port, *arguments[1:], **options)
         return original(host, *arguments, **options)
 
     socket.getaddrinfo = getaddrinfo

@@ -5,12 +5,17 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import aiohttp
+import modal
 import pytest
+from packaging.version import Version
 
 import webshop
 from modal_emulator.emulator import Running
 
 pytestmark = [pytest.mark.slow, pytest.mark.modal(runtime="process")]
+
+# Beyond that it goes by blobs, which the oldest SDK cannot send with a newer aiohttp.
+LARGE = 2 << 20 if Version(modal.__version__) >= Version("1.1") else (2 << 20) - 1000
 
 Talk = Callable[[aiohttp.ClientWebSocketResponse], Coroutine[Any, Any, None]]
 
@@ -31,7 +36,7 @@ def test_messages_go_both_ways(modal_emulator: Running) -> None:
         assert socket.protocol == "b" and socket._response.headers["X-A"] == "1"
         await socket.send_str("grüß dich")
         assert await socket.receive_str() == "grüß dich"
-        for size in (0, 2 << 20):
+        for size in (0, LARGE):
             await socket.send_bytes(b"x" * size)
             assert await socket.receive_bytes() == b"x" * size
         await socket.close(code=3456)

@@ -13,6 +13,7 @@ from modal_emulator.cli.region import region
 from modal_emulator.cli.serve import serve
 from modal_emulator.cli.support import support
 from modal_emulator.cli.volume import volume
+from modal_emulator.cli.web import web
 
 __all__ = ["main"]
 
@@ -37,3 +38,4 @@ main.add_command(clock)
 main.add_command(cron)
 main.add_command(region)
 main.add_command(proxy)
+main.add_command(web)

@@ -76,6 +76,14 @@ def _number_or_all(_context: click.Context, _option: click.Parameter, value: str
     envvar="MODAL_EMULATOR_REDIS",
     help="Keep Dicts and Queues in this Redis (redis://HOST:PORT), for all servers that share it.",
 )
+@click.option(
+    "--addresses",
+    type=click.Choice(["loopback", "modal"]),
+    default="loopback",
+    show_default=True,
+    help="Which URLs of web functions the SDK is given: ports on this machine, or Modal's names, "
+    "which clients have to be led here for.",
+)
 @schedule_options
 @click.option(
     "--clock",
@@ -101,6 +109,7 @@ def serve(
     listings_per_second: float | None,
     keep_versions: int | None,
     keyed_store: str,
+    addresses: str,
     clock: str | None,
     rate: float | None,
     as_json: bool,
@@ -127,6 +136,7 @@ def serve(
         listings_per_second=listings_per_second,
         versions_kept=keep_versions,
         keyed_store=keyed_store,
+        addresses=addresses,
         clock=_beginning(clock, rate),
         schedules=schedule_rules(**schedules),
     )
@@ -178,5 +188,7 @@ def _as_text(emulator: "Emulator", directory: Path) -> str:
     ready = f"modal-emulator {__version__} is ready at {emulator.server_url}, state in {directory}"
     if (clock := emulator.world.clock).mode is not Mode.REAL:
         ready += f"\nIt is {show_instant(clock.now())} there, {_how(clock)}."
+    if port := emulator.world.web.port_by_name:
+        ready += f"\nWeb functions are answered by their names on Modal at 127.0.0.1:{port}."
     exports = [f"export {k}={shlex.quote(v)}" for k, v in emulator.environment.items()]
     return "\n".join([click.style(ready, bold=True), "", *exports, "", "ctrl-C stops it."])

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from modal_emulator.clock import ClockHandle
 from modal_emulator.cron import CronHandle
 from modal_emulator.emulator.server import DEFAULTS, MEMORY, Emulator
+from modal_emulator.endpoints import WebHandle
 from modal_emulator.ground.journal import Event
 from modal_emulator.ground.virtual import VirtualClock
 from modal_emulator.handles import (
@@ -91,6 +92,11 @@ class Running:
     def regions(self) -> RegionsHandle:
         """The regions that containers run in, and taking them down."""
         return RegionsHandle(self._run, lambda: self._emulator.world)
+
+    @property
+    def web(self) -> WebHandle:
+        """The web functions, and what lets a client in."""
+        return WebHandle(self._run, lambda: self._emulator.world)
 
     @property
     def virtual_clock(self) -> VirtualClock:

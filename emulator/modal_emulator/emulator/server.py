@@ -124,9 +124,9 @@ class Emulator:
         """
         self._lodging = Lodging(self._directory)
         self._site = Site(lambda: self.world)
-        self._edge = Edge(lambda: self.world, AsgiMessages())
-        self._edge.ports.listen_on(self._host)
         self._authority = Authority(self._lodging.authority)
+        self._edge = Edge(lambda: self.world, AsgiMessages(), self._authority)
+        self._edge.ports.listen_on(self._host)
         self._addresses = Pool()
         try:
             self._credentials = Credentials(DEMO_TOKEN_ID, self._lodging.token_secret(Ids()))

@@ -16,6 +16,7 @@ from modal_emulator.pytest_plugin.seeds import secret_seeds, volume_seeds
 from modal_emulator.schedule.after_kill import AfterKill
 from modal_emulator.schedule.cron import DstPolicy
 from modal_emulator.schedule.rules import FiringApps
+from modal_emulator.store.web_addresses import Addresses
 
 __all__ = ["OPTIONS", "with_options"]
 
@@ -72,6 +73,8 @@ def _name(value: Any) -> str:
 OPTIONS: dict[str, Callable[[Settings, Any], Settings]] = {
     "clock": lambda s, v: replace(s, clock=parse_beginning(v)),
     "background_commit_seconds": lambda s, v: replace(s, background_commit_interval=_seconds(v)),
+    "addresses": lambda s, v: replace(s, addresses=Addresses(v)),
+    "web_requests_per_second": lambda s, v: replace(s, web_requests_per_second=_rate(v)),
     "after_kill": lambda s, v: replace(s, after_kill=AfterKill(v)),
     "exit_grace_seconds": lambda s, v: replace(s, pool=replace(s.pool, exit_grace=_seconds(v))),
     "failed_starts": lambda s, v: replace(s, pool=replace(s.pool, failed_starts=_some(v))),

@@ -56,7 +56,7 @@ class Session:
             # finds the default environment, on every machine.
             environment["MODAL_ENVIRONMENT"] = ""
             stack.enter_context(_environment(environment))
-            self.refused = stack.enter_context(closed_to_modal())
+            self.refused = stack.enter_context(closed_to_modal(self._emulator.web.lead))
             stack.enter_context(self._client.lent())
             keeper = Timekeeper(self._emulator.run, self._emulator.virtual_clock)
             stack.enter_context(follow_freezegun(keeper))

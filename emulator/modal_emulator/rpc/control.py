@@ -13,7 +13,7 @@ from typing import Any
 
 from modal_emulator import __version__
 from modal_emulator.ground.errors import Invalid, NotFound
-from modal_emulator.rpc import proxying, regions, timing
+from modal_emulator.rpc import proxying, regions, timing, webs
 from modal_emulator.store.editions import Difference, compare
 from modal_emulator.store.grants import BringArchive, FetchVersion
 from modal_emulator.store.history import History, Record
@@ -162,6 +162,7 @@ METHODS: dict[str, Callable[[World, Asked], Row | Awaitable[Row]]] = {
     "VolumeExport": volume_export,
     "VolumeImport": volume_import,
     **timing.METHODS,
+    **webs.METHODS,
     **regions.METHODS,
     **proxying.METHODS,
 }

@@ -17,9 +17,12 @@ from modal_emulator.store.environments import Environments
 from modal_emulator.store.ledger import Ledger
 from modal_emulator.store.web import WebEndpoint, label_of, subdomain_of
 
-__all__ = ["DOMAIN", "Address", "Addresses", "Ports", "WebAddresses"]
+__all__ = ["DOMAIN", "EVERY", "Address", "Addresses", "Ports", "WebAddresses", "WebRecord"]
 
 DOMAIN = "modal.run"
+
+EVERY = "*"
+"""In place of a name: whoever is asked for by the name of their host."""
 
 _KIND = "web_port"
 _DEPLOYED = frozenset({AppState.INITIALIZING, AppState.DEPLOYED})
@@ -64,6 +67,21 @@ class Address:
         return f"{self.subdomain}.{DOMAIN}"
 
 
+@dataclass(frozen=True, slots=True)
+class WebRecord:
+    """A web function that is answered, as it is told to people."""
+
+    app: str
+    function: str
+    """With a class's name before that of its method."""
+    environment: str
+    label: str
+    """The first part of the name."""
+    modal_url: str
+    loopback_url: str
+    proxy_auth: bool
+
+
 class WebAddresses:
     """The addresses of one World."""
 
@@ -84,6 +102,11 @@ class WebAddresses:
         self._given = given
         self._held: dict[str, Address] = {}
         self._known = {name: int(json.loads(value)) for name, value in ledger.all(_KIND)}
+        self.port_by_name = 0
+        """Where all are answered by their names, if those are what clients are given."""
+        if given is Addresses.MODAL:
+            self.port_by_name = ports.take(EVERY, self._known.get(EVERY, 0))
+            self._remember(EVERY, self.port_by_name)
         for app in apps.live():
             self._published(app)
         apps.listen(self._published)
@@ -127,6 +150,10 @@ class WebAddresses:
         """Return all addresses that are answered, by name."""
         return [address for _, address in sorted(self._held.items())]
 
+    def records(self) -> list[WebRecord]:
+        """Return all that are answered, by name, in the words of people."""
+        return [self._record(address) for address in self.all()]
+
     def url(self, address: Address) -> str:
         """Return the URL that the SDK is given."""
         if self._given is Addresses.MODAL:
@@ -146,6 +173,21 @@ class WebAddresses:
         self._known[subdomain.name] = port
         stolen = self._holder(subdomain.name, app) is not None
         return Address(subdomain.name, function_id, endpoint, port, subdomain.truncated, stolen)
+
+    def _record(self, address: Address) -> WebRecord:
+        function = self._apps.function(address.function_id)
+        app = self._apps.get(function.app_id)
+        name = function.tag.removesuffix(".*")
+        method = address.endpoint.method
+        return WebRecord(
+            app.name or app.description,
+            f"{name}.{method}" if method else name,
+            app.environment,
+            address.subdomain,
+            f"https://{address.host}",
+            self.loopback(address),
+            address.endpoint.proxy_auth,
+        )
 
     def _holder(self, subdomain: str, other: App) -> App | None:
         """Return the app that answers at a name, if it is not this one."""
@@ -169,7 +211,10 @@ class WebAddresses:
                     continue  # a version from before that app came is back
                 self._held[address.subdomain] = replace(address, stolen=False)
                 if app.state in _DEPLOYED:
-                    self._ledger.put(_KIND, address.subdomain, json.dumps(address.port).encode())
+                    self._remember(address.subdomain, address.port)
+
+    def _remember(self, name: str, port: int) -> None:
+        self._ledger.put(_KIND, name, json.dumps(port).encode())
 
     def _is_of(self, address: Address, app: App) -> bool:
         try:

@@ -9,11 +9,12 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from modal_emulator.store.web_addresses import Address
+from modal_emulator.store.web_addresses import DOMAIN, EVERY, Address
 from modal_emulator.web import edge_http
+from modal_emulator.web.authority import Authority
 from modal_emulator.web.edge_call import Late, Messages, WebCall
 from modal_emulator.web.edge_errors import BAD_METHOD, TIMED_OUT, UNKNOWN, refusal
-from modal_emulator.web.edge_guard import Allowance, refused
+from modal_emulator.web.edge_guard import Allowance, host_of, refused
 from modal_emulator.web.edge_ports import EdgePorts
 from modal_emulator.web.edge_scope import awaited, http_scope, own_url, websocket_scope
 from modal_emulator.web.edge_socket import ABNORMAL, conversed, is_websocket
@@ -28,12 +29,14 @@ PATIENCE = 150.0
 class Edge:
     """Answers for web functions, from the World of the moment."""
 
-    def __init__(self, world: Callable[[], World], messages: Messages) -> None:
+    def __init__(
+        self, world: Callable[[], World], messages: Messages, authority: Authority
+    ) -> None:
         self._world = world
         self._messages = messages
         self._late: dict[str, WebCall] = {}
         self._allowance = Allowance()
-        self.ports = EdgePorts(self._answer)
+        self.ports = EdgePorts(self._answer, authority)
 
     async def close(self) -> None:
         """Let go of everybody; the World ends."""
@@ -43,6 +46,8 @@ class Edge:
 
     async def _answer(self, subdomain: str, request: web.BaseRequest) -> web.StreamResponse:
         world = self._world()
+        if subdomain == EVERY:
+            subdomain = host_of(request).removesuffix(f".{DOMAIN}")
         address = world.web.find(subdomain)
         if address is None:
             return refusal(404, UNKNOWN)

@@ -1,5 +1,6 @@
 """
-Ports on loopback: one for each address, from the moment it is given until its World ends.
+Ports on loopback: one for each address, from the moment it is given until its World ends, and one
+for all of them by name where names are what clients are given.
 
 A name gets the port that it had before, as long as nobody else has taken it meanwhile.
 """
@@ -7,9 +8,14 @@ A name gets the port that it had before, as long as nobody else has taken it mea
 import asyncio
 import logging
 import socket
+import ssl
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
+
+from modal_emulator.store.web_addresses import DOMAIN, EVERY
+from modal_emulator.web.authority import Authority
+from modal_emulator.web.edge_by_name import ByName
 
 __all__ = ["EdgePorts"]
 
@@ -18,6 +24,7 @@ READ_AHEAD = 256 << 10
 KEEP_ALIVE = 75.0
 LONGEST_LINE = 64 << 10  # as long as the SDK's own proxy of web servers takes
 
+Serving = ByName | asyncio.Task[asyncio.Server]
 Answer = Callable[[str, web.BaseRequest], Awaitable[web.StreamResponse]]
 
 # aiohttp tells of each connection that breaks; that is the client's affair, or the app's.
@@ -27,10 +34,11 @@ LOG = logging.getLogger("modal_emulator.edge")
 class EdgePorts:
     """Listens."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Answer, authority: Authority) -> None:
         self._answer = answer
+        self._authority = authority
         self._host = "127.0.0.1"
-        self._listening: dict[str, tuple[int, asyncio.Task[asyncio.Server], web.Server]] = {}
+        self._listening: dict[str, tuple[int, Serving, web.Server]] = {}
         self._had: dict[str, int] = {}
 
     def listen_on(self, host: str) -> None:
@@ -63,8 +71,11 @@ class EdgePorts:
             max_line_size=LONGEST_LINE,
             max_field_size=LONGEST_LINE,
         )
-        loop = asyncio.get_running_loop()
-        serving = loop.create_task(loop.create_server(server, sock=listener, backlog=BACKLOG))
+        if subdomain == EVERY:
+            serving: Serving = ByName(listener, server, self._context)
+        else:
+            loop = asyncio.get_running_loop()
+            serving = loop.create_task(loop.create_server(server, sock=listener, backlog=BACKLOG))
         self._listening[subdomain] = (port, serving, server)
         return port
 
@@ -72,8 +83,11 @@ class EdgePorts:
         """Let go of all ports, and of whoever is connected."""
         listening, self._listening = self._listening, {}
         for _, serving, server in listening.values():
-            (await serving).close()
+            (serving if isinstance(serving, ByName) else await serving).close()
             await server.shutdown(0.01)  # with 0 it would wait for ever
+
+    def _context(self) -> ssl.SSLContext:
+        return self._authority.server_context(f"*.{DOMAIN}", alpn=("http/1.1",))
 
     def _bind(self, wished: int) -> socket.socket:
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
