@@ -127,6 +127,8 @@ def serve(
             f"{host!r} is not a loopback address. Anyone who reaches the server can run code here.",
             param_hint="--host",
         )
+    from modal_emulator.store.web_addresses import Addresses
+
     running = started(
         state_dir,
         host,
@@ -136,7 +138,7 @@ def serve(
         listings_per_second=listings_per_second,
         versions_kept=keep_versions,
         keyed_store=keyed_store,
-        addresses=addresses,
+        addresses=Addresses(addresses),
         clock=_beginning(clock, rate),
         schedules=schedule_rules(**schedules),
     )

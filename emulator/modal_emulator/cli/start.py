@@ -39,7 +39,6 @@ async def started(
     *,
     versions_kept: int | None = None,
     keyed_store: str = "",
-    addresses: str = "loopback",
     clock: Beginning | None = None,
     schedules: "ScheduleRules | None" = None,
     **others: Any,
@@ -49,8 +48,7 @@ async def started(
 
     `versions_kept` is how many versions of each volume it keeps; None stands for all. `keyed_store`
     is the URL of a Redis for Dicts and Queues; without one they are kept as everything else is.
-    `addresses` is the form of a web function's address that the SDK is given. `clock` is how its
-    clock begins; None is the machine's time. The others are `Settings`.
+    `clock` is how its clock begins; None is the machine's time. The others are `Settings`.
 
     Raises:
         click.ClickException: it cannot be started; the message says why and what to do.
@@ -58,14 +56,12 @@ async def started(
     from modal_emulator.emulator import Emulator, Settings
     from modal_emulator.schedule.rules import ScheduleRules
     from modal_emulator.store.limits import VolumeLimits
-    from modal_emulator.store.web_addresses import Addresses
 
     if directory is not None:
         _prepare(directory)
     settings = Settings(
         volumes=VolumeLimits(versions_kept=versions_kept),
         keyed_store=keyed_store,
-        addresses=Addresses(addresses),
         clock=clock,
         schedules=schedules or ScheduleRules(),
         **others,
