@@ -11,7 +11,7 @@ app = modal.App("proxied")
 office = modal.Proxy.from_name("office")
 
 
-def ask(url: str) -> str:
+def fetch(url: str) -> str:
     try:
         with urlopen(url, timeout=10) as answer:
             return str(answer.read().decode())
@@ -35,12 +35,12 @@ def query(port: int, password: str) -> str:
 @app.function(proxy=office)
 def by_proxy(url: str) -> list[str]:
     curl = subprocess.run(["curl", "--silent", url], capture_output=True, text=True)
-    return [ask(url), curl.stdout]
+    return [fetch(url), curl.stdout]
 
 
 @app.function()
 def directly(url: str) -> str:
-    return ask(url)
+    return fetch(url)
 
 
 @app.function(proxy=office)

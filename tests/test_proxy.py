@@ -83,11 +83,20 @@ def test_addresses_follow_from_the_name(modal_emulator: Running) -> None:
     assert modal_emulator.proxy("other").addresses != first
 
 
-@pytest.mark.modal(runtime="inline")
+@pytest.mark.modal(runtime="inline", isolation="plain")
 def test_containers_that_cannot_come_from_there_do_not_run(modal_emulator: Running) -> None:
     modal_emulator.proxy("office")
     with (
         proxied.app.run(),
-        pytest.raises(Exception, match="proxy= needs containers with an address"),
+        pytest.raises(Exception, match="proxy= needs containers that can mount"),
     ):
         proxied.by_proxy.remote("http://localhost:1")
+
+
+@pytest.mark.modal(runtime="inline")
+def test_threads_come_from_there_too(guarded: str, modal_emulator: Running) -> None:
+    with proxied.app.run():
+        assert proxied.by_proxy.remote(guarded) == ["welcome", "welcome"]
+        assert proxied.directly.remote(guarded) == "403 not on the list"
+        assert proxied.fetch(guarded) == "403 not on the list"
+        assert proxied.by_proxy.remote(guarded) == ["welcome", "welcome"]

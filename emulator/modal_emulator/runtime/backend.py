@@ -39,6 +39,7 @@ class Capability(Enum):
     KILL = "a container can be killed without a word"
     OWN_PROCESSES = "a container sees its own processes only"
     OWN_PORTS = "a container has an address of its own, and ports that collide with nobody's"
+    PROXIES = "what a container sends to this machine can come from a proxy's address"
     PAUSE = "a container can be stopped for a moment, so that large commits copy nothing"
     IMAGES = "images are built, and containers run in them"
     EXECUTE = "a command can be run in a container beside what runs there"

@@ -16,9 +16,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from modal_emulator.runtime.addresses import MACHINE, Addresses
-from modal_emulator.runtime.endpoints import Endpoint
+from modal_emulator.runtime.callers import Caller
+from modal_emulator.runtime.calls import Kind
+from modal_emulator.runtime.endpoints import LONGEST, Endpoint
+from modal_emulator.runtime.seccomp import Listener, Request
 
-__all__ = ["Answer", "Ports"]
+__all__ = ["Answer", "Ports", "decide"]
 
 _BIND_ADDRESS_NO_PORT = 24  # <linux/in.h>; Python names it since 3.12 or so
 _UNDER_WAY = frozenset({errno.EINPROGRESS, errno.EALREADY})
@@ -158,6 +161,26 @@ class Ports:
         waiting.socket.close()
         waiting.answer(number)
         return True
+
+
+def decide(
+    ports: Ports, kind: Kind | None, listener: Listener, request: Request, caller: Caller
+) -> bool:
+    """Answer bind(2) or connect(2) of a waiting caller; False leaves it to the kernel."""
+    file, address, size, *_ = request.arguments
+    where = Endpoint.parse(caller.data(address, min(size & 0xFFFF_FFFF, LONGEST)))
+    # What was read must have been the caller's own.
+    if where is None or not listener.is_waiting(request.id):
+        return False
+
+    def take() -> socket.socket:
+        return caller.socket(file)
+
+    def answer(error: int) -> None:
+        listener.answer(request.id, error)
+
+    does = {Kind.BIND: ports.bind, Kind.CONNECT: ports.connect}.get(kind) if kind else None
+    return does is not None and does(take, where, answer)
 
 
 def _connect(taken: socket.socket, target: tuple[str, int]) -> int:

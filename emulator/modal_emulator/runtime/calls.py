@@ -87,6 +87,11 @@ class Table:
         wanted = frozenset(kinds)
         return tuple(name for name in self.numbers if CALLS[name].kind in wanted)
 
+    def kind(self, number: int) -> Kind | None:
+        """Return what a call asks for."""
+        name = self.name(number)
+        return None if name is None else CALLS[name].kind
+
     def name(self, number: int) -> str | None:
         """Return the name of a call."""
         return next((name for name, each in self.numbers.items() if each == number), None)

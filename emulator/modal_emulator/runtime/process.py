@@ -33,7 +33,8 @@ _UNWATCHED = (
     "volumes of version 1 take hard links, `sync` commits none of version 2, and a full one is "
     "noticed when it is committed, and containers share the machine's ports"
 )
-_WATCHED = frozenset({Capability.WATCHED_CALLS, Capability.OWN_PORTS})
+_SOCKETS = frozenset({Capability.OWN_PORTS, Capability.PROXIES})
+_WATCHED = frozenset({Capability.WATCHED_CALLS}) | _SOCKETS
 _PLAIN = frozenset({Capability.EXECUTE, Capability.KILL, Capability.OPEN_FILE_REFUSAL})
 
 
@@ -87,7 +88,7 @@ class ProcessBackend:
             return _PLAIN if has_proc else _PLAIN - {Capability.OPEN_FILE_REFUSAL}
         if seccomp.refusal():
             return _KERNEL - _WATCHED
-        return _KERNEL if kernel.can_take_files() else _KERNEL - {Capability.OWN_PORTS}
+        return _KERNEL if kernel.can_take_files() else _KERNEL - _SOCKETS
 
     @property
     def notice(self) -> str:

@@ -14,10 +14,9 @@ from dataclasses import dataclass
 
 from modal_emulator.runtime.allowance import Allowance
 from modal_emulator.runtime.backend import View
-from modal_emulator.runtime.binding import Ports
+from modal_emulator.runtime.binding import Ports, decide
 from modal_emulator.runtime.callers import Caller, Place
 from modal_emulator.runtime.calls import CALLS, OPENING, Call, Kind, table_here
-from modal_emulator.runtime.endpoints import LONGEST, Endpoint
 from modal_emulator.runtime.mounts import Mounts, Shown
 from modal_emulator.runtime.seccomp import Filter, Listener, Request
 from modal_emulator.runtime.stores import Stores
@@ -204,21 +203,9 @@ class Watch:
         adds = (old.device, old.directory) != (new.device, new.directory)
         return adds and old.device == new.device and self._decide_new(case, new)
 
-    def _decide_bind(self, case: "_Case") -> bool:
-        where = case.endpoint()
-        ports = self._ports
-        return (
-            ports is not None and where is not None and ports.bind(case.socket, where, case.answer)
-        )
-
-    def _decide_connect(self, case: "_Case") -> bool:
-        where = case.endpoint()
-        ports = self._ports
-        return (
-            ports is not None
-            and where is not None
-            and ports.connect(case.socket, where, case.answer)
-        )
+    def _decide_socket(self, case: "_Case") -> bool:
+        kind, ports = case.call.kind, self._ports
+        return ports is not None and decide(ports, kind, case.listener, case.request, case.caller)
 
     def _decide_new(self, case: "_Case", place: Place | None) -> bool:
         """Let it be made while there is room."""
@@ -257,8 +244,8 @@ class Watch:
         Kind.MAP: _decide_map,
         Kind.MAKE: _decide_make,
         Kind.MOVE: _decide_move,
-        Kind.BIND: _decide_bind,
-        Kind.CONNECT: _decide_connect,
+        Kind.BIND: _decide_socket,
+        Kind.CONNECT: _decide_socket,
     }
 
 
@@ -301,21 +288,6 @@ class _Case:
         if self.listener.is_waiting(self.request.id):
             self.listener.answer(self.request.id, error)
         return True
-
-    def endpoint(self) -> Endpoint | None:
-        """Return where a socket is to be bound or connected to, if that is of the Internet."""
-        _, address, size, *_ = self.request.arguments
-        where = Endpoint.parse(self.caller.data(address, min(size & 0xFFFF_FFFF, LONGEST)))
-        # What was read must have been the caller's own.
-        return where if where and self.listener.is_waiting(self.request.id) else None
-
-    def socket(self) -> socket.socket:
-        """Return the caller's socket."""
-        return self.caller.socket(self.request.arguments[0])
-
-    def answer(self, error: int) -> None:
-        """End the call."""
-        self.listener.answer(self.request.id, error)
 
     def settle(self, *, has_room: bool) -> None:
         """Let the name be made, or say that the volume is full."""

@@ -132,9 +132,8 @@ class ContainerLauncher:
         try:
             page = self._clock_page() if by_socket else None
             worker.keeps_machine_time = by_socket and page is None
-            can_own = Capability.OWN_PORTS in self._backend.offers
             seat = self._network.enter(
-                worker.container_id, proxy_id=function.spec.proxy_id, can_own=can_own
+                worker.container_id, proxy_id=function.spec.proxy_id, offers=self._backend.offers
             )
             plan = self._plan(worker, function, socket, page, seat)
             container = await self._backend.start(plan)

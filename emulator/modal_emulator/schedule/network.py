@@ -1,10 +1,12 @@
 """What each container has of the network: where it is reached, and the ways that lead there."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from itertools import count
 
 from modal_emulator.ground.errors import NotBuilt
 from modal_emulator.runtime.addresses import MACHINE, Pool
+from modal_emulator.runtime.backend import Capability
 from modal_emulator.schedule.tunnels import Tunnel, Tunnels
 from modal_emulator.store.proxies import Proxies
 
@@ -31,22 +33,24 @@ class Network:
         self._turns = count()
         self._addresses: dict[str, str] = {}
 
-    def enter(self, container_id: str, *, proxy_id: str, can_own: bool) -> Seat:
+    def enter(self, container_id: str, *, proxy_id: str, offers: Collection[Capability]) -> Seat:
         """
-        Return the seat of a container that is being made, which may be able to own addresses.
+        Return the seat of a container that is being made, as far as its backend offers that.
 
         Raises:
             NotBuilt: it has a proxy, and its connections could not come from there.
             NotFound: it has one that is gone.
         """
         source = self._proxies.source(proxy_id, next(self._turns)) if proxy_id else ""
-        if source and not can_own:
+        if source and Capability.PROXIES not in offers:
             raise NotBuilt(
-                "proxy= needs containers with an address of their own: runtime 'process', "
-                "on a machine whose kernel reports calls; see docs/guide/network.md"
+                "proxy= needs containers that can mount, on a machine whose kernel reports calls; "
+                "see docs/guide/network.md"
             )
         self.tunnels.began(container_id)
-        address = self._addresses[container_id] = self._pool.take() if can_own else ""
+        address = self._addresses[container_id] = (
+            self._pool.take() if Capability.OWN_PORTS in offers else ""
+        )
         return Seat(address, source)
 
     def leave(self, container_id: str) -> None:

@@ -61,7 +61,7 @@ class Outfits:
             seat = self._network.enter(
                 sandbox.container_id,
                 proxy_id=sandbox.spec.proxy_id,
-                can_own=Capability.OWN_PORTS in self._backend.offers,
+                offers=self._backend.offers,
             )
             return await self._backend.start(self._plan(sandbox, seat, on_exit))
         except BaseException:

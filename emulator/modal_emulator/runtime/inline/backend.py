@@ -17,6 +17,7 @@ from modal_emulator.runtime.inline.pair import Pair
 from modal_emulator.runtime.inline.place import Places
 from modal_emulator.runtime.inline.program import Programs
 from modal_emulator.runtime.inline.surroundings import enter_surroundings, leave_surroundings
+from modal_emulator.runtime.inline.usher import Usher
 from modal_emulator.runtime.leftovers import remove_tree, sweep
 
 __all__ = ["InlineBackend", "Leftover"]
@@ -43,6 +44,7 @@ class InlineBackend:
         self._programs = programs
         self._pairs: dict[str, Pair] = {}
         self._remains = Remains()
+        self._usher = Usher()
         self._has_entered = False
 
     @property
@@ -74,7 +76,8 @@ class InlineBackend:
         if not self._has_entered:
             self._has_entered = True
             enter_surroundings()
-        pair = Pair(plan, self._places.place(plan), self._programs, self._remains.add)
+        place, gone = self._places.place(plan), self._remains.add
+        pair = Pair(plan, place, self._programs, self._usher, gone)
         self._pairs[plan.container_id] = pair
         try:
             await pair.start()
@@ -89,6 +92,7 @@ class InlineBackend:
     async def close(self) -> None:
         """End every container; its threads go on where Python cannot break them off."""
         await asyncio.gather(*(self._end(pair) for pair in tuple(self._pairs.values())))
+        await asyncio.to_thread(self._usher.close)
         self._places.close()  # before the surroundings, which were there before
         if self._has_entered:
             self._has_entered = False

@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from modal_emulator.ground.clock import rest
-from modal_emulator.runtime import kernel
+from modal_emulator.runtime import kernel, seccomp
 from modal_emulator.runtime.backend import Capability, OpenFiles, Plan, View
 from modal_emulator.runtime.disk import VOLUMES
 from modal_emulator.runtime.holders import is_held_by, processes_in
@@ -49,9 +49,10 @@ class MountedPlaces:
     @property
     def offers(self) -> frozenset[Capability]:
         """What containers in such a place can do."""
-        return frozenset(
-            {Capability.EPHEMERAL_DISK, Capability.REAL_MOUNTS, Capability.OPEN_FILE_REFUSAL}
-        )
+        offered = {Capability.EPHEMERAL_DISK, Capability.REAL_MOUNTS, Capability.OPEN_FILE_REFUSAL}
+        if not seccomp.refusal() and kernel.can_take_files():
+            offered.add(Capability.PROXIES)
+        return frozenset(offered)
 
     @property
     def notice(self) -> str:

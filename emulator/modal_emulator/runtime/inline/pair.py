@@ -32,7 +32,9 @@ from modal_emulator.runtime.inline.offspring import end_programs
 from modal_emulator.runtime.inline.place import Place
 from modal_emulator.runtime.inline.program import Programs
 from modal_emulator.runtime.inline.spawning import belong
+from modal_emulator.runtime.inline.usher import Usher
 from modal_emulator.runtime.output import Lines, Output
+from modal_emulator.runtime.seccomp import Filter
 
 __all__ = ["Pair"]
 
@@ -46,10 +48,16 @@ class Pair:
     """The keeper and the main thread of one container."""
 
     def __init__(
-        self, plan: Plan, place: Place, programs: Programs, on_gone: Callable[[Here], None]
+        self,
+        plan: Plan,
+        place: Place,
+        programs: Programs,
+        usher: Usher,
+        on_gone: Callable[[Here], None],
     ) -> None:
         """`on_gone` is called before the plan's `on_exit`."""
-        self._plan, self._place, self._on_gone = plan, place, on_gone
+        self._plan, self._place, self._usher, self._on_gone = plan, place, usher, on_gone
+        self._filter: Filter | None = None
         self._loop = asyncio.get_running_loop()
         self.here = Here(
             plan.container_id, dict(plan.environment), self._hear, outlets=self._open_outlets
@@ -199,6 +207,8 @@ class Pair:
 
     def _keep(self) -> None:
         try:
+            if self._plan.source_address:
+                self._filter = self._usher.filter(self._plan.source_address)
             self._place.build()
         except BaseException as error:
             self._tell(self._fail, error)
@@ -231,6 +241,8 @@ class Pair:
         wrap_streams()
         code = 1
         try:
+            if self._filter is not None:
+                self._filter.install()
             self._place.enter()
         except BaseException as error:
             self._tell(self._fail, error)
