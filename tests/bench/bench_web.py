@@ -17,7 +17,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from modal_emulator.emulator import Running
 
 ONE = "web request by httpx, warm container"
-MANY = "web request under load, 32 connections of wrk"
+MANY = "web requests under load, 32 connections of wrk, the time of each"
 SECONDS, CONNECTIONS = 3, 32
 UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
 
@@ -94,7 +94,16 @@ def under_load(benchmark: BenchmarkFixture, url: str) -> None:
     program = shutil.which("wrk")
     if program is None:
         pytest.skip("there is no wrk here, so no load is measured: apt-get install wrk")
-    command = [program, "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}", "--latency", url]
+    command = [
+        program,
+        "-t1",
+        f"-c{CONNECTIONS}",
+        f"-d{SECONDS}",
+        "--timeout",
+        "30s",
+        "--latency",
+        url,
+    ]
 
     def load() -> None:
         said = subprocess.run(command, capture_output=True, text=True, check=True).stdout

@@ -50,17 +50,22 @@ def group_table(name: str, benchmarks: list[dict[str, Any]]) -> list[str]:
     fastest = {b["name"]: b["stats"]["min"] for b in benchmarks}
     median = {b["name"]: b["stats"]["median"] for b in benchmarks}
     peers = [each for each in fastest if each.startswith(PEER)]
+    # What a benchmark noted in seconds itself, of its last round.
+    noted = {b["name"]: b["extra_info"] for b in benchmarks}
+    more = list(next(iter(noted.values())))
+    columns = ["fastest", "median", *(f"ratio to {title(p)}" for p in peers), *more]
     lines = [
         f"### {name[0].upper()}{name[1:]}",
         "",
-        "| | fastest | median | " + "".join(f"ratio to {title(p)} | " for p in peers).rstrip(),
-        "| --- | --- | --- |" + " --- |" * len(peers),
+        "| | " + " | ".join(columns) + " |",
+        "| --- |" + " --- |" * len(columns),
     ]
     for each in sorted(fastest, key=lambda n: (n not in peers, fastest[n])):
         label = f"peer: {title(each)}" if each in peers else title(each)
         ratios = "".join(f" {ratio(fastest[each] / fastest[peer])} |" for peer in peers)
         times = f"{readable(fastest[each])} | {readable(median[each])}"
-        lines.append(f"| {label} | {times} |{ratios}")
+        notes = "".join(f" {readable(noted[each][column])} |" for column in more)
+        lines.append(f"| {label} | {times} |{ratios}{notes}")
     return [*lines, ""]
 
 
