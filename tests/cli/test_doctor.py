@@ -35,6 +35,13 @@ def test_sdk_that_nobody_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     assert result.exit_code == 0
 
 
+def test_machine_without_docker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nobody.sock")
+    result = CliRunner().invoke(main, ["doctor"])
+    assert "the runtime 'docker' needs Docker's daemon" in result.output
+    assert result.exit_code == 0
+
+
 def test_machine_without_namespaces(monkeypatch: pytest.MonkeyPatch) -> None:
     def nothing(_: Path) -> probe.Finding:
         return probe.Finding(Isolation.PLAIN, ("not the superuser", "unshare: not permitted"))

@@ -48,6 +48,7 @@ def doctor() -> None:
         *_machine(),
         *_containers(memory, "exec and tests"),
         *_containers(Path.cwd(), "serve, from here"),
+        _docker(),
     ]
     width = max(len(finding.subject) for finding in findings)
     for finding in findings:
@@ -100,6 +101,17 @@ def _watching() -> Iterator[Finding]:
         yield Finding("fair", "calls on volumes", f"cannot be watched: {why}", advice)
     else:
         yield Finding("good", "calls on volumes", "are watched, where containers mount them")
+
+
+def _docker() -> Finding:
+    from modal_emulator.ground.errors import EmulatorError
+    from modal_emulator.runtime.docker.daemon import connect
+
+    try:
+        seen = f"{connect().version}: runtime docker builds images and runs functions in them"
+    except EmulatorError as error:
+        return Finding("fair", "docker", error.message, "the other runtimes need none")
+    return Finding("good", "docker", seen)
 
 
 def _containers(place: Path, whose: str) -> Iterator[Finding]:

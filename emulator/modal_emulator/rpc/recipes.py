@@ -35,5 +35,7 @@ def _refusals(asked: api_pb2.Image) -> Iterator[str]:
         yield "a registry secret is not used: let Docker's daemon log in itself (docker login)"
     if asked.gpu_config.count:
         yield "there is no GPU for build steps"
+    if any(line.startswith("COPY /python/") for line in asked.dockerfile_commands):
+        yield "add_python= needs a Python that only Modal has"  # [sdk] _image.py, as a global Mount
     if getattr(asked, "volume_mounts", ()):  # later than the oldest SDK
         yield "volumes are not given to build steps"

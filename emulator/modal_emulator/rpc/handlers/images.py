@@ -168,9 +168,9 @@ def _warn(world: World, app_id: str, image: Image, bases: list[Image]) -> None:
 RPCS: dict[str, Rpc] = {
     "ImageGetOrCreate": partly(
         image_get_or_create,
-        "nothing is built: ENV, WORKDIR and copied local files count, packages come from the "
-        "local environment",
+        "built with the runtime docker only, without secrets, volumes, GPUs and run_function; else "
+        "ENV, WORKDIR and copied local files count, packages come from the local environment",
     ),
     "ImageJoinStreaming": stream(image_join_streaming),
-    "ImageFromId": partly(image_from_id, "nothing is built"),
+    "ImageFromId": partly(image_from_id, "built with the runtime docker only"),
 }
