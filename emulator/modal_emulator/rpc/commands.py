@@ -11,11 +11,20 @@ from typing import Any
 from modal_proto import api_pb2
 
 from modal_emulator.ground.errors import NotBuilt, NotFound
+from modal_emulator.rpc.call import Call
 from modal_emulator.rpc.compat import has
 from modal_emulator.runtime.backend import Capability, Container
 from modal_emulator.world import World
 
-__all__ = ["PIECE", "container_of", "environment_of", "terminal_of", "whole_characters"]
+__all__ = [
+    "PIECE",
+    "container_of",
+    "environment_of",
+    "refuse_inside",
+    "router_access",
+    "terminal_of",
+    "whole_characters",
+]
 
 PIECE = 1 << 18
 """Bytes of output in one message."""
@@ -47,6 +56,32 @@ def container_of(world: World, container_id: str) -> Container:
             "see docs/guide/sandboxes.md"
         )
     return container
+
+
+async def router_access(world: World, call: Call[Any], container_id: str) -> tuple[str, str]:
+    """
+    Return where commands for a container are taken, and a token.
+
+    Raises:
+        NotBuilt: the caller's SDK would not believe any router that we have.
+        Conflict: the caller's SDK is to use the older protocol.
+    """
+    refuse_inside(call)
+    return await world.command_router(container_id, call.metadata or {})
+
+
+def refuse_inside(call: Call[Any]) -> None:
+    """
+    Refuse who calls by a container's own socket.
+
+    To an SDK there the server is not on loopback, so it verifies a router's certificate against
+    those that the machine trusts.
+    """
+    if call.container_id is not None and not call.is_near:
+        raise NotBuilt(
+            "modal-emulator takes no commands from inside containers of processes, nor Sandboxes; "
+            "see docs/guide/sandboxes.md"
+        )
 
 
 def terminal_of(asked: api_pb2.PTYInfo) -> tuple[tuple[int, int] | None, dict[str, str]]:

@@ -14,6 +14,7 @@ from modal_emulator.rpc.commands import (
     PIECE,
     container_of,
     environment_of,
+    router_access,
     terminal_of,
     whole_characters,
 )
@@ -102,7 +103,7 @@ async def task_get_command_router_access(
 ) -> api_pb2.TaskGetCommandRouterAccessResponse:
     """Say where a container's commands are taken, and give the token for this container."""
     container_id = container_of(world, call.request.task_id).container_id
-    url, token = await world.command_router(container_id, call.metadata or {})
+    url, token = await router_access(world, call, container_id)
     return api_pb2.TaskGetCommandRouterAccessResponse(url=url, jwt=token)
 
 

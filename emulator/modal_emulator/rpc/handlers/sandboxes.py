@@ -14,7 +14,13 @@ from google.protobuf.empty_pb2 import Empty
 from modal_proto import api_pb2
 
 from modal_emulator.rpc.call import Call
-from modal_emulator.rpc.commands import PIECE, container_of, whole_characters
+from modal_emulator.rpc.commands import (
+    PIECE,
+    container_of,
+    refuse_inside,
+    router_access,
+    whole_characters,
+)
 from modal_emulator.rpc.compat import known
 from modal_emulator.rpc.sandbox_specs import spec_of
 from modal_emulator.rpc.tables import Rpc, full, partly, stream
@@ -42,8 +48,9 @@ async def sandbox_create_v2(
     world: World, call: Call[api_pb2.SandboxCreateV2Request]
 ) -> api_pb2.SandboxCreateV2Response:
     """Make a Sandbox and start it; the answer has all to reach it by."""
+    refuse_inside(call)
     sandbox = await _create(world, call.request, newer=True)
-    url, token = await world.command_router(sandbox.container_id, call.metadata or {})
+    url, token = await router_access(world, call, sandbox.container_id)
     return known(
         api_pb2.SandboxCreateV2Response,
         sandbox_id=sandbox.sandbox_id,
@@ -214,7 +221,7 @@ async def sandbox_get_command_router_access(
         container_id = world.sandboxes.get(request.sandbox_id).container_id
     else:
         container_id = container_of(world, request.task_id).container_id
-    url, token = await world.command_router(container_id, call.metadata or {})
+    url, token = await router_access(world, call, container_id)
     return known(api_pb2.SandboxGetCommandRouterAccessResponse, url=url, jwt=token)
 
 
