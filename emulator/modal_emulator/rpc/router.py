@@ -109,18 +109,18 @@ class Router:
 
     async def _answer(self, name: str, reply: type[Message], stream: Stream[Any, Any]) -> None:
         try:
-            route = ROUTES.get(name)
-            if route is None:
-                raise GRPCError(
-                    Status.UNIMPLEMENTED,
-                    f"modal-emulator does not answer {name} yet; see docs/guide/sandboxes.md",
-                )
             request = await stream.recv_message()
             if request is None:
                 raise Invalid(f"{name}: the request ended before its message")
             about = request.start if name == "TaskExecStdinWriteStream" else request
             texts = {k: v for k, v in (stream.metadata or {}).items() if isinstance(v, str)}
             self._passes.check(texts.get("authorization", ""), about.task_id)
+            route = ROUTES.get(name)
+            if route is None:
+                raise GRPCError(
+                    Status.UNIMPLEMENTED,
+                    f"modal-emulator does not answer {name} yet; see docs/guide/sandboxes.md",
+                )
             await route(self._world(), request, reply, stream)
         except GRPCError:
             raise
