@@ -14,7 +14,6 @@ import pytest
 from modal.exception import InvalidError
 
 from modal_emulator.emulator import Running
-from modal_emulator.runtime.backend import Capability
 
 app = modal.App("forward")
 words = modal.Queue.from_name("forward-words", create_if_missing=True)
@@ -22,13 +21,11 @@ words = modal.Queue.from_name("forward-words", create_if_missing=True)
 PAGE = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello"
 
 
-@pytest.fixture(
-    params=[
-        pytest.param("inline", marks=pytest.mark.modal(runtime="inline")),
-        pytest.param("process", marks=pytest.mark.modal(runtime="process")),
-    ],
-    autouse=True,
-)
+INLINE = pytest.param("inline", marks=pytest.mark.modal(runtime="inline"))
+PROCESS = pytest.param("process", marks=pytest.mark.modal(runtime="process"))
+
+
+@pytest.fixture(params=[INLINE, PROCESS], autouse=True)
 def running(modal_emulator: Running) -> Iterator[Running]:
     with app.run():
         yield modal_emulator
@@ -144,16 +141,12 @@ def test_a_port_is_forwarded_once(running: Running) -> None:
     assert twice.remote() == [refused, refused, "two ports"]
 
 
+@pytest.mark.parametrize("running", [PROCESS], indirect=True)
 def test_the_end_of_a_container_is_the_end_of_its_tunnels(running: Running) -> None:
     shown = show.remote_gen()
     _, url = next(shown)
     (container,) = running.containers("show")
-    if Capability.KILL in running.offers:
-        container.kill()
-    else:
-        container.stop()
-        words.put("on")  # a thread that waits for a word cannot be ended otherwise
-        container.wait()
+    container.kill()
     with pytest.raises(httpx.TransportError):
         httpx.get(url, verify=trusting(running))
     assert running.ask(lambda world: world.network.tunnels.of(container.container_id)) == ()

@@ -94,9 +94,16 @@ def _machine() -> Iterator[Finding]:
 
 
 def _watching() -> Iterator[Finding]:
+    from modal_emulator.runtime.kernel import can_take_files
     from modal_emulator.runtime.seccomp import refusal
 
-    if why := refusal():
+    why = refusal()
+    if blind := why or ("" if can_take_files() else "no pidfd_getfd"):
+        advice = "two containers cannot serve the same port, and none can have a proxy"
+        yield Finding("fair", "ports", f"containers share the machine's: {blind}", advice)
+    else:
+        yield Finding("good", "ports", "each container that mounts, of processes, has its own")
+    if why:
         advice = "hard links on volumes of version 1 work, `sync` commits none of version 2"
         yield Finding("fair", "calls on volumes", f"cannot be watched: {why}", advice)
     else:
