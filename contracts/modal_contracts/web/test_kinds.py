@@ -85,6 +85,13 @@ def test_a_class_has_web_methods(web: Web) -> None:
     assert ask(urls[1], "/?to=ann").json == "nobody says hello to ann"
 
 
+@clause("web/a-parameter-comes-with-the-query", documented("guide/parametrized-functions"))
+def test_a_parameter_comes_with_the_query(web: Web) -> None:
+    """The parameters of a class are query parameters of its web methods."""
+    answer = ask(web.desk().hello.get_web_url(), "/?to=ann&name=ben")
+    assert answer.json == "ben says hello to ann"
+
+
 @pytest.mark.parametrize("decorate", [modal.asgi_app, modal.wsgi_app, lambda: modal.web_server(80)])
 @clause(
     "web/an-app-takes-no-arguments",

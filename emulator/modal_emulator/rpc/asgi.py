@@ -10,6 +10,8 @@ from typing import Any
 from modal_proto import api_pb2
 
 from modal_emulator.rpc.compat import known
+from modal_emulator.rpc.web_parameters import asked_variant
+from modal_emulator.world import World
 
 __all__ = ["AsgiMessages"]
 
@@ -22,6 +24,10 @@ class AsgiMessages:
 
     invocation: int = api_pb2.FUNCTION_CALL_INVOCATION_TYPE_SYNC
     """How a web function is called; how Modal's edge calls it is not seen [guess]."""
+
+    def variant(self, world: World, function_id: str, query: str) -> str:
+        """Return the variant of a class that a query asks for; see `web_parameters`."""
+        return asked_variant(world, function_id, query)
 
     def payload(self, scope: Message, method: str) -> bytes:
         """

@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from modal_emulator.store.web_addresses import DOMAIN, EVERY, Address
+from modal_emulator.ground.errors import Invalid
+from modal_emulator.store.web_addresses import DOMAIN, EVERY
 from modal_emulator.web import edge_http
 from modal_emulator.web.authority import Authority
 from modal_emulator.web.edge_call import Late, Messages, WebCall
@@ -53,9 +54,14 @@ class Edge:
             return refusal(404, UNKNOWN)
         if (no := refused(world, address, request, self._allowance)) is not None:
             return no
-        if call_id := awaited(request):
-            return await self._answer_late(world, address, call_id, request)
         function_id, method = address.function_id, address.endpoint.method
+        if method and request.query_string:
+            try:
+                function_id = self._messages.variant(world, function_id, request.query_string)
+            except Invalid as error:
+                return refusal(400, f"modal-http: {error.message}")  # [guess]
+        if call_id := awaited(request):
+            return await self._answer_late(world, function_id, call_id, request)
         until = world.clock.now() + PATIENCE
         if is_websocket(request):
             call = WebCall(world, self._messages, function_id, method, websocket_scope(request))
@@ -93,10 +99,10 @@ class Edge:
         return response
 
     async def _answer_late(
-        self, world: World, address: Address, call_id: str, request: web.BaseRequest
+        self, world: World, function_id: str, call_id: str, request: web.BaseRequest
     ) -> web.StreamResponse:
         call = self._late.get(call_id)
-        if call is None or call.belongs_to != address.function_id:
+        if call is None or call.belongs_to != function_id:
             return refusal(404, UNKNOWN)
         if request.method not in ("GET", "HEAD"):
             return refusal(400, BAD_METHOD)

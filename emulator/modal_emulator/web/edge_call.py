@@ -25,6 +25,15 @@ class Messages(Protocol):
 
     invocation: int
 
+    def variant(self, world: World, function_id: str, query: str) -> str:
+        """
+        Return the variant of a class that a query asks for; without parameters, the class's.
+
+        Raises:
+            Invalid: a value does not fit its parameter.
+        """
+        ...
+
     def payload(self, scope: Message, method: str) -> bytes:
         """Return the input that begins with this scope."""
         ...
