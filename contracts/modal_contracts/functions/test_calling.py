@@ -78,7 +78,10 @@ def test_a_map_may_give_what_is_ready_first(scene: Scene) -> None:
     """With `order_outputs=False` a result comes as soon as it is there."""
     queue = scene.queue()
     order = function(scene, _last_first, max_containers=2)
-    assert list(order.map([0, 1], kwargs={"queue": queue}, order_outputs=False)) == [1, 0]
+    results = iter(order.map([0, 1], kwargs={"queue": queue}, order_outputs=False))
+    assert next(results) == 1
+    queue.put(True)
+    assert list(results) == [0]
 
 
 @clause("functions/a-map-may-give-errors-as-results", SCALE)
@@ -101,8 +104,9 @@ def test_a_map_of_nothing_gives_nothing(scene: Scene) -> None:
 @clause("functions/a-map-takes-more-than-may-wait", SCALE)
 def test_a_map_takes_more_than_may_wait(scene: Scene) -> None:
     """More inputs than a function may have at a time are sent as room is made."""
-    double = function(scene, modal.concurrent(max_inputs=20)(work.double), max_containers=2)
-    assert list(double.map(range(1200))) == [2 * n for n in range(1200)]
+    body = modal.concurrent(max_inputs=100)(work.double_async)
+    double = function(scene, body, max_containers=1)
+    assert list(double.map(range(1100))) == [2 * n for n in range(1100)]
 
 
 @clause("functions/for-each-waits-and-gives-nothing", SCALE)
@@ -147,8 +151,10 @@ def test_generators_may_be_async_and_call_generators(scene: Scene) -> None:
 @clause("functions/a-generator-may-fail-in-between", REFERENCE)
 def test_a_generator_may_fail_in_between(scene: Scene) -> None:
     """What a generator raises is raised where its values are asked for."""
-    values = function(scene, _fails_after_one).remote_gen()
+    go = scene.queue()
+    values = function(scene, _fails_after_one).remote_gen(go)
     assert next(values) == 1
+    go.put(True)
     with pytest.raises(LookupError, match="no more"):
         next(values)
 
@@ -178,9 +184,7 @@ def test_functions_call_each_other(scene: Scene) -> None:
 
 def _last_first(number: int, queue: modal.Queue) -> int:
     if number == 0:
-        queue.get()  # until the second has come to its end, or is about to
-    else:
-        queue.put(True)
+        queue.get()
     return number
 
 
@@ -190,6 +194,7 @@ def _yields_before(go: modal.Queue) -> Any:
     yield "second"
 
 
-def _fails_after_one() -> Any:
+def _fails_after_one(go: modal.Queue) -> Any:
     yield 1
+    go.get()
     raise LookupError("no more")

@@ -64,7 +64,8 @@ def test_each_try_has_the_whole_timeout(scene: Scene) -> None:
     scene.advance(hours=1)
     with pytest.raises(modal.exception.FunctionTimeoutError, match="600s"):
         call.get()
-    assert marks.get_many(99) == ["begins", "InputCancellation"] * 3
+    met = [mark for mark in marks.get_many(99) if mark != "begins"]
+    assert met == ["InputCancellation"] * 3
 
 
 @clause("functions/waiting-in-the-queue-is-no-execution", GUIDE)

@@ -6,6 +6,7 @@ Sent by reference; only the standard library and `modal` may be imported here.
 
 import asyncio
 import os
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -183,9 +184,12 @@ def die_at_first(marks: modal.Queue, times: int) -> int:
 
 def tell_and_wait(marks: modal.Queue, seconds: float) -> None:
     """Say how it begins and how it ends; in between, wait."""
-    marks.put("begins")
+    # From a thread, for who reads it may act at once, and the SDK would be in the midst of a call.
+    saying = threading.Timer(min(0.2, seconds), marks.put, ["begins"])
+    saying.start()
     try:
         time.sleep(seconds)
+        saying.join()
     except BaseException as error:
         marks.put(type(error).__name__)
         raise
@@ -194,8 +198,8 @@ def tell_and_wait(marks: modal.Queue, seconds: float) -> None:
 
 async def tell_and_wait_async(marks: modal.Queue, seconds: float) -> None:
     """Say how it begins and how it ends; in between, wait."""
-    await marks.put.aio("begins")
     try:
+        await marks.put.aio("begins")
         await asyncio.sleep(seconds)
     except BaseException as error:
         await marks.put.aio(type(error).__name__)
