@@ -6,14 +6,17 @@ Needs Docker's daemon, so it is a check of its own (`tox -e docker`).
 
 import asyncio
 import json
+import os
 import signal
 from pathlib import Path
 
 import pytest
 
 from modal_emulator.ground.errors import EmulatorError
-from modal_emulator.runtime.backend import Exit, Mount, OpenFiles
+from modal_emulator.runtime.backend import Exit, Mount, OpenFiles, Plan
 from modal_emulator.runtime.docker.daemon import LABEL
+from modal_emulator.runtime.docker.facts import Facts
+from modal_emulator.runtime.job import Job
 from runtime.docker.docker_yard import DockerYard, docker
 from runtime.test_executing import (  # noqa: F401
     idle,
@@ -59,6 +62,42 @@ def test_volumes_are_copied_and_what_changed_is_found(yard: DockerYard) -> None:
         assert not (view.changes / "a.txt").exists()
         door.close()
         assert await run.printed() == "/__modal/volumes/vo-1 old"
+        await yard.close()
+
+    asyncio.run(story())
+
+
+def test_an_ordinary_user_can_read_what_root_wrote(
+    yard: DockerYard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view = yard.volume().view()
+    make = yard.backend._make
+
+    def hand_over(plan: Plan, job: Job, facts: Facts) -> object:
+        os.chown(job.directory / "modal", 1234, 1234)
+        return make(plan, job, facts)
+
+    monkeypatch.setattr(yard.backend, "_make", hand_over)
+
+    async def story() -> None:
+        def script() -> None:
+            import os
+
+            os.mkdir("/data/closed", 0)
+            os.close(os.open("/data/secret", os.O_CREAT, 0))
+            gate()  # type: ignore[name-defined]  # noqa: F821
+
+        run = await yard.run(script, Mount("vo-1", "/data", view))
+        door = await yard.meet()
+        monkeypatch.setattr(os, "getuid", lambda: 1234)
+        await run.container.collect("vo-1")
+        monkeypatch.undo()
+        place = yard.directory / "backend/containers/ta-1/modal/volumes/vo-1"
+        for name, mode in (("closed", 0o40700), ("secret", 0o100000)):
+            found = (place / name).lstat()
+            assert (found.st_uid, found.st_mode) == (1234, mode)
+        door.close()
+        await run.end()
         await yard.close()
 
     asyncio.run(story())

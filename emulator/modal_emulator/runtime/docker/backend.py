@@ -8,6 +8,7 @@ are copied directories.
 """
 
 import asyncio
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -161,7 +162,7 @@ class DockerBackend:
             environment=_environment(plan.environment, facts),
             mounts=plan.mounts,
             files=tuple(path.absolute() for path in plan.files),
-            working_directory=facts.working_directory or plan.working_directory,
+            working_directory=_directory(plan.working_directory, facts),
             socket=None if plan.bare else Path(SERVER),
             hide=(),
             entrypoint=self._entrypoint,
@@ -260,6 +261,7 @@ class _Docked:
         """Take the volume away, unless something in the container holds it."""
         if pausing:
             raise EmulatorError("containers of Docker cannot pause; runtime 'process' can")
+        await self._own()
         await asyncio.to_thread(self._copies.of(volume_id).detach, volume_id, 1)
 
     async def attach(self, volume_id: str, view: View) -> None:
@@ -268,8 +270,15 @@ class _Docked:
 
     async def collect(self, volume_id: str) -> frozenset[int]:
         """Bring what the container wrote into `changes`."""
+        await self._own()
         await asyncio.to_thread(self._copies.of(volume_id).collect, volume_id)
         return frozenset()
+
+    async def _own(self) -> None:
+        """What root wrote in the container, an ordinary user may not read here."""
+        if os.getuid():
+            with suppress(EmulatorError):  # it has ended, and did so at its end
+                await self._cell.ask({"do": "own"})
 
     async def execute(self, command: Command) -> Execution:
         """Run a command in the container; its first process starts it."""
@@ -289,6 +298,11 @@ def _environment(planned: Mapping[str, str], facts: Facts) -> dict[str, str]:
     """Return all of it: under what the plan says lies the image's, under that Modal's own."""
     whole = {**BARE, **facts.environment, **planned}
     return {**whole, "PYTHONPATH": _search_path(whole)}
+
+
+def _directory(planned: str, facts: Facts) -> str:
+    """Return where the container begins; what Docker knows of the image is more than its lines."""
+    return planned if planned != HOME else facts.working_directory or HOME
 
 
 def _search_path(environment: Mapping[str, str]) -> str:

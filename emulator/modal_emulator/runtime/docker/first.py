@@ -13,6 +13,7 @@ import select
 import shutil
 import signal
 import socket
+import stat
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -22,7 +23,7 @@ from typing import Any, NoReturn
 from modal_emulator.ground.clock import adopt_time_zone
 from modal_emulator.ground.errors import Conflict
 from modal_emulator.runtime.becoming import restore_signals, show_time
-from modal_emulator.runtime.docker.inside import ARGUMENTS, FILES, HOME, LINE, SERVER, place_of
+from modal_emulator.runtime.docker.inside import ARGUMENTS, FILES, HOME, LINE, SERVER, TOP, place_of
 from modal_emulator.runtime.holders import is_held_by
 from modal_emulator.runtime.lines import Message, Peer
 
@@ -85,6 +86,23 @@ def _clear(place: Path) -> None:
     else:
         place.unlink(missing_ok=True)
     place.parent.mkdir(parents=True, exist_ok=True)
+
+
+def _give_back() -> None:
+    """Let the server read and remove what was written as root, if it is somebody else."""
+    owner = os.stat(TOP)  # noqa: PTH116
+    if owner.st_uid == os.getuid():
+        return
+    for place, directories, files in os.walk(f"{TOP}/volumes"):
+        for name in (*directories, *files):
+            path = os.path.join(place, name)  # noqa: PTH118
+            with suppress(OSError):
+                os.lchown(path, owner.st_uid, owner.st_gid)
+        for name in directories:
+            with suppress(OSError):
+                directory = Path(place, name)
+                if not directory.is_symlink():
+                    directory.chmod(directory.stat().st_mode | stat.S_IRWXU)
 
 
 def _become(job: Mapping[str, Any], output: list[int]) -> None:
@@ -159,6 +177,7 @@ class _First:
 
     def leave(self, message: Message, code: int) -> NoReturn:
         """End the container; where this is process 1 the kernel ends all others."""
+        _give_back()
         if os.getpid() != 1:
             with suppress(OSError):
                 os.kill(-1, signal.SIGKILL)
@@ -228,6 +247,9 @@ class _First:
                 with suppress(ProcessLookupError):
                     os.killpg(pid, message["signal"])  # each leads a group of its own
 
+    def _own(self, _message: Mapping[str, Any]) -> None:
+        _give_back()
+
     def _terminate(self, _message: Mapping[str, Any]) -> None:
         if self._job["bare"]:
             self.leave({"exit": -signal.SIGKILL}, 0)
@@ -237,6 +259,7 @@ class _First:
     _commands: Mapping[str, Callable[["_First", Mapping[str, Any]], Message | None]] = {
         "execute": _execute,
         "held": _held,
+        "own": _own,
         "signal": _signal,
         "terminate": _terminate,
     }
