@@ -17,13 +17,17 @@ from modal_emulator.ground.clock import monotonic, replace_sleep
 from modal_emulator.runtime.inline.here import here
 from modal_emulator.sdk import MODULES
 
-__all__ = ["Abandoned", "break_in", "interruption", "sleep_in_pieces"]
+__all__ = ["Abandoned", "AbandonedLoop", "break_in", "interruption", "sleep_in_pieces"]
 
 _PIECE = 0.02  # seconds; what an interrupted sleep may take longer
 
 
 class Abandoned(BaseException):
     """The container was taken away under the code that ran in it."""
+
+
+class AbandonedLoop(Abandoned, KeyboardInterrupt):
+    """The same for a thread that runs an event loop: asyncio lets only an interrupt through."""
 
 
 def break_in(thread: int, error: type[BaseException]) -> None:

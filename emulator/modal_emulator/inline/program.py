@@ -18,7 +18,7 @@ from modal_proto import api_pb2
 
 from modal_emulator.ground.errors import EmulatorError
 from modal_emulator.ground.virtual import VirtualClock
-from modal_emulator.inline.breaking import Abandoned, break_in
+from modal_emulator.inline.breaking import Abandoned, AbandonedLoop, break_in
 from modal_emulator.inline.crossing import Crossing
 from modal_emulator.inline.exchange import Ask
 from modal_emulator.inline.job import PICKLE, failure_of
@@ -63,7 +63,7 @@ class SdkProgram:
         self._work = Work(self._post, self._arguments.task_id, home)
         self._thread = 0
         self._lock = threading.Lock()
-        self._entering = self._leaving = False
+        self._entering = self._leaving = self._abandoned = False
         here.environment["MODAL_IS_REMOTE"] = "1"
         here.unlinked = tuple(
             f"{VOLUMES}/{mount.volume_id}" for mount in plan.mounts if mount.view.version == 1
@@ -88,11 +88,14 @@ class SdkProgram:
         except (_Told, KeyboardInterrupt):
             pass
         except Abandoned:
-            return 1
+            pass
         finally:
             with self._lock:
                 self._leaving = True
             self._post.stop_asking()
+        if self._is_abandoned():
+            self._lifespans.drop()
+            return 1
         try:
             self._post.wait(self._post.delivered())
             self._commit()
@@ -118,10 +121,21 @@ class SdkProgram:
     def abandon(self) -> None:
         """Break off user code wherever Python can."""
         with self._lock:
-            self._leaving = True
-        self._work.abandon()
-        if self._thread:
-            break_in(self._thread, Abandoned)
+            self._leaving = self._abandoned = True
+            self._work.abandon()
+            if self._thread:
+                break_in(self._thread, AbandonedLoop if self._user_loop.is_running() else Abandoned)
+
+    def _is_abandoned(self) -> bool:
+        """Say whether the container was taken away, and meet the exception that says so here."""
+        try:
+            with self._lock:
+                abandoned = self._abandoned
+            for _ in range(2):  # it comes where Python goes back to the head of a loop
+                pass
+        except Abandoned:
+            return True
+        return abandoned
 
     def _stopped_here(self) -> int:
         """Say how many inputs go no further while this thread sleeps."""
@@ -141,10 +155,11 @@ class SdkProgram:
         finally:
             with self._lock:
                 self._leaving = True
-            try:
-                self._telling(self._lifespans.stop)
-            finally:
-                self._telling(lambda: self._call(service.exit))
+            if not self._abandoned:
+                try:
+                    self._telling(self._lifespans.stop)
+                finally:
+                    self._telling(lambda: self._call(service.exit))
 
     def _cancel(self, input_id: str) -> None:
         """

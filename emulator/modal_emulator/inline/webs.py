@@ -19,6 +19,8 @@ __all__ = ["DataIn", "Lifespans", "Waiting", "is_web", "wrapped"]
 Wrapped = tuple[Callable[..., Any], Any]
 """What takes the scope of a request and gives the app's messages; and the app's lifespan."""
 
+_LAST_TURNS = 10
+
 Waiting = Callable[[Awaitable[Any]], Awaitable[Any]]
 """Awaits what is to come from outside."""
 
@@ -39,8 +41,7 @@ class Lifespans:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._begun: list[Any] = []
-        self._tasks: list[asyncio.Task[Any]] = []
+        self._begun: dict[Any, asyncio.Task[Any]] = {}
 
     def start(self, managers: Iterable[Any]) -> None:
         """
@@ -50,8 +51,7 @@ class Lifespans:
             Exception: what the SDK says of an app that did not.
         """
         for manager in managers:
-            self._begun.append(manager)
-            self._tasks.append(self._loop.create_task(manager.background_task()))
+            self._begun[manager] = self._loop.create_task(manager.background_task())
             self._loop.run_until_complete(manager.lifespan_startup())
 
     def stop(self) -> None:
@@ -61,13 +61,38 @@ class Lifespans:
         Raises:
             Exception: what the SDK says of an app that did not.
         """
-        begun, self._begun = self._begun, []
+        begun, self._begun = self._begun, {}
         try:
             for manager in begun:
-                self._loop.run_until_complete(manager.lifespan_shutdown())
+                shutdown = manager.lifespan_shutdown()
+                try:
+                    self._loop.run_until_complete(shutdown)
+                finally:
+                    shutdown.close()  # one that is broken off here has not begun
         finally:
-            for task in self._tasks:
-                task.cancel()
+            for life in begun.values():
+                life.cancel()
+
+    def drop(self) -> None:
+        """Break off all that is on the loop of a container that was taken away."""
+        begun, self._begun = self._begun, {}
+        if begun and not self._loop.is_running():
+            self._loop.run_until_complete(_broken_off(begun))
+
+
+async def _broken_off(begun: Iterable[Any]) -> None:
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    tasks |= {asyncio.ensure_future(manager.lifespan_shutdown()) for manager in begun}
+    for _ in range(_LAST_TURNS):  # not until they are done: no time passes on a clock that stands
+        await asyncio.sleep(0)
+    for task in tasks:
+        if not task.done():
+            task.cancel()
+        elif not task.cancelled():
+            task.exception()  # asyncio tells of what nobody asks for
+    await asyncio.sleep(0)
 
 
 def is_web(config: Any) -> bool:
