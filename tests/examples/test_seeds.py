@@ -15,9 +15,8 @@ ROWS = [
 ]
 # What shows that a test has containers of this kind; inline is what a test has by default.
 SIGNS = {
-    "inline": r"modal_emulator: Running|def test_\w+\(modal_emulator",
-    "processes": r"modal_run|runtime=\"process\"|commands",
-    "Docker": r"docker",
+    "inline": r"emulator: Running|def test_\w+\(modal_emulator",
+    "processes": r"modal_run|\"process\"|transport=\"wire\"",
 }
 
 
