@@ -85,14 +85,22 @@ async def _broken_off(begun: Iterable[Any]) -> None:
     for task in tasks:
         task.cancel()
     tasks |= {asyncio.ensure_future(manager.lifespan_shutdown()) for manager in begun}
-    for _ in range(_LAST_TURNS):  # not until they are done: no time passes on a clock that stands
-        await asyncio.sleep(0)
+    for _ in range(_LAST_TURNS):  # not until they are done: some may never be
+        await _turn()
     for task in tasks:
         if not task.done():
             task.cancel()
         elif not task.cancelled():
             task.exception()  # asyncio tells of what nobody asks for
-    await asyncio.sleep(0)
+    await _turn()
+
+
+async def _turn() -> None:
+    """Let the loop do all that waits for nothing."""
+    loop = asyncio.get_running_loop()
+    done = loop.create_future()
+    loop.call_soon(done.set_result, None)
+    await done
 
 
 def is_web(config: Any) -> bool:
