@@ -20,7 +20,7 @@ HERE = Path(__file__).parent
 def scripts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Install the SDK beside a copy of the scripts."""
     place = tmp_path_factory.mktemp("js")
-    for name in ("package.json", "calls.mjs"):
+    for name in ("package.json", "calls.mjs", "boxes.mjs"):
         shutil.copy(HERE / name, place)
     npm = ["npm", "install", "--no-audit", "--no-fund", "--loglevel=error"]
     subprocess.run(npm, cwd=place, check=True, timeout=300)
@@ -34,18 +34,7 @@ def test_the_js_sdk_meets_what_python_deployed(modal_emulator, scripts, monkeypa
     import app
 
     app.app.deploy()
-    node = ["node", "--no-warnings", "calls.mjs"]
-    done = subprocess.run(
-        node,
-        cwd=scripts,
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-        env={**os.environ, **modal_emulator.environment},
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    said = json.loads(done.stdout)
+    said = run(modal_emulator, scripts, "calls.mjs")
 
     assert said["positional"] == "Hello node!"
     assert said["keyword"] == "Hello node?"
@@ -72,3 +61,31 @@ def test_the_js_sdk_meets_what_python_deployed(modal_emulator, scripts, monkeypa
 
     volume = modal.Volume.from_name("for-js")
     assert b"".join(volume.read_file("last.txt")).startswith(b"Hello")
+
+
+def test_the_js_sdk_runs_sandboxes(modal_emulator, scripts):
+    assert run(modal_emulator, scripts, "boxes.mjs") == {
+        "printed": "in",
+        "error": "err\n",
+        "code": 3,
+        "before": "",
+        "after": "file\n",
+        "main": "main",
+        "ended": 0,
+        "killed": 137,
+    }
+
+
+def run(modal_emulator, scripts, name):
+    """Run a script and return what it printed last."""
+    done = subprocess.run(
+        ["node", "--no-warnings", name],
+        cwd=scripts,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+        env={**os.environ, **modal_emulator.environment},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(done.stdout.splitlines()[-1])

@@ -12,7 +12,6 @@ import pytest
 from google.protobuf.message_factory import GetMessageClass
 from grpclib import GRPCError
 from grpclib.client import Channel, StreamUnaryMethod, UnaryStreamMethod, UnaryUnaryMethod
-from modal_proto import api_pb2
 
 from modal_emulator.ground.errors import Conflict
 
@@ -184,21 +183,6 @@ def test_a_shell_in_a_volume_refuses_a_reload(modal_emulator) -> None:
     shell.stdin.drain()
     assert shell.wait() == 0
     box.reload_volumes()
-
-
-def test_older_sdks_ask_the_server(rpc, box) -> None:
-    container_id = box._get_task_id()
-    begin = api_pb2.ContainerExecRequest(
-        task_id=container_id, command=["sh", "-c", "printf 'ä%s' end; exit 3"], timeout_secs=60
-    )
-    exec_id = rpc("ContainerExec", begin).exec_id
-    ask = api_pb2.ContainerExecGetOutputRequest(exec_id=exec_id, timeout=20, file_descriptor=1)
-    empty, *batches, last = rpc("ContainerExecGetOutput", ask)
-    assert empty.items[0].message_bytes == b""
-    assert b"".join(i.message_bytes for b in batches for i in b.items) == "äend".encode()
-    assert last.exit_code == 3
-    ended = rpc("ContainerExecWait", api_pb2.ContainerExecWaitRequest(exec_id=exec_id))
-    assert (ended.completed, ended.exit_code) == (True, 3)
 
 
 def test_what_would_be_ignored_is_refused(modal_emulator) -> None:
