@@ -8,6 +8,7 @@ import pytest
 
 import webkinds
 from modal_emulator.emulator import Running
+from modal_emulator.schedule.calls import Outcome, Status
 from webcalls import http, websocket
 
 pytestmark = [pytest.mark.slow]
@@ -91,6 +92,19 @@ def test_a_client_goes_away(modal_emulator: Running) -> None:
     assert request.next()["status"] == 200 and request.next()["body"] == b"waiting"
     request.give({"type": "http.disconnect"})
     assert request.next() is None and request.outcome().status == 1
+
+
+def test_a_request_is_cancelled(modal_emulator: Running) -> None:
+    request = http(modal_emulator, webkinds.asgi.object_id, "/wait")
+    assert request.next()["status"] == 200 and request.next()["body"] == b"waiting"
+    container = modal_emulator.container("asgi").container_id
+    terminated = Outcome(Status.TERMINATED, b"")
+    modal_emulator.ask(lambda world: world.dispatcher.cancel(request.call, terminated))
+    assert request.next() is None
+    assert http(modal_emulator, webkinds.asgi.object_id, "/x").answer().status == 404
+    assert modal_emulator.container("asgi").container_id == container
+    if webkinds.heard:  # in this process
+        assert "cancelled" in webkinds.heard
 
 
 def test_an_app_fails(modal_emulator: Running) -> None:
