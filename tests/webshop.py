@@ -9,7 +9,7 @@ from typing import Any
 
 import modal
 
-__all__ = ["app", "front", "guarded"]
+__all__ = ["Desk", "app", "front", "guarded"]
 
 app = modal.App("webshop")
 
@@ -28,6 +28,20 @@ def front() -> Any:
 @modal.asgi_app(requires_proxy_auth=True)
 def guarded() -> Any:
     return answer
+
+
+@app.cls()
+class Desk:
+    who: str = modal.parameter(default="nobody")
+    number: int = modal.parameter(default=1)
+
+    @modal.asgi_app()
+    def greet(self) -> Any:
+        async def greeting(scope: Any, receive: Receive, send: Send) -> None:
+            assert scope["type"] == "http"
+            await say(send, f"{self.who} at {self.number}".encode())
+
+        return greeting
 
 
 async def answer(scope: Any, receive: Receive, send: Send) -> None:

@@ -76,6 +76,18 @@ def test_a_proxy_token_lets_a_client_pass(modal_emulator: Running) -> None:
         assert secret.encode() not in seen
 
 
+def test_a_request_gives_the_parameters_of_a_class(modal_emulator: Running) -> None:
+    with webshop.app.run():
+        url = modal_emulator.web.url("Desk.greet")
+        assert webshop.Desk().greet.get_web_url() == url
+        assert ask(url, "/") == (200, b"nobody at 1")
+        assert ask(url, "/?number=7&who=ann&x=y") == (200, b"ann at 7")
+        assert ask(url, "/?who=ann&number=7") == (200, b"ann at 7")
+        assert len(modal_emulator.containers("Desk")) == 2
+        said = b"modal-http: parameter 'number' cannot be 'x'"
+        assert ask(url, "/?number=x") == (400, said)
+
+
 @pytest.mark.modal(web_requests_per_second=2, clock="2026-01-01")
 def test_too_many_requests_are_refused(modal_emulator: Running) -> None:
     with webshop.app.run():

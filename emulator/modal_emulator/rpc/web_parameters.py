@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 
 from modal_proto import api_pb2
 
-from modal_emulator.ground.errors import Invalid
+from modal_emulator.ground.errors import Invalid, NotFound
 from modal_emulator.rpc.definitions import definition_of
 from modal_emulator.rpc.variants import variant_of
 from modal_emulator.world import World
@@ -49,7 +49,10 @@ def asked_variant(world: World, function_id: str, query: str) -> str:
     ]
     parameters = api_pb2.ClassParameterSet(parameters=values)
     variant = variant_of(world.ids, function, parameters.SerializeToString(deterministic=True), b"")
-    world.apps.put_function(variant)
+    try:
+        world.apps.function(variant.function_id)
+    except NotFound:
+        world.apps.put_function(variant)
     return variant.function_id
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from modal_emulator.ground.errors import Invalid
+from modal_emulator.ground.errors import Code, EmulatorError
 from modal_emulator.store.web_addresses import DOMAIN, EVERY
 from modal_emulator.web import edge_http
 from modal_emulator.web.authority import Authority
@@ -22,6 +22,9 @@ from modal_emulator.web.edge_socket import ABNORMAL, conversed, is_websocket
 from modal_emulator.world import World
 
 __all__ = ["PATIENCE", "Edge"]
+
+# Of what is refused before a container sees it; that Modal's are the same is a guess.
+_CODES = {Code.INVALID_ARGUMENT: 400, Code.NOT_FOUND: 404, Code.RESOURCE_EXHAUSTED: 429}
 
 PATIENCE = 150.0
 """Seconds of the emulator's clock after which an answer has to be asked for again."""
@@ -46,6 +49,12 @@ class Edge:
         self._allowance = Allowance()
 
     async def _answer(self, subdomain: str, request: web.BaseRequest) -> web.StreamResponse:
+        try:
+            return await self._pass(subdomain, request)
+        except EmulatorError as error:
+            return refusal(_CODES.get(error.code, 500), f"modal-http: {error.message}")
+
+    async def _pass(self, subdomain: str, request: web.BaseRequest) -> web.StreamResponse:
         world = self._world()
         if subdomain == EVERY:
             subdomain = host_of(request).removesuffix(f".{DOMAIN}")
@@ -56,10 +65,7 @@ class Edge:
             return no
         function_id, method = address.function_id, address.endpoint.method
         if method and request.query_string:
-            try:
-                function_id = self._messages.variant(world, function_id, request.query_string)
-            except Invalid as error:
-                return refusal(400, f"modal-http: {error.message}")  # [guess]
+            function_id = self._messages.variant(world, function_id, request.query_string)
         if call_id := awaited(request):
             return await self._answer_late(world, function_id, call_id, request)
         until = world.clock.now() + PATIENCE
@@ -112,7 +118,10 @@ class Edge:
         except Late:
             return self._redirect(request, call)
         except BaseException:
-            call.leave({"type": "http.disconnect"})
+            if call.has_begun:
+                call.leave({"type": "http.disconnect"})
+            else:
+                self._late[call_id] = call  # it may be asked for again
             raise
         call.end()
         return response

@@ -125,6 +125,11 @@ class WebCall:
             with world.settling.waits(None, lambda: call.is_at_work() and not idle):
                 await call.pulse.wait(left, world.clock)
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether a part of the answer was taken."""
+        return self._taken > 0
+
     def leave(self, farewell: Message) -> None:
         """The client is gone: tell the app, or nobody if none has begun."""
         for waiting in self._call.inputs:
