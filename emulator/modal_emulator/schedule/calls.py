@@ -95,6 +95,8 @@ class Input:
     payload: bytes
     """A serialised FunctionInput."""
     queued_at: float = 0.0
+    kind: tuple[str, bool] = ("", False)
+    """As `load` counts it."""
     state: State = State.QUEUED
     attempt: int = 0
     container_id: str = ""
@@ -233,17 +235,18 @@ class Calls:
         """Add a set of arguments to a call."""
         now = self._clock.now()
         input_id = f"{self._ids.ordered('in', now)}:{index}"
-        new = Input(input_id, call.call_id, call.function_id, index, payload, now)
+        kind = (call.function_id, call.is_spawned)
+        new = Input(input_id, call.call_id, call.function_id, index, payload, now, kind)
         call.inputs.append(new)
         call.unfinished += 1
-        self.load.came(self._kind(new))
+        self.load.came(new.kind)
         self._inputs[input_id] = new
         return new
 
     def take(self, taken: Input, container_id: str) -> None:
         """A container begins an attempt."""
         taken.step(Event.TAKEN)
-        self.load.waits(self._kind(taken), -1)
+        self.load.waits(taken.kind, -1)
         taken.container_id = container_id
         taken.taken_at = self._clock.now()
 
@@ -255,18 +258,18 @@ class Calls:
     def restart(self, interrupted: Input) -> None:
         """The same attempt begins again, in another container."""
         interrupted.step(Event.RESTARTED)
-        self.load.waits(self._kind(interrupted), +1)
+        self.load.waits(interrupted.kind, +1)
 
     def requeue(self, waiting: Input) -> None:
         """The time of the next attempt has come."""
         waiting.step(Event.DUE)
-        self.load.waits(self._kind(waiting), +1)
+        self.load.waits(waiting.kind, +1)
 
     def finish(self, done: Input, outcome: Outcome) -> None:
         """Keep the outcome and wake who waits for it."""
         if done.state is State.QUEUED:
-            self.load.waits(self._kind(done), -1)
-        self.load.went(self._kind(done))
+            self.load.waits(done.kind, -1)
+        self.load.went(done.kind)
         done.step(Event.DONE)
         self._entry += 1
         done.entry = self._entry
@@ -346,9 +349,6 @@ class Calls:
             elif not call.askers and now - call.asked_at > grace:
                 found.append(call)
         return found
-
-    def _kind(self, one: Input) -> tuple[str, bool]:
-        return one.function_id, self._calls[one.call_id].is_spawned
 
     def _expire(self) -> None:
         """Let go of what finished calls were given and gave; that there was a call stays known."""
