@@ -11,6 +11,7 @@ from modal_emulator.ground.errors import AlreadyExists, Invalid, NotFound
 from modal_emulator.ground.ids import Ids
 from modal_emulator.store.apps import App, Apps, AppState, Function, FunctionSpec
 from modal_emulator.store.births import Births
+from modal_emulator.store.deployments import DeploymentKind
 from modal_emulator.store.environments import Environments
 from modal_emulator.store.environments import Settings as EnvironmentSettings
 from modal_emulator.store.ledger import Ledger
@@ -151,6 +152,25 @@ def test_the_address_of_another_deployed_app_is_refused(place):
     with pytest.raises(AlreadyExists, match=r"'work--own\.modal\.run' is already in use .* 'shop'"):
         place.publish("other", web, WebEndpoint(name="f", label="own"))
     assert names(web) == ["work--own"]
+
+
+def test_an_earlier_version_finds_its_address_taken(place):
+    web = place.web(FakePorts())
+    app = place.publish("shop", web, WebEndpoint(name="f", label="own"))
+    place.publish("shop", web, WebEndpoint(name="f", label="new"))
+    place.publish("other", web, WebEndpoint(name="f", label="own"))
+    place.apps.deploy_again(app.app_id, 1, DeploymentKind.ROLLBACK)
+    (record,) = web.records()
+    assert (record.app, record.label) == ("other", "work--own")
+
+
+def test_a_function_that_a_version_leaves_out_has_no_address(place):
+    web = place.web(FakePorts())
+    app = place.publish("shop", web, WebEndpoint(name="f"))
+    place.apps.publish(
+        app.app_id, AppState.DEPLOYED, name="shop", tag="", function_ids={}, class_ids={}, tags={}
+    )
+    assert names(web) == []
 
 
 def test_the_suffix_of_an_environment_is_part_of_the_name(place):
