@@ -120,6 +120,20 @@ def test_what_is_not_built_is_named(emulator: Running, base: str) -> None:
         pass
 
 
+def test_time_in_a_container_is_the_emulators(emulator: Running, base: str) -> None:
+    def now() -> float:
+        import time
+
+        return time.time()
+
+    emulator.clock.freeze()
+    emulator.clock.advance(days=3650)
+    app = modal.App()
+    asked = app.function(image=modal.Image.from_registry(base), serialized=True)(now)
+    with app.run():
+        assert asked.remote() == pytest.approx(emulator.clock.now().timestamp(), abs=600)
+
+
 def test_an_image_that_is_there_is_not_built_again(emulator: Running, base: str) -> None:
     image = modal.Image.from_registry(base).run_commands("echo once > /made.txt")
     ids = []

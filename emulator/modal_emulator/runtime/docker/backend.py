@@ -53,8 +53,8 @@ _OFFERS = frozenset(
     }
 )
 _NOTICE = (
-    "volumes are copied directories: those of version 1 take hard links, `sync` commits none of "
-    "version 2, and a full one is noticed when it is committed"
+    "volumes are copied directories: hard links on version 1 are refused to Python only, `sync` "
+    "commits none of version 2, and a full one is noticed when it is committed"
 )
 _BEGIN = f"""\
 import sys

@@ -7,6 +7,7 @@ does what the server says until the user code ends or the server is gone; with i
 ends.
 """
 
+import errno
 import os
 import runpy
 import select
@@ -17,13 +18,23 @@ import stat
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import wraps
 from pathlib import Path
 from typing import Any, NoReturn
 
 from modal_emulator.ground.clock import adopt_time_zone
 from modal_emulator.ground.errors import Conflict
 from modal_emulator.runtime.becoming import restore_signals, show_time
-from modal_emulator.runtime.docker.inside import ARGUMENTS, FILES, HOME, LINE, SERVER, TOP, place_of
+from modal_emulator.runtime.docker.inside import (
+    ARGUMENTS,
+    FILES,
+    HOME,
+    LINE,
+    NAPS,
+    SERVER,
+    TOP,
+    place_of,
+)
 from modal_emulator.runtime.holders import is_held_by
 from modal_emulator.runtime.lines import Message, Peer
 
@@ -114,7 +125,7 @@ def _become(job: Mapping[str, Any], output: list[int]) -> None:
         os.dup2(source, target)
         os.close(source)
     if job["clock_page"]:
-        show_time(Path(job["clock_page"]), Path(job["directory"], "naps"))
+        show_time(Path(job["clock_page"]), Path(NAPS))
     _set_environment(
         {
             **job["environment"],
@@ -126,8 +137,38 @@ def _become(job: Mapping[str, Any], output: list[int]) -> None:
     os.umask(0o022)
     os.makedirs(job["working_directory"], exist_ok=True)  # noqa: PTH103
     os.chdir(job["working_directory"])
+    _forbid_links([place_of(id_) for id_, _, view in job["mounts"] if view["version"] == 1])
     sys.argv[1:] = []
     runpy.run_module(job["entrypoint"], run_name="__main__", alter_sys=True)
+
+
+def _forbid_links(places: list[str]) -> None:
+    """Refuse to Python's own function what volumes of version 1 refuse."""
+    original = os.link
+
+    @wraps(original)
+    def link(
+        src: Any,
+        dst: Any,
+        *,
+        src_dir_fd: int | None = None,
+        dst_dir_fd: int | None = None,
+        follow_symlinks: bool = True,
+    ) -> None:
+        start = "" if dst_dir_fd is None else f"/proc/self/fd/{dst_dir_fd}"
+        directory = os.path.dirname(os.path.join(start, os.fsdecode(dst)))  # noqa: PTH118, PTH120
+        inside = f"{os.path.realpath(directory)}/"
+        if any(inside.startswith(f"{place}/") for place in places):
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), src, None, dst)
+        original(
+            src,
+            dst,
+            src_dir_fd=src_dir_fd,
+            dst_dir_fd=dst_dir_fd,
+            follow_symlinks=follow_symlinks,
+        )
+
+    os.link = link
 
 
 def _set_environment(environment: Mapping[str, str]) -> None:

@@ -12,6 +12,7 @@ __all__ = [
     "HOME",
     "LIBRARIES",
     "LINE",
+    "NAPS",
     "READ_ONLY",
     "SDK",
     "SERVER",
@@ -31,6 +32,7 @@ SERVER = f"{TOP}/server.sock"
 LINE = f"{TOP}/line.sock"
 START = f"{TOP}/start.py"
 CLOCK = f"{TOP}/clock"
+NAPS = f"{TOP}/naps"
 FILES = f"{TOP}/files"
 """A directory for each tree that is to be laid over `/`, by number."""
 READ_ONLY = f"{TOP}/read-only"
