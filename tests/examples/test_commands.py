@@ -143,13 +143,11 @@ def test_tenants_are_kept_apart(shell: Shell) -> None:
 
 
 def test_notes_are_encrypted_and_their_key_is_changed(shell: Shell) -> None:
-    """The commands are those that the example's own text tells."""
     old, new = (Fernet.generate_key().decode() for _ in range(2))
     shell.modal("secret", "create", "notes", f"NOTES_KEYS={old}")
     with shell.deploy("encrypted_notes") as client:
         note = client.post("/notes", json={"title": "Shopping", "text": "two apples"}).json()
     shell.modal("secret", "create", "--force", "notes", f"NOTES_KEYS={new},{old}")
-    shell.modal("deploy", "app.py")
     shell.modal("run", "app.py::rotate")
     shell.modal("secret", "create", "--force", "notes", f"NOTES_KEYS={new}")
     with shell.deploy("encrypted_notes") as client:

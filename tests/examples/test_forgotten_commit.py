@@ -33,10 +33,3 @@ def test_there_when_the_container_has_ended(
         modal_emulator.container("forgets").stop()
         modal_emulator.settle()
         assert forgotten.sees.remote("one.txt")
-
-
-@pytest.mark.slow
-def test_modal_run(modal_run: Callable[..., str]) -> None:
-    lines = modal_run("forgotten_commit").splitlines()
-    assert "forgets.txt: the writer sees it: True, another: False" in lines
-    assert "commits.txt: the writer sees it: True, another: True" in lines
