@@ -39,6 +39,7 @@ from modal_emulator.runtime.seccomp import Filter
 __all__ = ["Pair"]
 
 _PATIENCE = 3.0
+_LAST_BREATH = 0.5
 """Seconds in which a thread that runs Python meets an interrupt, however busy the machine is."""
 
 Answer = TypeVar("Answer")
@@ -224,6 +225,7 @@ class Pair:
         with suppress(OSError):
             self._place.leave()
         self._tell(self._finish, order)
+        self._main.join(_LAST_BREATH)  # one that was killed is on its way out, or waits in C
         with suppress(OSError):
             self._place.remove()
         self._tell(_settle, self._rested, None, None)
