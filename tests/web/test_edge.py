@@ -122,5 +122,8 @@ def test_an_address_without_an_app_answers_404(modal_emulator):
         url = webshop.front.get_web_url()
         assert url is not None
     door = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
-    assert ask(door, "/") == (404, b"modal-http: invalid function call")
+    door.request("GET", "/")
+    answer = door.getresponse()
+    assert (answer.status, answer.read()) == (404, b"modal-http: invalid function call")
+    assert "Server" not in answer.headers
     door.close()

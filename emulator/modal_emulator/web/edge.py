@@ -13,6 +13,7 @@ from modal_emulator.ground.errors import Code, EmulatorError
 from modal_emulator.store.web_addresses import DOMAIN, EVERY
 from modal_emulator.web import edge_http
 from modal_emulator.web.authority import Authority
+from modal_emulator.web.edge_answers import Whole
 from modal_emulator.web.edge_call import Late, Messages, WebCall
 from modal_emulator.web.edge_errors import BAD_METHOD, TIMED_OUT, UNKNOWN, refusal
 from modal_emulator.web.edge_guard import Allowance, host_of, refused
@@ -129,4 +130,4 @@ class Edge:
     def _redirect(self, request: web.BaseRequest, call: WebCall) -> web.StreamResponse:
         self._late[call.call_id] = call
         headers = {"Location": own_url(request, call.call_id)}
-        return web.Response(status=303, headers=headers)
+        return Whole(status=303, headers=headers)

@@ -4,7 +4,7 @@ What the edge answers when no app does: texts and codes as they were seen on Mod
 Those of modal-semantics 6 are word for word; each that is a guess says so.
 """
 
-from aiohttp import web
+from modal_emulator.web.edge_answers import Whole
 
 __all__ = [
     "BAD_CREDENTIALS",
@@ -36,6 +36,6 @@ TIMED_OUT = internal("function execution timed out")  # [observed]
 TERMINATED = internal("function was terminated by signal")  # [observed]
 
 
-def refusal(status: int, text: str) -> web.Response:
+def refusal(status: int, text: str) -> Whole:
     """Return a plain answer of the edge's own."""
-    return web.Response(status=status, text=text)
+    return Whole(status=status, text=text)

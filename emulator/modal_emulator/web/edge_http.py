@@ -7,11 +7,11 @@ where it can be waited for again (modal-semantics 6 [doc]).
 
 import asyncio
 from contextlib import suppress
-from typing import Any
 
 from aiohttp import web
 from multidict import CIMultiDict
 
+from modal_emulator.web.edge_answers import Stream, Whole
 from modal_emulator.web.edge_call import Message, WebCall
 from modal_emulator.web.edge_errors import refusal
 
@@ -23,27 +23,6 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 # What belongs to one connection only, and not to that of the client.
 _HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "upgrade"})
-
-
-class _Plain:
-    """Says nothing that the app did not say, but for the date."""
-
-    _headers: Any
-
-    async def _prepare_headers(self) -> None:
-        was_typed = "Content-Type" in self._headers
-        await super()._prepare_headers()  # type: ignore[misc]
-        self._headers.pop("Server", None)
-        if not was_typed:
-            self._headers.pop("Content-Type", None)
-
-
-class _Whole(_Plain, web.Response):
-    """An answer that is here as a whole."""
-
-
-class _Stream(_Plain, web.StreamResponse):
-    """An answer that comes in pieces."""
 
 
 def begin(request: web.BaseRequest, call: WebCall) -> "asyncio.Task[None] | None":
@@ -74,7 +53,7 @@ async def answered(request: web.BaseRequest, call: WebCall, until: float) -> web
     silent = request.method == "HEAD" or start["status"] in EMPTY
     if body is not None and not body["more_body"] and not silent:
         return _whole(start["status"], headers, body["body"])
-    response = _Stream(status=start["status"], headers=headers)
+    response = Stream(status=start["status"], headers=headers)
     await response.prepare(request)
     left = None if silent else response.content_length
     while body is not None and body["type"] == "http.response.body":
@@ -115,7 +94,7 @@ def _whole(status: int, headers: CIMultiDict[str], body: bytes) -> web.StreamRes
     said = headers.get("Content-Length")
     if said is not None and said != str(len(body)):
         return refusal(500, "modal-http: internal error: Content-Length does not match the body")
-    return _Whole(status=status, headers=headers, body=body)
+    return Whole(status=status, headers=headers, body=body)
 
 
 async def _write(response: web.StreamResponse, data: bytes) -> None:
