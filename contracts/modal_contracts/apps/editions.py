@@ -14,7 +14,7 @@ import modal
 from modal_contracts.calling import image
 from modal_contracts.scene import Scene
 
-__all__ = ["Shop", "holding", "place", "telling"]
+__all__ = ["Shop", "holding", "place", "telling", "whereabouts"]
 
 
 def telling(word: str) -> Callable[[], str]:
@@ -72,3 +72,8 @@ class Shop:
         done = self._scene.command("app", verb, self.name, *arguments)
         assert done.code == 0, done.error
         return done.printed.decode()
+
+
+def whereabouts() -> str:
+    """Return in which container it is."""
+    return os.environ["MODAL_TASK_ID"]

@@ -5,7 +5,7 @@ import json
 import modal
 import pytest
 
-from modal_contracts.apps.editions import Shop, holding, telling
+from modal_contracts.apps.editions import Shop, holding, telling, whereabouts
 from modal_contracts.calling import image
 from modal_contracts.clause import clause
 from modal_contracts.evidence import assumed, documented, inferred
@@ -106,7 +106,7 @@ def test_a_rollback_needs_such_a_version(scene: Scene) -> None:
 def test_a_rollover_changes_containers_and_no_code(scene: Scene) -> None:
     """After `modal app rollover` the same functions run in other containers."""
     shop = Shop(scene)
-    shop.deploy(where=_where)
+    shop.deploy(where=whereabouts)
     where = shop.function("where")
     before = where.remote()
     shop.command("rollover", "--strategy", "recreate")
@@ -151,12 +151,6 @@ def test_a_detached_app_outlives_its_client(scene: Scene) -> None:
         assert begun.get() == "done"
     given.put(0)
     assert call.get() == "done"
-
-
-def _where() -> str:
-    import os
-
-    return os.environ["MODAL_TASK_ID"]
 
 
 def _column(row: dict[str, str], name: str) -> str:

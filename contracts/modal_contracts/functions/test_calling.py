@@ -77,7 +77,7 @@ def test_a_map_keeps_the_order(scene: Scene) -> None:
 def test_a_map_may_give_what_is_ready_first(scene: Scene) -> None:
     """With `order_outputs=False` a result comes as soon as it is there."""
     queue = scene.queue()
-    order = function(scene, _last_first, max_containers=2)
+    order = function(scene, work.last_first, max_containers=2)
     results = iter(order.map([0, 1], kwargs={"queue": queue}, order_outputs=False))
     assert next(results) == 1
     queue.put(True)
@@ -133,7 +133,7 @@ def test_spawn_map_runs_without_being_waited_for(scene: Scene) -> None:
 def test_a_generator_gives_as_it_goes(scene: Scene) -> None:
     """`remote_gen` gives what the function yields, before the function has come to its end."""
     go = scene.queue()
-    waits = function(scene, _yields_before)
+    waits = function(scene, work.yields_before)
     values = waits.remote_gen(go)
     assert next(values) == "first"
     go.put(True)
@@ -152,7 +152,7 @@ def test_generators_may_be_async_and_call_generators(scene: Scene) -> None:
 def test_a_generator_may_fail_in_between(scene: Scene) -> None:
     """What a generator raises is raised where its values are asked for."""
     go = scene.queue()
-    values = function(scene, _fails_after_one).remote_gen(go)
+    values = function(scene, work.fails_after_one).remote_gen(go)
     assert next(values) == 1
     go.put(True)
     with pytest.raises(LookupError, match="no more"):
@@ -180,21 +180,3 @@ def test_functions_call_each_other(scene: Scene) -> None:
     caller, own = functions(scene, work.call_others, work.double)
     other = function(scene, work.echo)
     assert caller.remote([own, other], 7) == [14, 7]
-
-
-def _last_first(number: int, queue: modal.Queue) -> int:
-    if number == 0:
-        queue.get()
-    return number
-
-
-def _yields_before(go: modal.Queue) -> Any:
-    yield "first"
-    go.get()
-    yield "second"
-
-
-def _fails_after_one(go: modal.Queue) -> Any:
-    yield 1
-    go.get()
-    raise LookupError("no more")

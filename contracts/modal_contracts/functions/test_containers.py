@@ -106,7 +106,7 @@ def test_target_inputs_start_more_containers(scene: Scene) -> None:
 @clause("functions/inputs-of-a-batch-come-together", BATCHING)
 def test_inputs_of_a_batch_come_together(scene: Scene) -> None:
     """A batched function gets lists of what several calls passed, and gives a list of results."""
-    body = modal.batched(max_batch_size=4, wait_ms=2000)(_double_each)
+    body = modal.batched(max_batch_size=4, wait_ms=2000)(work.double_each)
     doubled = function(scene, body, max_containers=1)
     assert sorted(doubled.map(range(4))) == [(0, 4), (2, 4), (4, 4), (6, 4)]
 
@@ -114,14 +114,14 @@ def test_inputs_of_a_batch_come_together(scene: Scene) -> None:
 @clause("functions/a-batch-does-not-wait-for-long", BATCHING)
 def test_a_batch_does_not_wait_for_long(scene: Scene) -> None:
     """A batch that is not full begins after `wait_ms`."""
-    doubled = function(scene, modal.batched(max_batch_size=4, wait_ms=50)(_double_each))
+    doubled = function(scene, modal.batched(max_batch_size=4, wait_ms=50)(work.double_each))
     assert doubled.remote(3) == (6, 1)
 
 
 @clause("functions/a-batch-must-give-as-many-results", BATCHING)
 def test_a_batch_must_give_as_many_results(scene: Scene) -> None:
     """A batched function that gives another number of results fails its inputs."""
-    lossy = function(scene, modal.batched(max_batch_size=2, wait_ms=0)(_first_only))
+    lossy = function(scene, modal.batched(max_batch_size=2, wait_ms=0)(work.first_only))
     with pytest.raises(modal.exception.InvalidError, match="list of equal length"):
         lossy.remote(1)
 
@@ -146,11 +146,3 @@ def _at_once(scene: Scene, count: int, max_inputs: int = 1) -> set[str]:
     go.put_many([True] * count)
     assert {call.get() for call in calls} == there
     return there
-
-
-def _double_each(numbers: list[int]) -> list[tuple[int, int]]:
-    return [(2 * number, len(numbers)) for number in numbers]
-
-
-def _first_only(numbers: list[int]) -> list[int]:
-    return [*numbers, 0]

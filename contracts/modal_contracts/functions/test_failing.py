@@ -83,7 +83,7 @@ def test_a_wrong_call_is_a_type_error(scene: Scene) -> None:
 def test_leaving_is_a_failure(scene: Scene) -> None:
     """`sys.exit` within a function fails the input."""
     with pytest.raises(SystemExit):
-        function(scene, _leaves).remote()
+        function(scene, work.leaves).remote()
 
 
 @clause(
@@ -100,7 +100,3 @@ def test_a_container_that_dies_fails_its_input(scene: Scene) -> None:
     assert die.remote(marks, 1) == 2
     first, second = marks.get_many(2)
     assert first != second
-
-
-def _leaves() -> None:
-    raise SystemExit(3)

@@ -123,7 +123,7 @@ def test_a_call_graph_shows_who_called_whom(scene: Scene) -> None:
 )
 def test_a_graph_begins_with_who_called_first(scene: Scene) -> None:
     """The graph of a call that a function made is that of the call which led to it."""
-    caller, fail = functions(scene, _spawns, work.raises)
+    caller, fail = functions(scene, work.spawns, work.raises)
     call = caller.spawn(fail, "not here")
     inner = modal.FunctionCall.from_id(call.get())
     with pytest.raises(LookupError):
@@ -141,16 +141,8 @@ def test_a_graph_begins_with_who_called_first(scene: Scene) -> None:
 )
 def test_current_ids_are_those_of_the_call(scene: Scene) -> None:
     """Inside a function the ids of its input and its call can be read; outside there are none."""
-    call = function(scene, _ids).spawn()
+    call = function(scene, work.ids).spawn()
     input_id, call_id = call.get()
     assert call_id == call.object_id
     assert input_id.startswith("in-")
     assert (modal.current_input_id(), modal.current_function_call_id()) == (None, None)
-
-
-def _spawns(other: Any, argument: str) -> str:
-    return str(other.spawn(argument).object_id)
-
-
-def _ids() -> tuple[str | None, str | None]:
-    return modal.current_input_id(), modal.current_function_call_id()

@@ -23,22 +23,30 @@ __all__ = [
     "die_at_first",
     "double",
     "double_async",
+    "double_each",
     "echo",
     "fail_at_first",
     "fail_on_odd",
+    "fails_after_one",
+    "first_only",
     "give",
+    "ids",
+    "last_first",
     "leave_mark",
+    "leaves",
     "linger",
     "nothing",
     "raises",
     "raises_of_our_own",
     "relay",
     "sleep",
+    "spawns",
     "tell_and_wait",
     "tell_and_wait_async",
     "tell_env",
     "unpicklable",
     "unpicklable_error",
+    "yields_before",
 ]
 
 
@@ -205,3 +213,49 @@ async def tell_and_wait_async(marks: modal.Queue, seconds: float) -> None:
         await marks.put.aio(type(error).__name__)
         raise
     await marks.put.aio("ends")
+
+
+def last_first(number: int, queue: modal.Queue) -> int:
+    """Return a number; the first one waits to be told to."""
+    if number == 0:
+        queue.get()
+    return number
+
+
+def yields_before(go: modal.Queue) -> Any:
+    """Give something before it is told to go on, and something after."""
+    yield "first"
+    go.get()
+    yield "second"
+
+
+def fails_after_one(go: modal.Queue) -> Any:
+    """Give one value, wait, and fail."""
+    yield 1
+    go.get()
+    raise LookupError("no more")
+
+
+def double_each(numbers: list[int]) -> list[tuple[int, int]]:
+    """Double each number, and say with how many it came."""
+    return [(2 * number, len(numbers)) for number in numbers]
+
+
+def first_only(numbers: list[int]) -> list[int]:
+    """Answer with one more than was asked."""
+    return [*numbers, 0]
+
+
+def leaves() -> None:
+    """Leave as a program would."""
+    raise SystemExit(3)
+
+
+def spawns(other: Any, argument: str) -> str:
+    """Have another function called; return the id of the call."""
+    return str(other.spawn(argument).object_id)
+
+
+def ids() -> tuple[str | None, str | None]:
+    """Return by which ids it is called."""
+    return modal.current_input_id(), modal.current_function_call_id()
