@@ -40,8 +40,7 @@ with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as line:
     job["deaf"] = signal.getsignal(signal.SIGINT) == signal.SIG_IGN
     socket.send_fds(line, [json.dumps(job).encode()], [0, 1, 2])
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) != signal.SIG_IGN:
-            signal.signal(number, lambda number, frame: line.send(b"%d" % number))
+        signal.signal(number, lambda number, frame: line.send(b"%d" % number))
     code = line.recv(16)
 if not code:
     sys.exit("what runs warm commands is gone")

@@ -176,9 +176,8 @@ def test_schedules_are_paused_and_run_by_hand(ask: Ask) -> None:
 )
 def test_a_server_says_what_time_it_is_there(rate: float, told: str) -> None:
     clock = VirtualClock()
-    emulator = SimpleNamespace(
-        server_url="http://127.0.0.1:5", environment={}, world=SimpleNamespace(clock=clock)
-    )
+    world = SimpleNamespace(clock=clock, web=SimpleNamespace(port_by_name=0))
+    emulator = SimpleNamespace(server_url="http://127.0.0.1:5", environment={}, world=world)
     assert "there" not in serving._as_text(emulator, Path("st"))  # type: ignore[arg-type]
     clock.set(parse_instant("2024-01-31T02:00Z"), rate)
     assert told in serving._as_text(emulator, Path("st"))  # type: ignore[arg-type]

@@ -190,9 +190,19 @@ def test_processes_left_behind_by_user_code_end_with_it(yard: Yard) -> None:
     asyncio.run(story())
 
 
+_others: set[int] = set()
+"""What other tests have running below this process: their servers, and commands' servers."""
+
+
+@pytest.fixture(autouse=True)
+def others() -> None:
+    _others.clear()
+    _others.update(descendants(os.getpid()))
+
+
 def _of_container() -> set[int]:
-    """Return the processes below this one but for the zygote."""
-    below = descendants(os.getpid())
+    """Return the processes below this one but for the zygote and those of other tests."""
+    below = descendants(os.getpid()) - _others
     return {pid for pid in below if _parent(pid) != os.getpid()}
 
 
@@ -466,7 +476,8 @@ def test_containers_do_not_see_the_servers_files(mounting: Yard) -> None:
 def test_what_is_offered_follows_the_isolation(yard: Yard) -> None:
     everything = set(Capability) - {Capability.IMAGES}
     lost = {Capability.EPHEMERAL_DISK, Capability.REAL_MOUNTS, Capability.OWN_PROCESSES}
-    lost |= {Capability.OWN_PORTS, Capability.PAUSE, Capability.WATCHED_CALLS}
+    lost |= {Capability.OWN_PORTS, Capability.PROXIES}
+    lost |= {Capability.PAUSE, Capability.WATCHED_CALLS}
     is_plain = yard.isolation is Isolation.PLAIN
     assert yard.backend.offers == (everything - lost if is_plain else everything)
     assert bool(yard.backend.notice) == is_plain

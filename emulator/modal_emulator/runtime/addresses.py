@@ -7,6 +7,7 @@ lets it go with the process.
 """
 
 import ipaddress
+import os
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ MACHINE = "127.0.0.1"
 _FIRST = int(ipaddress.ip_address("127.64.0.0"))  # proxies have theirs from 127.192.0.0 on
 _BLOCKS, _SIZE = 256, 1 << 14
 _EACH = 4
+_turns = count(os.getpid())
 _PORT = 53419  # where a block is claimed, by UDP; any that an ordinary user may bind
 
 
@@ -48,15 +50,14 @@ class Pool:
     def __init__(self) -> None:
         self._claim: socket.socket | None = None
         self._first = 0
-        self._turns = count()
         self._taken: set[str] = set()
 
     def take(self) -> str:
         """
         Return an address that no other container has.
 
-        The first of each emulator that is alone on its machine are always the same; one that
-        became free is given again as late as can be, because the kernel remembers connections.
+        One that became free is given again as late as can be, also by the next emulator of this
+        process or the next process: the kernel remembers connections for a minute.
 
         Raises:
             Exhausted: there are too many emulators, or containers.
@@ -65,7 +66,7 @@ class Pool:
             self._claim, self._first = _claim()
         slots = _SIZE // _EACH - 1  # the first is the claim's
         for _ in range(slots):
-            number = self._first + _EACH * (1 + next(self._turns) % slots)
+            number = self._first + _EACH * (1 + next(_turns) % slots)
             address = str(ipaddress.IPv4Address(number))
             if address not in self._taken:
                 self._taken.add(address)
