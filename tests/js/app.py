@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import modal
 
@@ -21,6 +22,17 @@ def greet(name: str, punctuation: str = "!") -> str:
 @app.function()
 def fail() -> None:
     raise ValueError("as told")
+
+
+@app.function(serialized=True)
+@modal.asgi_app()
+def site() -> Any:
+    async def answer(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b"for node"})
+
+    return answer
 
 
 @app.function()

@@ -16,6 +16,7 @@ const spawned = await greet.spawn(["later"]);
 const Counter = await client.cls.fromName("for-js", "Counter");
 const counter = (await Counter.instance({ start: 40 })).method("add");
 const sizeOf = await client.functions.fromName("for-js", "size_of");
+const site = await client.functions.fromName("for-js", "site");
 const fail = await client.functions.fromName("for-js", "fail");
 const volume = await client.volumes.fromName("from-js", { createIfMissing: true });
 const found = await client.volumes.fromName("from-js");
@@ -42,6 +43,9 @@ console.log(
     counter: [await counter.remote([1]), await counter.remote([1])],
     blob: await sizeOf.remote([new Uint8Array(3 << 20)]),
     failure: await said(fail.remote()),
+    site: await (await fetch(await site.getWebUrl())).text(),
+    called: await said(site.remote()),
+    noProxy: await said(client.proxies.fromName("missing")),
     sameVolume: volume.volumeId === found.volumeId,
     queue: { seen, counts, taken, late, unseen },
     fromPython: await (await client.queues.fromName("from-python")).getMany(5),

@@ -42,6 +42,9 @@ def test_the_js_sdk_meets_what_python_deployed(modal_emulator, scripts, monkeypa
     assert said["counter"] == [41, 42]
     assert said["blob"] == 3 << 20
     assert "as told" in said["failure"]
+    assert said["site"] == "for node"
+    assert "cannot be invoked for remote execution" in said["called"]
+    assert said["noProxy"] == "NotFoundError: Proxy 'missing' not found"
     assert said["sameVolume"] is True
     assert said["noVolume"] == "NotFoundError: Volume 'missing' not found in environment 'main'"
     assert said["noSecret"].startswith("NotFoundError: Secret 'missing' not found")
