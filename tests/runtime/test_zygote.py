@@ -71,3 +71,19 @@ def test_arguments_that_cannot_be_read_are_told(yard: Yard) -> None:
         await server.close()
 
     asyncio.run(story())
+
+
+def test_what_web_functions_need_is_imported_once(plain: Yard) -> None:
+    loaded = "import sys; print('modal._runtime.asgi' in sys.modules)"
+
+    async def story() -> None:
+        assert await (await plain.run(loaded)).printed() == "False"
+        assert await (await plain.run(loaded, has_web=True)).printed() == "True"
+        assert await (await plain.run(loaded)).printed() == "True"  # of the same zygote
+        status = Path(f"/proc/{plain.backend.zygote}/status").read_text()
+        assert "Threads:\t1\n" in status
+        os.kill(plain.backend.zygote or 0, 9)
+        assert await (await plain.run(loaded, has_web=True)).printed() == "True"
+        await plain.close()
+
+    asyncio.run(story())

@@ -168,6 +168,8 @@ class Plan:
     """The container's own on loopback, where `Capability.OWN_PORTS` is; see `Addresses`."""
     source_address: str = ""
     """Where its connections to this machine are to come from: its proxy's address."""
+    has_web: bool = False
+    """Whether it runs web functions, for which the SDK needs more than for others."""
     bare: bool = False
     """
     No entrypoint and no socket: nothing runs there but what `Container.execute` is given, and the

@@ -45,7 +45,8 @@ class Nursery:
         self._line: Line | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._ready: asyncio.Future[None] | None = None
-        self._forked: asyncio.Future[None] | None = None
+        self._done: asyncio.Future[None] | None = None
+        self._preloaded: set[str] = set()
         self._starting, self._asking = asyncio.Lock(), asyncio.Lock()
 
     @property
@@ -70,18 +71,22 @@ class Nursery:
             EmulatorError: none can be started.
         """
         await self.warm()
-        forked: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         async with self._asking:
-            if self._line is None:
-                raise ConnectionResetError("the zygote ended")
-            self._forked = forked
-            try:
-                await self._line.send({"isolation": isolation.value}, files)
-            except ConnectionError:
-                # It died just now; the next attempt must not find this line again.
-                self._line.close()
-                self._on_end()
-            await forked
+            await self._ask({"isolation": isolation.value}, files)
+
+    async def preload(self, module: str) -> None:
+        """
+        Have the zygote import a module of the SDK, so that later forks need not.
+
+        Raises:
+            ConnectionError: the zygote died.
+            EmulatorError: none can be started.
+        """
+        await self.warm()
+        async with self._asking:
+            if module not in self._preloaded:
+                await self._ask({"preload": module}, ())
+                self._preloaded.add(module)
 
     async def close(self) -> None:
         """End the zygote; containers are not touched."""
@@ -93,7 +98,20 @@ class Nursery:
                 await asyncio.to_thread(self._process.wait)
                 self._process = None
 
+    async def _ask(self, message: Message, files: Sequence[int]) -> None:
+        if self._line is None:
+            raise ConnectionResetError("the zygote ended")
+        self._done = done = asyncio.get_running_loop().create_future()
+        try:
+            await self._line.send(message, files)
+        except ConnectionError:
+            # It died just now; the next attempt must not find this line again.
+            self._line.close()
+            self._on_end()
+        await done
+
     async def _start(self) -> None:
+        self._preloaded.clear()
         if self._process is not None:
             await asyncio.to_thread(self._process.wait)
         ours, theirs = socket.socketpair()
@@ -114,7 +132,7 @@ class Nursery:
     def _on_message(self, message: Message, files: Sequence[int]) -> None:
         for file in files:
             os.close(file)
-        waiting = self._ready if "ready" in message else self._forked
+        waiting = self._ready if "ready" in message else self._done
         if waiting is not None and not waiting.done():
             waiting.set_result(None)
 
@@ -123,5 +141,5 @@ class Nursery:
         if self._ready is not None and not self._ready.done():
             text = "the process that containers are forked from could not start; see stderr"
             self._ready.set_exception(EmulatorError(text))
-        if self._forked is not None and not self._forked.done():
-            self._forked.set_exception(ConnectionResetError("the zygote ended"))
+        if self._done is not None and not self._done.done():
+            self._done.set_exception(ConnectionResetError("the zygote ended"))

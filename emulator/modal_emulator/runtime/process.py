@@ -27,6 +27,7 @@ from modal_emulator.runtime.shadow import Shadow, lay_shadow, shadow_of
 __all__ = ["ENTRYPOINT", "ProcessBackend"]
 
 ENTRYPOINT = "modal._container_entrypoint"
+WEB = "modal._runtime.asgi"
 
 _KERNEL = frozenset(Capability) - {Capability.IMAGES}
 _UNWATCHED = (
@@ -163,6 +164,8 @@ class ProcessBackend:
             )
             self._cells[plan.container_id] = cell
             try:
+                if plan.has_web:
+                    await self._nursery.preload(WEB)
                 await cell.start(self._nursery)
             except ConnectionError:
                 if attempt == 2:

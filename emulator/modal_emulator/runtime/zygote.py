@@ -12,6 +12,7 @@ import os
 import signal
 import socket
 import sys
+from contextlib import suppress
 
 from modal_emulator.runtime import kernel
 from modal_emulator.runtime.entry import Entry
@@ -61,6 +62,13 @@ def _serve(server: Peer, places: Places) -> Entry | None:
         message = server.receive()
         if message is None:
             return None
+        if "preload" in message:
+            # Without it a container imports it by itself, and fails by itself.
+            with suppress(ImportError):
+                importlib.import_module(message["preload"])
+            gc.freeze()
+            server.send({"preloaded": True})
+            continue
         (end, *output), server.files = server.files[:3], server.files[3:]
         if os.fork() == 0:
             server.close()

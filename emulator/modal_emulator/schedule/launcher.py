@@ -232,6 +232,7 @@ class ContainerLauncher:
                 base={} if has_image else None,
             ),
             image=spec.image_id,
+            has_web=bool(spec.web),
             mounts=self._commits.prepare(worker.container_id, points),
             files=tuple(self._mounts.tree(i) for i in (*spec.mount_ids, *copied)),
             working_directory=(image.working_directory if image else "") or "/root",
