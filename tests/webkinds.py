@@ -4,11 +4,11 @@ import asyncio
 import json
 import os
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -153,23 +153,29 @@ def nap(seconds: float) -> float:
     return time.time() - began
 
 
+PAGE = """
+import os
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
 class Page(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
+    def do_GET(self):
         body = f"{self.path} {self.headers['X-Forwarded-For']} {os.environ['MODAL_TASK_ID']}"
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body.encode())
 
-    def log_message(self, *_: object) -> None:
+    def log_message(self, *_):
         pass
+
+ThreadingHTTPServer(("0.0.0.0", 8471), Page).serve_forever()
+"""
 
 
 @app.function()
 @modal.web_server(8471, startup_timeout=20)
 def server() -> None:
-    listening = ThreadingHTTPServer(("0.0.0.0", 8471), Page)
-    threading.Thread(target=listening.serve_forever, daemon=True).start()
+    subprocess.Popen([sys.executable, "-c", PAGE])  # a thread would outlive its container
 
 
 @app.function()
