@@ -134,7 +134,7 @@ def test_a_waiting_input_is_cancelled_before_it_begins(scene: Scene) -> None:
 def test_who_calls_is_not_cancelled_with_what_it_called(scene: Scene) -> None:
     """A spawned call goes on when the call that made it is cancelled."""
     marks, go = scene.queue(), scene.queue()
-    linger, caller = functions(scene, work.linger, _spawn_and_wait)
+    linger, caller = functions(scene, work.linger, work.spawn_and_wait)
     ids = scene.queue()
     call = caller.spawn(linger, marks, go, ids)
     inner = modal.FunctionCall.from_id(str(ids.get()))
@@ -142,11 +142,3 @@ def test_who_calls_is_not_cancelled_with_what_it_called(scene: Scene) -> None:
     call.cancel()
     go.put(True)
     assert inner.get(timeout=60) == here
-
-
-def _spawn_and_wait(
-    linger: "modal.Function[..., str, str]", marks: modal.Queue, go: modal.Queue, ids: modal.Queue
-) -> None:
-    call = linger.spawn(marks, go)
-    ids.put(call.object_id)
-    call.get()

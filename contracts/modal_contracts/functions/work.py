@@ -40,6 +40,7 @@ __all__ = [
     "raises_of_our_own",
     "relay",
     "sleep",
+    "spawn_and_wait",
     "spawns",
     "tell_and_wait",
     "tell_and_wait_async",
@@ -259,3 +260,15 @@ def spawns(other: Any, argument: str) -> str:
 def ids() -> tuple[str | None, str | None]:
     """Return by which ids it is called."""
     return modal.current_input_id(), modal.current_function_call_id()
+
+
+def spawn_and_wait(
+    function: "modal.Function[..., str, str]",
+    marks: modal.Queue,
+    go: modal.Queue,
+    ids: modal.Queue,
+) -> None:
+    """Have another function called, say by which id, and wait for it."""
+    call = function.spawn(marks, go)
+    ids.put(call.object_id)
+    call.get()
