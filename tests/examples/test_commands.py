@@ -46,7 +46,11 @@ class Shell:
 
     def begin(self, *arguments: str) -> "subprocess.Popen[str]":
         return subprocess.Popen(
-            [self._modal, *arguments], **self._surroundings, stderr=subprocess.STDOUT
+            [self._modal, *arguments],
+            **self._surroundings,
+            stderr=subprocess.STDOUT,
+            # In the background of a script it would be deaf to interrupts.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
     @property
