@@ -45,11 +45,11 @@ FLOORS = {
     "handles": 6,
     "emulator": 8,
     "guard": 7,
-    "explore": 8,
-    "pytest_plugin": 9,
-    "dashboard": 9,
-    "cli": 10,
-    "__main__": 11,
+    "races": 9,
+    "pytest_plugin": 10,
+    "dashboard": 10,
+    "cli": 11,
+    "__main__": 12,
 }
 
 LONGEST_ROOM = 400

@@ -39,6 +39,7 @@ from modal_emulator.schedule.rules import ScheduleRules
 from modal_emulator.schedule.sandboxes import Sandboxes
 from modal_emulator.schedule.schedules import Schedules
 from modal_emulator.schedule.settling import Settling
+from modal_emulator.schedule.steps import Steps
 from modal_emulator.schedule.tunnels import Relay, Tunnels
 from modal_emulator.store.apps import Apps
 from modal_emulator.store.births import Births
@@ -175,6 +176,7 @@ class World:
     faults: Faults
     commits: Commits
     settling: Settling
+    steps: Steps
     dispatcher: Dispatcher
     outages: Outages
     bygones: Bygones
@@ -263,6 +265,9 @@ class World:
         web = WebAddresses(ledger, apps, environments, around.ports, WORKSPACE, settings.addresses)
         placing = Placing()
         translator = around.translator(apps, volumes, web)
+        settling = Settling(clock, journal)
+        clock.settle_with(settling.settled)
+        steps = Steps(settling, journal)
         launcher = ContainerLauncher(
             apps=apps,
             calls=calls,
@@ -273,14 +278,13 @@ class World:
             logs=logs,
             network=network,
             placing=placing,
+            steps=steps,
             backend=around.backend,
             clock_page=around.clock_page,
             stamps=clock.stamps,
             door=around.door,
             translator=translator,
         )
-        settling = Settling(clock, journal)
-        clock.settle_with(settling.settled)
         dispatcher = Dispatcher(
             apps, calls, logs, launcher, clock, settling, ids, journal, settings.pool
         )
@@ -339,6 +343,7 @@ class World:
             faults=faults,
             commits=commits,
             settling=settling,
+            steps=steps,
             dispatcher=dispatcher,
             bygones=Bygones(apps, logs, journal),
             outages=Outages(

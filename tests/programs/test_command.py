@@ -68,8 +68,8 @@ def test_many_files_go_up_and_down_with_progress(
     code, shown = terminal.run("put", "many", "in", "/tree")
     assert code == 0, shown
     assert "Uploaded directory 'in' to '/tree'" in shown
-    assert re.search(r"\d+ out of \d+ files completed", shown)
-    assert re.search(r"/tree/\d+/\d+\.txt .*\d+/\d+ bytes", shown)
+    # How many of them, and each by name, is drawn four times a second: perhaps not once.
+    assert "Uploading file(s) to volume... 0:00:0" in shown
     (tmp_path / "out").mkdir()
     code, shown = terminal.run("get", "many", "/tree", "out")
     assert code == 0, shown

@@ -16,6 +16,7 @@ from modal_emulator.schedule.background import commit_in_background
 from modal_emulator.schedule.commits import LIGHT, Commits, MountPoint
 from modal_emulator.schedule.faults import Fault, Faults
 from modal_emulator.schedule.settling import Settling
+from modal_emulator.schedule.steps import Steps
 from modal_emulator.store import changes
 from modal_emulator.store.content import Content
 from modal_emulator.store.environments import Environments
@@ -324,6 +325,7 @@ def test_background_commits_come_at_their_interval(play):
             stage.clock,
             settling,
             stage.journal,
+            Steps(settling, stage.journal),
             interval=5.0,
         )
         running = asyncio.ensure_future(work)
@@ -343,7 +345,7 @@ def test_background_commits_come_at_their_interval(play):
 def test_without_an_interval_there_are_none(play):
     async def body(stage: Stage) -> None:
         await commit_in_background(
-            None, stage.commits, stage.clock, None, stage.journal, interval=0
+            None, stage.commits, stage.clock, None, stage.journal, None, interval=0
         )
 
     play(body)

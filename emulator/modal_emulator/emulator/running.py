@@ -132,7 +132,7 @@ class Running:
         """Let every container that runs make its background commit now."""
         now = self._emulator.world
         everybody: tuple[Holder, ...] = (*now.dispatcher.workers(), *now.sandboxes.running())
-        self._run(commit_once(everybody, now.commits, now.journal))
+        self._run(commit_once(everybody, now.commits, now.journal, now.steps))
 
     def sow(self, seed: str | None) -> None:
         """Let the ids of what is made from now on follow from this seed, or from chance."""

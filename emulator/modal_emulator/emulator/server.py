@@ -277,6 +277,7 @@ class Emulator:
                     world.clock,
                     world.settling,
                     world.journal,
+                    world.steps,
                     interval,
                     others=world.sandboxes.running,
                 )

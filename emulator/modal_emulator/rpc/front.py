@@ -29,6 +29,8 @@ from modal_emulator.rpc.call import Call
 from modal_emulator.rpc.credentials import Credentials
 from modal_emulator.rpc.registry import rpcs
 from modal_emulator.rpc.status import to_grpc
+from modal_emulator.rpc.stepping import STEPS, stepped
+from modal_emulator.rpc.tables import Unary
 from modal_emulator.rpc.versions import Versions
 from modal_emulator.world import World
 
@@ -118,11 +120,18 @@ class Front:
                     await send(reply)
                     await breathe()  # a long listing waits for nothing, and others should not wait
             elif rpc.unary is not None:
-                await send(await rpc.unary(self._world(), call))
+                await send(await self._done(name, rpc.unary, call))
         except GRPCError:
             raise
         except Exception as error:
             raise failure(name, error) from error
+
+    async def _done(self, name: str, work: Unary, call: Call[Any]) -> Message:
+        world = self._world()
+        step = STEPS.get(name)
+        if step is None:
+            return await work(world, call)
+        return await stepped(world, step, call, lambda: work(world, call))
 
     async def _control(self, name: str, caller: Caller, read: Read, send: Send) -> None:
         try:

@@ -6,15 +6,19 @@ Modal commits "every few seconds" while a function runs; the interval is not pub
 """
 
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
+from functools import partial
 from typing import Protocol
 
 from modal_emulator.ground.clock import monotonic
 from modal_emulator.ground.errors import EmulatorError
 from modal_emulator.ground.journal import Journal
+from modal_emulator.ground.steps import Kind, Step
 from modal_emulator.ground.virtual import VirtualClock
 from modal_emulator.schedule.commits import Commits
 from modal_emulator.schedule.dispatcher import Dispatcher
 from modal_emulator.schedule.settling import Settling
+from modal_emulator.schedule.steps import Steps
 
 __all__ = ["Holder", "commit_in_background", "commit_once"]
 
@@ -37,6 +41,7 @@ async def commit_in_background(
     clock: VirtualClock,
     settling: Settling,
     journal: Journal,
+    steps: Steps,
     interval: float,
     others: Callable[[], Iterable[Holder]] = tuple,
 ) -> None:
@@ -54,21 +59,26 @@ async def commit_in_background(
         await clock.sleep(max(interval, REST * took) if clock.piece is None else interval)
         began = monotonic()
         workers = settling.stirred(dispatcher.workers())
-        with settling.busy("background commits"):
+        # Whatever is held at its commit is at rest, and so is who waits for it to be let go.
+        with nullcontext() if steps.gated else settling.busy("background commits"):
             # A Sandbox is in the machine's time: in a minute's journey it does a minute's work.
             everybody: tuple[Holder, ...] = (*dispatcher.workers(), *others())
             if clock.travelling:
                 everybody = tuple(workers)
-            await commit_once(everybody, commits, journal)
+            await commit_once(everybody, commits, journal, steps)
         took = monotonic() - began
 
 
-async def commit_once(holders: Iterable[Holder], commits: Commits, journal: Journal) -> None:
+async def commit_once(
+    holders: Iterable[Holder], commits: Commits, journal: Journal, steps: Steps
+) -> None:
     """Commit every volume of these containers now."""
     for holder in holders:
         for volume_id in commits.volumes_of(holder.container_id):
             try:
-                await commits.commit(holder.container_id, volume_id, "background")
+                step = Step(Kind.BACKGROUND_COMMIT, holder.container_id, object_id=volume_id)
+                commit = partial(commits.commit, holder.container_id, volume_id, "background")
+                await steps.take(step, commit)
             except (EmulatorError, OSError, KeyError) as error:
                 # It is tried again after the next interval; the exit commit comes in any case.
                 journal.add(

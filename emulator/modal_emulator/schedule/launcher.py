@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from modal_emulator.ground.steps import Kind, Step
 from modal_emulator.runtime.backend import Backend, Capability, Container, Exit, Plan
 from modal_emulator.runtime.environ import container_environment
 from modal_emulator.schedule.calls import Calls, Input
@@ -20,6 +21,7 @@ from modal_emulator.schedule.commits import Commits, MountPoint
 from modal_emulator.schedule.logs import Logs
 from modal_emulator.schedule.network import Network, Seat
 from modal_emulator.schedule.placing import Place, Placing
+from modal_emulator.schedule.steps import Steps
 from modal_emulator.schedule.worker import Ending, Worker
 from modal_emulator.store.app import AppState
 from modal_emulator.store.apps import Apps, Function
@@ -99,6 +101,7 @@ class ContainerLauncher:
         logs: Logs,
         network: Network,
         placing: Placing,
+        steps: Steps,
         backend: Backend,
         clock_page: Callable[[], Path | None],
         stamps: Callable[[], Stamps | None],
@@ -114,6 +117,7 @@ class ContainerLauncher:
         self._logs = logs
         self._network = network
         self._placing = placing
+        self._steps = steps
         self._backend = backend
         self._clock_page = clock_page
         self._stamps = stamps
@@ -126,6 +130,11 @@ class ContainerLauncher:
 
     async def launch(self, worker: Worker) -> Container:
         """Start a container for this worker."""
+        tag = worker.pool.function.tag.removesuffix(".*")
+        step = Step(Kind.START, worker.container_id, tag)
+        return await self._steps.take(step, partial(self._launch, worker))
+
+    async def _launch(self, worker: Worker) -> Container:
         function = worker.pool.function
         by_socket = self._backend.by_socket
         socket = await self._door.open(worker.container_id) if by_socket else None

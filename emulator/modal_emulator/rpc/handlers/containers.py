@@ -12,6 +12,7 @@ from modal_emulator.ground.errors import Conflict
 from modal_emulator.rpc.call import Call
 from modal_emulator.rpc.compat import known
 from modal_emulator.rpc.definitions import definition_of
+from modal_emulator.rpc.stepping import input_step, stop_step
 from modal_emulator.rpc.tables import Rpc, accepted, full, stream
 from modal_emulator.schedule.calls import Input, Outcome, Status
 from modal_emulator.schedule.worker import Ending, Worker
@@ -51,8 +52,10 @@ async def function_get_inputs(
     most = max(1, request.batch_max_size)
     taken = await worker.pool.take(worker, most, request.batch_linger_ms / 1000)
     if taken is None:
+        await stop_step(world, worker)
         items = [api_pb2.FunctionGetInputsItem(kill_switch=True)]
     else:
+        await input_step(world, worker)
         items = [_item(world, i) for i in taken]
     return api_pb2.FunctionGetInputsResponse(inputs=items)
 

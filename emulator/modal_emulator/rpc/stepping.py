@@ -1,0 +1,116 @@
+"""
+Which calls of the SDK are steps, and of what.
+
+The table says for each such RPC what a request does to which object. Who calls is added here; how
+a step is held or noted is in `schedule/steps`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from modal_emulator.ground.errors import NotFound
+from modal_emulator.ground.steps import Kind, Step
+from modal_emulator.rpc.call import Call
+from modal_emulator.schedule.worker import Worker
+from modal_emulator.world import World
+
+__all__ = ["STEPS", "input_step", "stepped", "stop_step"]
+
+T = TypeVar("T")
+
+Maker = Callable[[Any], Step]
+
+
+def _volume(kind: Kind) -> Maker:
+    return lambda request: Step(kind, object_id=request.volume_id)
+
+
+def _dict(kind: Kind, *, keyed: bool = False) -> Maker:
+    def make(request: Any) -> Step:
+        return Step(kind, object_id=request.dict_id, path=repr(request.key) if keyed else "")
+
+    return make
+
+
+def _dict_update(request: Any) -> Step:
+    keys = ", ".join(repr(entry.key) for entry in request.updates)
+    return Step(Kind.DICT_WRITE, object_id=request.dict_id, path=keys)
+
+
+def _queue(kind: Kind) -> Maker:
+    def make(request: Any) -> Step:
+        return Step(kind, object_id=request.queue_id, path=repr(request.partition_key))
+
+    return make
+
+
+STEPS: dict[str, Maker] = {
+    "VolumeCommit": _volume(Kind.COMMIT),
+    "VolumeReload": _volume(Kind.RELOAD),
+    "DictGet": _dict(Kind.DICT_READ, keyed=True),
+    "DictContains": _dict(Kind.DICT_READ, keyed=True),
+    "DictLen": _dict(Kind.DICT_READ),
+    "DictContents": _dict(Kind.DICT_READ),
+    "DictUpdate": _dict_update,
+    "DictPop": _dict(Kind.DICT_WRITE, keyed=True),
+    "DictClear": _dict(Kind.DICT_WRITE),
+    "QueuePut": _queue(Kind.QUEUE_PUT),
+    "QueueGet": _queue(Kind.QUEUE_GET),
+    "QueueNextItems": _queue(Kind.QUEUE_READ),
+    "QueueLen": _queue(Kind.QUEUE_READ),
+    "QueueClear": _queue(Kind.QUEUE_GET),
+    "FunctionMap": lambda request: Step(Kind.CALL, object_id=request.function_id),
+    "FunctionGetOutputs": lambda request: Step(Kind.RESULT, object_id=request.function_call_id),
+    "FunctionPutOutputs": lambda request: Step(Kind.OUTPUT),
+}
+"""By the name of the RPC."""
+
+
+async def stepped(
+    world: World, make: Maker, call: Call[Any], work: Callable[[], Awaitable[T]]
+) -> T:
+    """Do the work of a call that is a step."""
+    step = make(call.request)
+    if (worker := _worker(world, call.container_id)) is not None:
+        step = _by(world, worker, step)
+        if step.kind is Kind.COMMIT and worker.leaving and not worker.inputs:
+            # The SDK commits every volume once nothing is left to do.
+            step = replace(step, kind=Kind.EXIT_COMMIT)
+    return await world.steps.take(step, work)
+
+
+async def input_step(world: World, worker: Worker) -> None:
+    """Let a container begin with what it was just given."""
+    await world.steps.take(_by(world, worker, Step(Kind.INPUT)), _nothing)
+
+
+async def stop_step(world: World, worker: Worker) -> None:
+    """Let a container begin to leave."""
+    await world.steps.take(_by(world, worker, Step(Kind.STOP)), _nothing)
+
+
+async def _nothing() -> None:
+    pass
+
+
+def _worker(world: World, container_id: str | None) -> Worker | None:
+    if container_id is None:
+        return None
+    try:
+        return world.dispatcher.worker(container_id)
+    except NotFound:  # a Sandbox's
+        return None
+
+
+def _by(world: World, worker: Worker, step: Step) -> Step:
+    calls = {world.calls.input(input_id).call_id for input_id in worker.inputs}
+    return replace(
+        step,
+        container_id=worker.container_id,
+        function=worker.pool.function.tag.removesuffix(".*"),
+        # With several at once nobody can tell which one it is.
+        call_id=calls.pop() if len(calls) == 1 else "",
+    )

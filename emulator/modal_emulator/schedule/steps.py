@@ -1,0 +1,109 @@
+"""
+The one place that every step of a World passes: where it can be held, made to fail, or noted.
+
+Whoever wants to have a say is a `Gate`. A step that no gate wants goes through at once; one that
+is held is at rest, so that a clock can go on and everything else can come to rest around it.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeVar
+
+from modal_emulator.ground.journal import Journal
+from modal_emulator.ground.steps import Moment, Step
+from modal_emulator.schedule.settling import Settling
+
+__all__ = ["Gate", "Steps"]
+
+T = TypeVar("T")
+
+
+class Gate(Protocol):
+    """Has a say in when a step happens."""
+
+    def wants(self, step: Step, moment: Moment) -> bool:
+        """Say whether `arrive` is to be asked; called on the event loop, and quick."""
+        ...
+
+    async def arrive(self, step: Step, moment: Moment) -> None:
+        """
+        Return when the step may begin, or go on after it is done.
+
+        Whoever does the step counts as resting until then. What is raised here makes the step
+        fail: before it, nothing is done; an EmulatorError is told to the SDK as any other.
+        """
+        ...
+
+
+class Steps:
+    """Lets steps pass, one gate after the other."""
+
+    def __init__(self, settling: Settling, journal: Journal) -> None:
+        self._settling = settling
+        self._journal = journal
+        self._gates: tuple[Gate, ...] = ()
+        self._on_change: list[Callable[[], None]] = []
+
+    @property
+    def gated(self) -> bool:
+        """Say whether anybody may hold anything."""
+        return bool(self._gates)
+
+    def add(self, gate: Gate) -> Callable[[], None]:
+        """Ask this gate from now on; the answer ends that."""
+        self._gates = (*self._gates, gate)
+        self._changed()
+
+        def remove() -> None:
+            self._gates = tuple(each for each in self._gates if each is not gate)
+            self._changed()
+
+        return remove
+
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Call `listener` whenever a gate comes or goes."""
+        self._on_change.append(listener)
+
+    async def take(self, step: Step, work: Callable[[], Awaitable[T]]) -> T:
+        """
+        Do the work of a step, when it may be done.
+
+        Raises:
+            Exception: whatever the work or a gate raises.
+        """
+        if self._gates:
+            await self.arrive(step, Moment.BEFORE)
+        try:
+            result = await work()
+        except Exception as error:
+            self.note(step, error)
+            raise
+        self.note(step)
+        if self._gates:
+            await self.arrive(step, Moment.AFTER)
+        return result
+
+    async def arrive(self, step: Step, moment: Moment) -> None:
+        """Return when every gate that wants this moment lets it pass; raises what a gate does."""
+        for gate in self._gates:
+            if gate.wants(step, moment):
+                with self._settling.waits(step.container_id or None):
+                    await gate.arrive(step, moment)
+
+    def note(self, step: Step, error: Exception | None = None) -> None:
+        """Write a step that is over into the journal."""
+        self._journal.add(
+            "step",
+            step=step.kind.value,
+            container_id=step.container_id,
+            function=step.function,
+            call_id=step.call_id,
+            object_id=step.object_id,
+            path=step.path,
+            to=step.to,
+            where="\n".join(step.where),
+            error="" if error is None else repr(error),
+        )
+
+    def _changed(self) -> None:
+        for listener in self._on_change:
+            listener()
