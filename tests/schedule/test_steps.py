@@ -124,3 +124,17 @@ def test_whoever_asks_hears_when_gates_come_and_go() -> None:
         assert heard == [True, False]
 
     play(body)
+
+
+def test_whoever_listens_hears_of_steps_that_are_over() -> None:
+    async def body(stage: Stage) -> None:
+        heard: list[tuple[Step, bool]] = []
+        forget = stage.steps.listen(lambda step, error: heard.append((step, error is None)))
+        await stage.steps.take(COMMIT, stage.work)
+        with pytest.raises(Conflict):
+            await stage.steps.take(COMMIT, stage.broken)
+        forget()
+        await stage.steps.take(COMMIT, stage.work)
+        assert heard == [(COMMIT, True), (COMMIT, False)]
+
+    play(body)

@@ -5,7 +5,7 @@ A step says who does what to which object, and from which lines of user code. It
 tells of steps and who holds them is in `schedule/steps`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 __all__ = ["FILE_STEPS", "Kind", "Moment", "Step"]
@@ -33,6 +33,8 @@ class Kind(str, Enum):
     """Remove a file or a directory."""
     CHANGE = "change"
     """Truncate a file by its path, or change its mode or times."""
+    RUN = "run"
+    """Start a program."""
     COMMIT = "commit"
     RELOAD = "reload"
     BACKGROUND_COMMIT = "background commit"
@@ -96,6 +98,10 @@ class Step:
     """
     to: str = ""
     """The new name in a RENAME."""
+    arguments: tuple[str, ...] = field(default=(), repr=False)
+    """Of the program that a RUN starts; they may hold secrets, and no journal keeps them."""
+    version: int = 0
+    """Of the volume as the container sees it; 0 where there is none, or an empty one."""
     where: tuple[str, ...] = ()
     """User code that does it, as `file.py:12 in add`; the innermost last, empty if unknown."""
 

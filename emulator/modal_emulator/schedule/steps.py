@@ -16,6 +16,8 @@ __all__ = ["Gate", "Steps"]
 
 T = TypeVar("T")
 
+Listener = Callable[[Step, "Exception | None"], None]
+
 
 class Gate(Protocol):
     """Has a say in when a step happens."""
@@ -42,6 +44,7 @@ class Steps:
         self._journal = journal
         self._gates: tuple[Gate, ...] = ()
         self._on_change: list[Callable[[], None]] = []
+        self._listeners: list[Listener] = []
 
     @property
     def gated(self) -> bool:
@@ -62,6 +65,11 @@ class Steps:
     def on_change(self, listener: Callable[[], None]) -> None:
         """Call `listener` whenever a gate comes or goes."""
         self._on_change.append(listener)
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Tell `listener` of each step that is over, and how it failed; the answer ends that."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
 
     async def take(self, step: Step, work: Callable[[], Awaitable[T]]) -> T:
         """
@@ -90,7 +98,7 @@ class Steps:
                     await gate.arrive(step, moment)
 
     def note(self, step: Step, error: Exception | None = None) -> None:
-        """Write a step that is over into the journal."""
+        """Write a step that is over into the journal, and tell those who listen."""
         self._journal.add(
             "step",
             step=step.kind.value,
@@ -100,9 +108,12 @@ class Steps:
             object_id=step.object_id,
             path=step.path,
             to=step.to,
+            version=step.version,
             where="\n".join(step.where),
             error="" if error is None else repr(error),
         )
+        for listener in tuple(self._listeners):
+            listener(step, error)
 
     def _changed(self) -> None:
         for listener in self._on_change:
