@@ -25,6 +25,7 @@ FLOORS = {
     "lodging": 1,
     "store": 1,
     "findings": 2,
+    "orders": 2,
     "engines": 3,
     "runtime": 3,
     "schedule": 4,
@@ -214,7 +215,7 @@ def test_foreign_packages_stay_on_their_floors(room: Room) -> None:
         allowed = ONLY_IN.get(top)
         if allowed is not None and room.floor not in allowed:
             wrong.append(f"{room.path}:{line}: {module} belongs to {', '.join(allowed)}")
-        if top in NOT_BELOW_RUNTIME and room.floor in {"ground", "store", "findings"}:
+        if top in NOT_BELOW_RUNTIME and room.floor in {"ground", "store", "findings", "orders"}:
             if room.words in {("ground", "clock"), ("ground", "virtual")}:
                 continue  # waiting is asyncio's
             wrong.append(f"{room.path}:{line}: {room.floor} is ordinary synchronous Python")
