@@ -17,6 +17,7 @@ from modal_emulator.inline.pretence import pretend
 from modal_emulator.inline.program import SdkProgram
 from modal_emulator.rpc.call import Call
 from modal_emulator.rpc.registry import rpcs
+from modal_emulator.rpc.stepping import done
 from modal_emulator.rpc.tables import Rpc
 from modal_emulator.runtime.backend import Plan
 from modal_emulator.runtime.inline.here import Here
@@ -59,7 +60,7 @@ class _Ask:
         """Return the reply."""
         if (unary := _rpc(name).unary) is None:
             raise _unanswered(name)
-        return await unary(self.world, Call(request, self.container_id))
+        return await done(self.world, name, unary, Call(request, self.container_id))
 
     def stream(self, name: str, request: Message) -> AsyncIterator[Any]:
         """Return the replies as they come."""

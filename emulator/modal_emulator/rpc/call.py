@@ -25,3 +25,5 @@ class Call(Generic[Req]):
     """Whether the SDK that calls tells the time by the emulator's clock where it waits."""
     metadata: Mapping[str, str] | None = None
     """Request headers by lower-cased name."""
+    where: tuple[str, ...] = ()
+    """The lines of user code that call, as in `Step`; empty where nobody knows them."""

@@ -6,6 +6,7 @@ finds the handler in the registry, and turns failures into status codes. It is f
 (`server`) or by an SDK in this process (`memory`), and knows neither.
 """
 
+import json
 import logging
 import os
 from collections.abc import Awaitable, Callable, Mapping
@@ -29,12 +30,12 @@ from modal_emulator.rpc.call import Call
 from modal_emulator.rpc.credentials import Credentials
 from modal_emulator.rpc.registry import rpcs
 from modal_emulator.rpc.status import to_grpc
-from modal_emulator.rpc.stepping import STEPS, stepped
-from modal_emulator.rpc.tables import Unary
+from modal_emulator.rpc.stepping import done
 from modal_emulator.rpc.versions import Versions
+from modal_emulator.runtime.telling import HEADER
 from modal_emulator.world import World
 
-__all__ = ["PAGE", "Caller", "Front", "Method", "failure", "unreadable"]
+__all__ = ["PAGE", "SERVICE", "Caller", "Front", "Method", "failure", "unreadable"]
 
 PAGE = "docs/reference/support.md"
 SERVICE = api_pb2.DESCRIPTOR.services_by_name["ModalClient"]
@@ -55,6 +56,8 @@ class Caller:
     """Request headers by lower-cased name."""
     is_near: bool = False
     """Whether it is in this process; see `Call`."""
+    where: tuple[str, ...] = ()
+    """The lines of user code that call, where they were seen from this process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,18 +123,11 @@ class Front:
                     await send(reply)
                     await breathe()  # a long listing waits for nothing, and others should not wait
             elif rpc.unary is not None:
-                await send(await self._done(name, rpc.unary, call))
+                await send(await done(self._world(), name, rpc.unary, call))
         except GRPCError:
             raise
         except Exception as error:
             raise failure(name, error) from error
-
-    async def _done(self, name: str, work: Unary, call: Call[Any]) -> Message:
-        world = self._world()
-        step = STEPS.get(name)
-        if step is None:
-            return await work(world, call)
-        return await stepped(world, step, call, lambda: work(world, call))
 
     async def _control(self, name: str, caller: Caller, read: Read, send: Send) -> None:
         try:
@@ -145,7 +141,8 @@ class Front:
 
     def _call(self, caller: Caller, request: Any) -> Call[Any]:
         is_near = caller.is_near or _tells_our_time(self._world().clock, caller.metadata)
-        return Call(request, caller.container_id, is_near, caller.metadata)
+        where = caller.where or _told(caller.metadata)
+        return Call(request, caller.container_id, is_near, caller.metadata, where)
 
     def _admit(self, caller: Caller) -> None:
         if caller.container_id is None:
@@ -161,6 +158,12 @@ def _tells_our_time(clock: VirtualClock, metadata: Mapping[str, str]) -> bool:
     except ValueError:
         return False
     return abs(sent - clock.now()) < abs(sent - machine_time())
+
+
+def _told(metadata: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the lines of user code that a container has sent along."""
+    lines = metadata.get(HEADER)
+    return tuple(json.loads(lines)) if lines else ()
 
 
 def unreadable(name: str, error: Exception) -> Invalid:

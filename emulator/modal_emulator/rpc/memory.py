@@ -9,8 +9,11 @@ goes its usual way, also what a forked process sends: its calls come in by the w
 
 import asyncio
 import os
+import threading
+from collections.abc import Iterable
 from contextlib import suppress
 from contextvars import Context
+from threading import Thread
 from typing import Any
 
 from google.protobuf.message import DecodeError, Message
@@ -22,16 +25,20 @@ from grpclib.exceptions import StreamTerminatedError
 from grpclib.server import request_handler
 
 from modal_emulator.ground.clock import breathe
-from modal_emulator.rpc.front import Caller, Front, unreadable
+from modal_emulator.rpc.front import SERVICE, Caller, Front, unreadable
 from modal_emulator.rpc.links import LOST, Answer, End, Headers, Link
 from modal_emulator.rpc.quick import ask
 from modal_emulator.rpc.server import handlers
-from modal_emulator.runtime.inline.here import HERE
+from modal_emulator.runtime.inline.here import HERE, Here
+from modal_emulator.runtime.inline.spawning import belongs_to
+from modal_emulator.runtime.stacks import lines_waiting
+from modal_emulator.runtime.telling import CALLS
 
 __all__ = ["Memory"]
 
 STREAK = 16  # calls that are answered at once before others on the loop get a turn
 # What grpclib's client makes of the answer of grpclib's server to a path that it does not know.
+_STEPS = frozenset(f"/{SERVICE.full_name}/{name}" for name in CALLS)
 UNKNOWN_PATH = Status.UNKNOWN, "Missing content-type header"
 
 
@@ -109,7 +116,8 @@ class Memory:
         Cancelled, it cancels what answers, as a closed stream does.
         """
         here = HERE.get()
-        work = self._answer(path, metadata, request, self.who())
+        where = _where(here) if path in _STEPS else ()
+        work = self._answer(path, metadata, request, self.who(), where)
         try:
             if link.loop is not self.home:
                 begin = asyncio.run_coroutine_threadsafe
@@ -126,7 +134,12 @@ class Memory:
         raise StreamTerminatedError(LOST)  # not the caller was cancelled, but what answers it
 
     async def _answer(
-        self, path: str, metadata: dict[str, str], request: bytes, who: str | None
+        self,
+        path: str,
+        metadata: dict[str, str],
+        request: bytes,
+        who: str | None,
+        where: tuple[str, ...],
     ) -> Answer:
         method = self._methods(who).get(path)
         if method is None:
@@ -146,7 +159,7 @@ class Memory:
             replies.append(ProtoCodec().encode(reply, method.reply_type))
 
         try:
-            await method.answer(Caller(who, metadata, is_near=True), read, send)
+            await method.answer(Caller(who, metadata, is_near=True, where=where), read, send)
         except GRPCError as error:
             return Answer(error.status, error.message)
         return Answer(Status.OK, None, replies[0])
@@ -187,6 +200,13 @@ def _in_place() -> tuple[Any, Any]:
 
 def _put(hooks: tuple[Any, Any]) -> None:
     Channel._create_connection, UnaryUnaryMethod.__call__ = hooks  # type: ignore[method-assign]
+
+
+def _where(here: Here | None) -> tuple[str, ...]:
+    """Return the lines of user code that wait for the running task: a container's or a client's."""
+    threads: Iterable[Thread] = threading.enumerate() if here is None else tuple(here.threads)
+    mine = (each.ident for each in threads if here is not None or belongs_to(each) is None)
+    return lines_waiting(ident for ident in mine if ident is not None)
 
 
 def _is_cancelled() -> bool:

@@ -14,10 +14,11 @@ from typing import Any, TypeVar
 from modal_emulator.ground.errors import NotFound
 from modal_emulator.ground.steps import Kind, Step
 from modal_emulator.rpc.call import Call
+from modal_emulator.rpc.tables import Unary
 from modal_emulator.schedule.worker import Worker
 from modal_emulator.world import World
 
-__all__ = ["STEPS", "input_step", "stepped", "stop_step"]
+__all__ = ["STEPS", "done", "input_step", "stop_step"]
 
 T = TypeVar("T")
 
@@ -68,17 +69,29 @@ STEPS: dict[str, Maker] = {
 }
 """By the name of the RPC."""
 
+VERSIONED = frozenset({Kind.COMMIT, Kind.EXIT_COMMIT, Kind.RELOAD})
+"""Those of a volume: their step says what the container saw before."""
 
-async def stepped(
-    world: World, make: Maker, call: Call[Any], work: Callable[[], Awaitable[T]]
+
+async def done(world: World, name: str, unary: Unary, call: Call[Any]) -> Any:
+    """Answer a call of one message and one reply, which may be a step."""
+    if (make := STEPS.get(name)) is None:
+        return await unary(world, call)
+    return await _stepped(world, make(call.request), call, lambda: unary(world, call))
+
+
+async def _stepped(
+    world: World, step: Step, call: Call[Any], work: Callable[[], Awaitable[T]]
 ) -> T:
-    """Do the work of a call that is a step."""
-    step = make(call.request)
+    step = replace(step, where=call.where)
     if (worker := _worker(world, call.container_id)) is not None:
         step = _by(world, worker, step)
         if step.kind is Kind.COMMIT and worker.leaving and not worker.inputs:
             # The SDK commits every volume once nothing is left to do.
             step = replace(step, kind=Kind.EXIT_COMMIT)
+        if step.kind in VERSIONED:
+            version = world.commits.version(worker.container_id, step.object_id)
+            step = replace(step, version=version)
     return await world.steps.take(step, work)
 
 

@@ -26,6 +26,7 @@ from modal_emulator.runtime.ports import host_of_ports, show_eth0
 from modal_emulator.runtime.replacing import Places
 from modal_emulator.runtime.seccomp import Filter
 from modal_emulator.runtime.shadow import shadow_of
+from modal_emulator.runtime.telling import tell_lines
 
 __all__ = ["Entry", "environment_of"]
 
@@ -70,6 +71,7 @@ class Entry:
         os.makedirs(self.job.working_directory, exist_ok=True)  # noqa: PTH103  (redirected)
         os.chdir(self.job.working_directory)
         sys.argv[1:] = []
+        tell_lines()
         if self.watched is not None:
             _be_watched(self.watched)
         runpy.run_module(self.job.entrypoint, run_name="__main__", alter_sys=True)

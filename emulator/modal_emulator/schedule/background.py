@@ -76,7 +76,13 @@ async def commit_once(
     for holder in holders:
         for volume_id in commits.volumes_of(holder.container_id):
             try:
-                step = Step(Kind.BACKGROUND_COMMIT, holder.container_id, object_id=volume_id)
+                version = commits.version(holder.container_id, volume_id)
+                step = Step(
+                    Kind.BACKGROUND_COMMIT,
+                    holder.container_id,
+                    object_id=volume_id,
+                    version=version,
+                )
                 commit = partial(commits.commit, holder.container_id, volume_id, "background")
                 await steps.take(step, commit)
             except (EmulatorError, OSError, KeyError) as error:

@@ -157,6 +157,11 @@ class Commits:
             if shown == volume_id
         )
 
+    def version(self, container_id: str, volume_id: str) -> int:
+        """Return the version that a container is on; 0 if it does not mount the volume."""
+        mounted = self._mounted.get((container_id, volume_id))
+        return 0 if mounted is None else mounted.checkout.base.number
+
     async def commit(self, container_id: str | None, volume_id: str, via: str) -> None:
         """
         Publish what the container changed.

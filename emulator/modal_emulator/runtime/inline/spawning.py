@@ -17,7 +17,7 @@ from threading import Thread
 
 from modal_emulator.runtime.inline.here import HERE, Here
 
-__all__ = ["belong", "count_threads", "home"]
+__all__ = ["belong", "belongs_to", "count_threads", "home"]
 
 _HOME = "_modal_emulator_home"
 
@@ -34,13 +34,19 @@ def home() -> Here | None:
     return _THIS.home
 
 
+def belongs_to(thread: Thread) -> Here | None:
+    """Return the container that some thread belongs to, if it was started there."""
+    container: Here | None = thread.__dict__.get(_HOME)
+    return container
+
+
 def belong(container: Here) -> None:
     """Have the calling thread, and all that it starts, belong to a container."""
     _settle(container, threading.current_thread())
 
 
 def _settle(container: Here, thread: Thread) -> None:
-    _THIS.home = container
+    thread.__dict__[_HOME] = _THIS.home = container
     HERE.set(container)
     with suppress(TypeError):  # a class of threads that cannot be hashed
         container.threads.add(thread)
