@@ -73,7 +73,7 @@ FORBIDDEN_NAMES = {
 # Where a foreign package may be imported; a word is a floor's room or a whole module path.
 ONLY_IN = {
     "google": ("inline", "rpc", "runtime"),
-    "grpclib": ("rpc", "emulator"),
+    "grpclib": ("rpc", "emulator", "runtime"),  # there, in a container: what the SDK calls with
     "modal_proto": ("inline", "rpc", "runtime"),
     "aiohttp": ("web", "emulator"),
     "click": ("cli",),
