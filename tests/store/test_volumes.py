@@ -232,8 +232,13 @@ def test_a_commit_is_remembered_with_who_and_what(store, volume, container):
         "volume_id": volume,
         "version": 1,
         "container_id": "ta-7",
+        "function": "",
+        "call_id": "",
         "via": "background",
+        "base": 0,
         "changed": 3,
+        "paths": "d/x",
+        "removed": "",
     }
     with pytest.raises(NotFound, match="no version 2"):
         store.volumes.changed(volume, 2)

@@ -8,8 +8,11 @@ from typing import Any, TypeVar
 
 from modal_emulator.clock import ClockHandle
 from modal_emulator.cron import CronHandle
+from modal_emulator.emulator.explaining import findings, story
 from modal_emulator.emulator.server import DEFAULTS, MEMORY, Emulator
 from modal_emulator.endpoints import WebHandle
+from modal_emulator.findings.finding import Finding
+from modal_emulator.findings.story import Story
 from modal_emulator.ground.journal import Event
 from modal_emulator.ground.virtual import VirtualClock
 from modal_emulator.handles import (
@@ -193,6 +196,14 @@ class Running:
     def proxy(self, name: str, *, environment: str = "") -> LocalProxy:
         """Return a Proxy, which is made when it is missing, with an address of its own."""
         return LocalProxy(self._run, lambda: self._emulator.world, name, environment).create()
+
+    def story(self) -> Story:
+        """Return who did what with storage so far, in order, and what followed from what."""
+        return self.ask(story)
+
+    def findings(self) -> tuple[Finding, ...]:
+        """Return what went wrong so far, whatever levels are set; see `Subject`."""
+        return self.ask(findings)
 
     def journal(self, kind: str = "") -> tuple[Event, ...]:
         """Return what happened so far, oldest first."""

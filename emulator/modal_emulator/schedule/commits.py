@@ -84,6 +84,12 @@ class Commits:
             checkout = self._volumes.checkout(point.volume_id, container_id)
             self._mounted[container_id, point.volume_id] = _Mounted(point, checkout)
             mounts.append(Mount(point.volume_id, point.path, _view(point, checkout)))
+            self._journal.add(
+                "volume.mounted",
+                volume_id=point.volume_id,
+                container_id=container_id,
+                version=checkout.base.number,
+            )
             self._mounting.beat()
         return tuple(mounts)
 

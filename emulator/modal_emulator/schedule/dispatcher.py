@@ -85,11 +85,23 @@ class Dispatcher:
             for w in pool.workers.values()
         ]
 
-    def submit(self, call: FunctionCall, index: int, payload: bytes) -> Input:
-        """Add an input to a call and queue it."""
+    def submit(
+        self, call: FunctionCall, index: int, payload: bytes, by: str | None = None
+    ) -> Input:
+        """
+        Add an input to a call and queue it.
+
+        `by` is the container that calls, empty for a client outside, None for a schedule.
+        """
         pool = self.pool(call.function_id)
         new = self._calls.add_input(call, index, payload)
-        self._journal.add("input.queued", input_id=new.input_id, function_id=call.function_id)
+        self._journal.add(
+            "input.queued",
+            input_id=new.input_id,
+            function_id=call.function_id,
+            call_id=call.call_id,
+            container_id=by,
+        )
         pool.submit(new)
         return new
 
@@ -105,7 +117,13 @@ class Dispatcher:
     def finish(self, input_id: str, outcome: Outcome) -> None:
         """Bring an outcome home."""
         done = self._calls.input(input_id)
-        self._journal.add("input.finished", input_id=input_id, status=outcome.status.name)
+        self._journal.add(
+            "input.finished",
+            input_id=input_id,
+            status=outcome.status.name,
+            call_id=done.call_id,
+            container_id=outcome.container_id,
+        )
         self._holding(done).finish(done, outcome)
 
     def cancel(self, call: FunctionCall, outcome: Outcome) -> None:

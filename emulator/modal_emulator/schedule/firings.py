@@ -114,7 +114,8 @@ class Firings:
             call_id=call.call_id,
         )
         fired_at = self._clock.now()
-        new = self._dispatcher.submit(call, 0, payload)
+        by = "" if cause is Cause.BY_HAND else None
+        new = self._dispatcher.submit(call, 0, payload, by)
         fired = _Fired(app, function, cause, due, fired_at, new)
         call.when_finished = lambda done: self._finished(fired, done)
         self._fired.append(fired)

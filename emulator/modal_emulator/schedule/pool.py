@@ -162,6 +162,7 @@ class Pool:
             function_id=self.function.function_id,
             code=ended.code,
             signal=ended.signal,
+            why=worker.ending.value if worker.ending else "",
         )
         outcome = self._death(worker, ended)
         self._answer_for(worker, ended, outcome)
@@ -239,6 +240,13 @@ class Pool:
     def _begin(self, new: Input, worker: Worker) -> None:
         self._calls.take(new, worker.container_id)
         worker.inputs.add(new.input_id)
+        self._journal.add(
+            "input.taken",
+            input_id=new.input_id,
+            call_id=new.call_id,
+            function_id=new.function_id,
+            container_id=worker.container_id,
+        )
         timeout = self.function.spec.timeout or self._limits.timeout
         self._attempts.limit(new, timeout, self._time_out)
 

@@ -256,7 +256,11 @@ class Sandboxes:
         sandbox.ended = how
         sandbox.finished_at = self._clock.now()
         self._journal.add(
-            "sandbox.exit", sandbox_id=sandbox.sandbox_id, why=how.why.name, code=how.code
+            "sandbox.exit",
+            sandbox_id=sandbox.sandbox_id,
+            container_id=sandbox.container_id,
+            why=how.why.name,
+            code=how.code,
         )
         sandbox.over.beat()
 

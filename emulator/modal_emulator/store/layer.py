@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from modal_emulator.store.paths import Parts
+from modal_emulator.store.paths import Parts, show
 from modal_emulator.store.tree import Entry, Kind, Tree
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "find",
     "is_removal",
     "make_removal",
+    "named",
     "names_below",
     "read_stack",
     "telling",
@@ -71,6 +72,17 @@ def telling(changes: Sequence[Change]) -> tuple[Change, ...]:
         for change in changes
         if change.entry is None or not change.entry.is_directory or change.parts not in rooms
     )
+
+
+def named(changes: Sequence[Change], most: int = 500) -> tuple[str, str]:
+    """
+    Return what is there now and what was removed, as lists of paths for a journal.
+
+    Not more than `most` in all; between two paths stands what no path holds, a zero character.
+    """
+    told = telling(changes)[:most]
+    lists = [[show(c.parts) for c in told if (c.entry is None) is gone] for gone in (False, True)]
+    return "\0".join(lists[0]), "\0".join(lists[1])
 
 
 def describe(path: str | Path, status: os.stat_result | None = None) -> Entry | None:

@@ -18,7 +18,7 @@ from modal_emulator.store.drafts import Draft, Written
 from modal_emulator.store.editions import Edition, Located
 from modal_emulator.store.edits import Edit
 from modal_emulator.store.history import Committer, History, Version
-from modal_emulator.store.layer import Layer, LayerId, apply
+from modal_emulator.store.layer import Change, Layer, LayerId, apply
 from modal_emulator.store.limits import VolumeLimits
 from modal_emulator.store.merging import how_many, merge
 from modal_emulator.store.packing import pack_changes
@@ -84,6 +84,8 @@ class Line:
         self._clock = clock
         self._limits = limits
         self._version = version
+        self.newest: tuple[Change, ...] = ()
+        """What the newest version changed, once something was committed here."""
 
     @property
     def head(self) -> Version:
@@ -143,6 +145,7 @@ class Line:
             self.shelf.sweep()
             raise
         self._follow(history)
+        self.newest = changes
         return history.head
 
     def _follow(self, history: History) -> None:

@@ -223,6 +223,10 @@ class Names:
         found.sort(key=lambda named: named.created_at, reverse=True)
         return tuple(found[:limit])
 
+    def titles(self) -> dict[str, str]:
+        """Return the names of all objects that have one, by their ids."""
+        return {named.object_id: named.name for named in self._objects.values() if named.name}
+
     def made_at(self, instant: float) -> bool:
         """Say whether an object was made at exactly this instant; no two share one."""
         return any(named.created_at == instant for named in self._objects.values())

@@ -24,7 +24,7 @@ from modal_emulator.store.editions import Edition, Located
 from modal_emulator.store.edits import Incoming, copying, putting, removing
 from modal_emulator.store.environments import Environments
 from modal_emulator.store.history import Committer, History, Version
-from modal_emulator.store.layer import Change
+from modal_emulator.store.layer import Change, named
 from modal_emulator.store.ledger import Ledger
 from modal_emulator.store.limits import VolumeLimits
 from modal_emulator.store.line import Line, Merging, Writing
@@ -330,13 +330,19 @@ class Volumes:
         """Record a new version, and keep its layers few."""
         if line.head is before:
             return
+        record, (paths, removed) = line.history.records[line.head.number], named(line.newest)
         self._journal.add(
             "volume.commit",
             volume_id=line.volume_id,
             version=line.head.number,
             container_id=by.container_id,
+            function=by.function,
+            call_id=by.call,
             via=by.via,
-            changed=line.history.records[line.head.number].changed,
+            base=record.base,
+            changed=record.changed,
+            paths=paths,
+            removed=removed,
         )
         try:
             self._merge_if_due(line)

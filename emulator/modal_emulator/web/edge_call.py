@@ -89,7 +89,7 @@ class WebCall:
     def begin(self, first: Message) -> None:
         """Queue it with its first message, which an app waits for no longer than some seconds."""
         self.tell(first)
-        self._world.dispatcher.submit(self._call, 0, self._payload)
+        self._world.dispatcher.submit(self._call, 0, self._payload, "")
         self._payload = b""
 
     def tell(self, message: Message) -> None:

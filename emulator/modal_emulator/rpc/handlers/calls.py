@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
+from typing import Any
 
 from google.protobuf.empty_pb2 import Empty
 from modal_proto import api_pb2
@@ -37,7 +38,7 @@ async def function_map(
         api_pb2.FunctionMapResponse,
         function_call_id=opened.call_id,
         function_call_jwt=opened.call_id,
-        pipelined_inputs=_put(world, opened, request.pipelined_inputs),
+        pipelined_inputs=_put(world, call, opened, request.pipelined_inputs),
         # Attempts after a failure are made here, so the SDK must not make its own as well.
         sync_client_retries_enabled=False,
         max_inputs_outstanding=1000,
@@ -50,7 +51,7 @@ async def function_put_inputs(
     """Queue more inputs of a call."""
     opened = world.calls.call(call.request.function_call_id)
     world.calls.attend(opened)
-    return api_pb2.FunctionPutInputsResponse(inputs=_put(world, opened, call.request.inputs))
+    return api_pb2.FunctionPutInputsResponse(inputs=_put(world, call, opened, call.request.inputs))
 
 
 async def function_get_outputs(
@@ -163,12 +164,16 @@ def _input_node(shown: Input) -> api_pb2.InputCallGraphInfo:
 
 
 def _put(
-    world: World, opened: FunctionCall, asked: Iterable[api_pb2.FunctionPutInputsItem]
+    world: World,
+    call: Call[Any],
+    opened: FunctionCall,
+    asked: Iterable[api_pb2.FunctionPutInputsItem],
 ) -> list[api_pb2.FunctionPutInputsResponseItem]:
     replies = []
     world.dispatcher.check_room(opened)
     for item in asked:
-        new = world.dispatcher.submit(opened, item.idx, item.input.SerializeToString())
+        payload = item.input.SerializeToString()
+        new = world.dispatcher.submit(opened, item.idx, payload, call.container_id or "")
         replies.append(
             api_pb2.FunctionPutInputsResponseItem(
                 idx=item.idx, input_id=new.input_id, input_jwt=new.input_id

@@ -77,6 +77,7 @@ async def queue_put(world: World, call: Call[api_pb2.QueuePutRequest]) -> Empty:
         await world.queue_engine.put(queue_id, asked.partition_key, asked.values, ttl)
 
     await put_in_time(world, call, put)
+    _note(world, call, "queue.put", len(asked.values))
     return Empty()
 
 
@@ -88,7 +89,20 @@ async def queue_get(world: World, call: Call[api_pb2.QueueGetRequest]) -> api_pb
         queue_id = await _id(world, call)
         values = await world.queue_engine.take(queue_id, asked.partition_key, asked.n_values or 1)
         if values or not await patience.arrival(queue_id):
+            _note(world, call, "queue.get", len(values))
             return api_pb2.QueueGetResponse(values=values)
+
+
+def _note(world: World, call: Call[Any], kind: str, count: int) -> None:
+    """Tell how many entries came or went: steps do not, and who heard of what follows from it."""
+    asked = call.request
+    world.journal.add(
+        kind,
+        object_id=asked.queue_id,
+        path=repr(asked.partition_key),
+        count=count,
+        container_id=call.container_id or "",
+    )
 
 
 async def queue_next_items(
