@@ -39,6 +39,7 @@ FLOORS = {
     "proxy": 6,
     "secret": 6,
     "regions": 6,
+    "staging": 6,
     "volume": 6,
     "inline": 7,
     "rpc": 6,

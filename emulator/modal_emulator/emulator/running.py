@@ -30,6 +30,7 @@ from modal_emulator.runtime.inline.leftover import Leftover
 from modal_emulator.schedule.background import Holder, commit_once
 from modal_emulator.schedule.logs import LogLine
 from modal_emulator.secret import Hidden, LocalSecret, Values
+from modal_emulator.staging import StageHandle, opened
 from modal_emulator.volume import LocalVolume
 from modal_emulator.world import Settings, World
 
@@ -130,6 +131,19 @@ class Running:
         """Return the oldest container of this function, waiting until there is one."""
         world = self._emulator.world
         return self._run(first_container(self._run, world, function, app, timeout))
+
+    @contextmanager
+    def stage(self, *, background_commits: bool = False) -> Iterator[StageHandle]:
+        """
+        Hold containers at their storage steps for the length of the block, and move them by hand.
+
+        Meanwhile background commits happen when the stage is asked for one; with
+        `background_commits` they go on every few seconds as well.
+        """
+        __tracebackhide__ = True
+        world = self._emulator.world
+        with opened(self._run, world, background_commits=background_commits) as stage:
+            yield stage
 
     def commit_in_background(self) -> None:
         """Let every container that runs make its background commit now."""

@@ -6,6 +6,7 @@ there for `modal.is_local()`, `modal.interact()` and the input concurrency. Wher
 stand-in answers for the container that the caller runs in.
 """
 
+import asyncio
 import importlib
 from collections.abc import Awaitable, Callable, Generator
 from pathlib import PurePosixPath
@@ -125,6 +126,7 @@ class _OfContainer:
 def pretend() -> Callable[[], None]:
     """Put the stand-ins in their places; returns what takes them away again."""
     takers = [sleep_in_pieces(), nap_in_tasks(), refuse(), *_annotate_in_place()]
+    takers += _lock_for_each()
     takers.append(show_eth0(lambda: None if here() is None else host_of_ports()))
     for module_name, names in _PLACES.items():
         module = importlib.import_module(module_name)
@@ -163,3 +165,23 @@ def _annotating(original: Callable[[str], str | None]) -> Callable[[str], str | 
         return visit(container, lambda: original(mount_path))
 
     return annotate
+
+
+def _lock_for_each() -> list[Callable[[], None]]:
+    """
+    Have the SDK keep commits and reloads of one handle in a row for each container by itself.
+
+    Containers of threads may share the handle, which on Modal each has for itself.
+    """
+    volumes = importlib.import_module("modal.volume")._Volume
+    return [wrap_one(volumes, "_get_lock", _locking)] if hasattr(volumes, "_get_lock") else []
+
+
+def _locking(original: Callable[[Any], Awaitable[Any]]) -> Callable[[Any], Awaitable[Any]]:
+    async def get_lock(volume: Any) -> Any:
+        container = here()
+        if container is None:
+            return await original(volume)
+        return container.locks.setdefault(volume, asyncio.Lock())
+
+    return get_lock

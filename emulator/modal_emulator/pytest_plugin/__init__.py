@@ -1,5 +1,6 @@
 """
-The emulator in a test run: the fixtures `modal_emulator`, `modal_clock` and `modal_cron`.
+The emulator in a test run: the fixtures `modal_emulator`, `modal_clock`, `modal_cron`, and
+`modal_stage`.
 
 One server lives in the test process for as long as the session; each test gets a World of its own
 behind it. Nothing is started, and nothing beyond this room and `choice` imported, until a test
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from modal_emulator.emulator import Running
     from modal_emulator.pytest_plugin.keeping import Keeper
     from modal_emulator.pytest_plugin.session import Session
+    from modal_emulator.staging import StageHandle
 
 __all__ = [
     "modal_clock",
@@ -40,6 +42,7 @@ __all__ = [
     "modal_emulator",
     "modal_emulator_session",
     "modal_emulator_settings",
+    "modal_stage",
     "pytest_addoption",
     "pytest_configure",
     "pytest_load_initial_conftests",
@@ -170,6 +173,13 @@ def modal_clock(modal_emulator: Running) -> ClockHandle:
 def modal_cron(modal_emulator: Running) -> CronHandle:
     """The schedules of the test's Modal."""
     return modal_emulator.cron
+
+
+@pytest.fixture
+def modal_stage(modal_emulator: Running) -> Iterator[StageHandle]:
+    """A stage for the test's Modal: what it spawns goes from step to step as the test says."""
+    with modal_emulator.stage() as stage:
+        yield stage
 
 
 @pytest.hookimpl(wrapper=True)

@@ -57,6 +57,8 @@ async def commit_in_background(
         await commits.any_mounted()
         # What the machine takes is no part of a story that it does not set the time of.
         await clock.sleep(max(interval, REST * took) if clock.piece is None else interval)
+        if steps.background_is_off:
+            continue
         began = monotonic()
         workers = settling.stirred(dispatcher.workers())
         # Whatever is held at its commit is at rest, and so is who waits for it to be let go.
@@ -70,11 +72,15 @@ async def commit_in_background(
 
 
 async def commit_once(
-    holders: Iterable[Holder], commits: Commits, journal: Journal, steps: Steps
+    holders: Iterable[Holder],
+    commits: Commits,
+    journal: Journal,
+    steps: Steps,
+    wanted: Callable[[str], bool] = lambda volume_id: True,
 ) -> None:
-    """Commit every volume of these containers now."""
+    """Commit every volume of these containers that is wanted, now."""
     for holder in holders:
-        for volume_id in commits.volumes_of(holder.container_id):
+        for volume_id in filter(wanted, commits.volumes_of(holder.container_id)):
             try:
                 version = commits.version(holder.container_id, volume_id)
                 step = Step(

@@ -100,6 +100,8 @@ class Input:
     state: State = State.QUEUED
     attempt: int = 0
     container_id: str = ""
+    only: str = ""
+    """The one container that may take it, if somebody has said so."""
     taken_at: float = 0.0
     finished_at: float = 0.0
     entry: int = 0

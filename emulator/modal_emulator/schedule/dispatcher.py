@@ -171,6 +171,7 @@ class Dispatcher:
     async def stop_app(self, app_id: str, terminated: Callable[[], Outcome], by: str = "") -> None:
         """End the app: terminate its inputs, let its containers exit in order, close its logs."""
         self._heartbeats.pop(app_id, None)
+        self._journal.add("app.stopping", app_id=app_id)
         pools = [p for p in self._all() if p.function.app_id == app_id]
         self._apps.stop(app_id, by)
         for pool in pools:

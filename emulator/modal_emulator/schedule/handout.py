@@ -9,6 +9,7 @@ beyond that is not known here.
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from itertools import islice
 
 from modal_emulator.ground.clock import Clock
 from modal_emulator.schedule.calls import Input
@@ -110,9 +111,11 @@ class Handout:
             worker.lingering = 0
 
     def _pop(self, worker: Worker, most: int) -> list[Input]:
-        taken: list[Input] = []
-        while self._waiting and len(taken) < most and not worker.leaving:
-            taken.append(self._waiting.popitem(last=False)[1])
+        if worker.leaving:
+            return []
+        mine = (i for i in self._waiting.values() if i.only in ("", worker.container_id))
+        taken = list(islice(mine, most))
         for new in taken:
+            del self._waiting[new.input_id]
             self._begin(new, worker)
         return taken

@@ -5,7 +5,8 @@ Whoever wants to have a say is a `Gate`. A step that no gate wants goes through 
 is held is at rest, so that a clock can go on and everything else can come to rest around it.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Protocol, TypeVar
 
 from modal_emulator.ground.journal import Journal
@@ -45,11 +46,26 @@ class Steps:
         self._gates: tuple[Gate, ...] = ()
         self._on_change: list[Callable[[], None]] = []
         self._listeners: list[Listener] = []
+        self._by_hand = 0
 
     @property
     def gated(self) -> bool:
         """Say whether anybody may hold anything."""
         return bool(self._gates)
+
+    @property
+    def background_is_off(self) -> bool:
+        """Say whether background commits happen only when somebody asks for one."""
+        return self._by_hand > 0
+
+    @contextmanager
+    def without_background(self) -> Iterator[None]:
+        """For the length of the block no background commit happens by itself."""
+        self._by_hand += 1
+        try:
+            yield
+        finally:
+            self._by_hand -= 1
 
     def add(self, gate: Gate) -> Callable[[], None]:
         """Ask this gate from now on; the answer ends that."""
@@ -75,6 +91,9 @@ class Steps:
         """
         Do the work of a step, when it may be done.
 
+        One that failed is over as well, and may be held after that; where a gate made it fail,
+        it never began.
+
         Raises:
             Exception: whatever the work or a gate raises.
         """
@@ -84,6 +103,8 @@ class Steps:
             result = await work()
         except Exception as error:
             self.note(step, error)
+            if self._gates:
+                await self.arrive(step, Moment.AFTER)
             raise
         self.note(step)
         if self._gates:

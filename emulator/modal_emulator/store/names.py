@@ -204,6 +204,13 @@ class Names:
             self._families[kind].remade(found)
         return found
 
+    def called(self, object_id: str) -> str:
+        """Return the name of an object of any kind, also of an earlier World; empty without one."""
+        if (named := self._objects.get(object_id)) is not None:
+            return named.name
+        birth = self._births.find(object_id)
+        return "" if birth is None else birth.name
+
     def list(
         self,
         kind: str,

@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from threading import Thread
 from typing import Any
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
 __all__ = ["HERE", "Here", "here"]
 
@@ -37,6 +37,8 @@ class Here:
     """Its main thread and all that were started from there, as far as they are not garbage."""
     outlets: Callable[[], tuple[int, int]] | None = field(default=None, repr=False)
     """Returns the open files that its programs get for their output and error, from any thread."""
+    locks: WeakKeyDictionary[Any, Any] = field(default_factory=WeakKeyDictionary, repr=False)
+    """The SDK's locks on volumes, by the handle."""
     children: set[int] = field(default_factory=set, repr=False)
     """The processes that its threads have started and that may still run."""
     console: Any = field(default=None, repr=False)
