@@ -6,7 +6,7 @@ per state directory for a server.
 """
 
 import ssl
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -27,6 +27,8 @@ from modal_emulator.schedule.commits import Commits
 from modal_emulator.schedule.dispatcher import Dispatcher
 from modal_emulator.schedule.executions import Executions
 from modal_emulator.schedule.faults import Faults
+from modal_emulator.schedule.faults.naming import Naming
+from modal_emulator.schedule.faults.striking import Striking
 from modal_emulator.schedule.firings import Firings
 from modal_emulator.schedule.launcher import ContainerLauncher, Door, Translator
 from modal_emulator.schedule.limits import PoolLimits
@@ -51,12 +53,13 @@ from modal_emulator.store.grants import Grants
 from modal_emulator.store.images import Images
 from modal_emulator.store.ledger import Ledger
 from modal_emulator.store.mounts import Mounts
-from modal_emulator.store.names import Creation, Names
+from modal_emulator.store.names import Names
 from modal_emulator.store.proxies import Proxies
 from modal_emulator.store.queues import QueueLimits
 from modal_emulator.store.schedules import Standings
 from modal_emulator.store.secrets import Secrets
 from modal_emulator.store.seeds import Seeds
+from modal_emulator.store.sowing import sow
 from modal_emulator.store.volumes import VolumeLimits, Volumes
 from modal_emulator.store.web_addresses import Addresses, Ports, WebAddresses
 from modal_emulator.store.web_tokens import WebTokens
@@ -144,6 +147,8 @@ class Surroundings:
     ports: Ports
     server_url: Callable[[], str]
     command_router: CommandRouter
+    rpcs: Callable[[], Collection[str]]
+    """Returns the names of the calls that are answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +179,7 @@ class World:
     logs: Logs
     network: Network
     faults: Faults
+    striking: Striking
     commits: Commits
     settling: Settling
     steps: Steps
@@ -251,14 +257,15 @@ class World:
             dicts=settings.dicts,
             queues=settings.queues,
         )
-        _sow(settings.seeds, volumes, secrets)
+        sow(settings.seeds, volumes, secrets)
         mounts = Mounts(ledger, content, environments, directory / "mounts", ids)
         blobs = Blobs(ledger, content, ids)
         content.sweep(blobs.contents() | mounts.contents())
         images = Images(ledger, ids, around.births.images)
         apps = Apps(ledger, names, environments, clock, ids)
         calls, logs = Calls(clock, ids), Logs(clock)
-        faults = Faults(volumes, clock, journal, settings.listings_per_second)
+        naming = Naming(names, apps, calls)
+        faults = Faults(naming, clock, journal, ids, settings.listings_per_second)
         commits = Commits(volumes, journal, settings.after_kill, faults)
         proxies = Proxies(ledger, names, environments, clock, journal)
         network = Network(Tunnels(around.relay, journal), around.addresses, proxies)
@@ -287,6 +294,19 @@ class World:
         )
         dispatcher = Dispatcher(
             apps, calls, logs, launcher, clock, settling, ids, journal, settings.pool
+        )
+        kills = Capability.KILL in around.backend.offers
+        outages = Outages(placing, dispatcher, logs, journal, kills=kills)
+        striking = Striking(
+            faults,
+            steps,
+            clock,
+            settling,
+            dispatcher,
+            outages,
+            journal,
+            around.rpcs,
+            kills=kills,
         )
         firings = Firings(calls, dispatcher, translator, clock, journal)
         executions = Executions(clock, journal)
@@ -341,14 +361,13 @@ class World:
             logs=logs,
             network=network,
             faults=faults,
+            striking=striking,
             commits=commits,
             settling=settling,
             steps=steps,
             dispatcher=dispatcher,
             bygones=Bygones(apps, logs, journal),
-            outages=Outages(
-                placing, dispatcher, logs, journal, kills=Capability.KILL in around.backend.offers
-            ),
+            outages=outages,
             schedules=schedules,
             authority=around.authority,
             executions=executions,
@@ -371,15 +390,3 @@ class World:
         self.grants.close()
         await self.engines.close()
         self.ledger.close()
-
-
-def _sow(seeds: Seeds, volumes: Volumes, secrets: Secrets) -> None:
-    for volume in seeds.volumes:
-        volumes.sow(volume)
-    for secret in seeds.secrets:
-        secrets.get_or_create(
-            name=secret.name,
-            environment="",
-            creation=Creation.CREATE_OVERWRITE_IF_EXISTS,
-            values=secret.values,
-        )

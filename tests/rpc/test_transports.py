@@ -397,9 +397,9 @@ def test_nobody_serves_the_port_until_somebody_connects(
     served: list[Any] = []
 
     class Counted(wire.Server):
-        def __init__(self, *arguments: Any) -> None:
+        def __init__(self, *arguments: Any, **options: Any) -> None:
             served.append(self)
-            super().__init__(*arguments)
+            super().__init__(*arguments, **options)
 
     monkeypatch.setattr(wire, "Server", Counted)
 

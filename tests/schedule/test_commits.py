@@ -7,14 +7,15 @@ from pathlib import Path
 import pytest
 
 from fakes import FakeContainer, ManualClock, settle
-from modal_emulator.ground.errors import Conflict, DataLoss, NotFound
+from modal_emulator.ground.errors import Conflict, NotFound
 from modal_emulator.ground.ids import Ids
 from modal_emulator.ground.journal import Journal
 from modal_emulator.runtime.backend import OpenFiles
 from modal_emulator.schedule.after_kill import AfterKill
 from modal_emulator.schedule.background import commit_in_background
 from modal_emulator.schedule.commits import LIGHT, Commits, MountPoint
-from modal_emulator.schedule.faults import Fault, Faults
+from modal_emulator.schedule.faults import Faults, Planned
+from modal_emulator.schedule.faults.words import plan_of
 from modal_emulator.schedule.settling import Settling
 from modal_emulator.schedule.steps import Steps
 from modal_emulator.store import changes
@@ -57,7 +58,7 @@ class Stage:
             creation=Creation.CREATE_IF_MISSING,
             version=version,
         ).volume_id
-        self.faults = Faults(self.volumes, self.clock, self.journal)
+        self.faults = Faults(lambda _: "", self.clock, self.journal, Ids())
         self.commits = Commits(self.volumes, self.journal, after_kill, self.faults)
 
     def container(self, container_id: str, *, read_only: bool = False) -> "Writer":
@@ -436,17 +437,17 @@ def test_a_reload_copies_nothing(play):
 def test_a_commit_that_fails_on_purpose_leaves_everything_pending(play, large):
     async def body(stage: Stage) -> None:
         one = stage.container("ta-1")
-        stage.faults.plan(Fault.COMMIT_FAILS, times=2)
+        stage.faults.add(plan_of("commit_fails", {"times": 2, "path": "*.txt"}, ()))
         await one.commit()  # has nothing to say, and so nothing to fail at
         one.write("a.txt", "first")
         if large:
             write_much(one)
         rooms = set(one.seen.changes.parent.parent.iterdir())
-        with pytest.raises(DataLoss, match="failed to publish commit to server"):
+        with pytest.raises(Planned, match="failed to publish commit to server"):
             await one.commit()
         assert set(one.seen.changes.parent.parent.iterdir()) == rooms  # of what was staged, nothing
         one.write("a.txt", "second")
-        with pytest.raises(DataLoss):
+        with pytest.raises(Planned):
             await one.reload()
         assert stage.listing() == [] and stage.faults.left() == ()
         assert (one.seen.changes / "a.txt").read_text() == "second"
@@ -463,7 +464,7 @@ def test_a_commit_after_a_kill_can_fail_too(play):
         stage.mount(2, AfterKill.KEPT)
         one = stage.container("ta-1")
         one.write("a.txt")
-        stage.faults.plan(Fault.COMMIT_FAILS)
+        stage.faults.add(plan_of("commit_fails", {"function": "f"}, ()))
         await stage.commits.ended("ta-1", abrupt=True)
         assert stage.listing() == []
         assert len(stage.journal.events("volume.kill-commit-failed")) == 1

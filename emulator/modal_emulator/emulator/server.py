@@ -18,6 +18,7 @@ from modal_emulator.rpc.asgi import AsgiMessages
 from modal_emulator.rpc.credentials import DEMO_TOKEN_ID, Credentials
 from modal_emulator.rpc.front import Front
 from modal_emulator.rpc.memory import Memory
+from modal_emulator.rpc.registry import rpcs
 from modal_emulator.rpc.results import terminated
 from modal_emulator.rpc.router import Router
 from modal_emulator.rpc.server import Wire
@@ -233,6 +234,7 @@ class Emulator:
             ports=self._edge.ports,
             command_router=self._router.access,
             server_url=lambda: self._url,
+            rpcs=rpcs,
         )
 
     def _show(self, clock: VirtualClock) -> Callable[[], Path | None]:

@@ -38,6 +38,13 @@ class Code(Enum):
     DATA_LOSS = "data_loss"
     UNIMPLEMENTED = "unimplemented"
     INTERNAL = "internal"
+    # These only come of faults that somebody planned.
+    CANCELLED = "cancelled"
+    UNKNOWN = "unknown"
+    DEADLINE_EXCEEDED = "deadline_exceeded"
+    PERMISSION_DENIED = "permission_denied"
+    ABORTED = "aborted"
+    OUT_OF_RANGE = "out_of_range"
 
 
 class EmulatorError(Exception):

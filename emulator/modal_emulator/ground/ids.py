@@ -52,6 +52,10 @@ class Ids:
             letters.append(ALPHABET[index])
         return f"{prefix}-" + "".join(letters)
 
+    def number(self, row: str, below: int) -> int:
+        """Return a number from 0 up to, and without, `below`."""
+        return self._row(row).randrange(below)
+
     def secret(self, length: int = 32) -> str:
         """Return letters and digits that nobody can guess."""
         return _letters(_SYSTEM, length)

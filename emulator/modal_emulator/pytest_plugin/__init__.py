@@ -1,6 +1,6 @@
 """
-The emulator in a test run: the fixtures `modal_emulator`, `modal_clock`, `modal_cron`, and
-`modal_stage`.
+The emulator in a test run: the fixture `modal_emulator`, and those for its clock, cron, stage and
+faults.
 
 One server lives in the test process for as long as the session; each test gets a World of its own
 behind it. Nothing is started, and nothing beyond this room and `choice` imported, until a test
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from modal_emulator.clock import ClockHandle
     from modal_emulator.cron import CronHandle
     from modal_emulator.emulator import Running
+    from modal_emulator.handles import FaultsHandle
     from modal_emulator.pytest_plugin.keeping import Keeper
     from modal_emulator.pytest_plugin.session import Session
     from modal_emulator.staging import StageHandle
@@ -42,6 +43,7 @@ __all__ = [
     "modal_emulator",
     "modal_emulator_session",
     "modal_emulator_settings",
+    "modal_faults",
     "modal_stage",
     "pytest_addoption",
     "pytest_configure",
@@ -180,6 +182,12 @@ def modal_stage(modal_emulator: Running) -> Iterator[StageHandle]:
     """A stage for the test's Modal: what it spawns goes from step to step as the test says."""
     with modal_emulator.stage() as stage:
         yield stage
+
+
+@pytest.fixture
+def modal_faults(modal_emulator: Running) -> FaultsHandle:
+    """What is to break in the test's Modal, where and how often."""
+    return modal_emulator.faults
 
 
 @pytest.hookimpl(wrapper=True)

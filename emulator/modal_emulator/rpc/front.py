@@ -31,8 +31,11 @@ from modal_emulator.rpc.credentials import Credentials
 from modal_emulator.rpc.registry import rpcs
 from modal_emulator.rpc.status import to_grpc
 from modal_emulator.rpc.stepping import done
+from modal_emulator.rpc.striking import struck
+from modal_emulator.rpc.tables import Streaming
 from modal_emulator.rpc.versions import Versions
 from modal_emulator.runtime.telling import HEADER
+from modal_emulator.schedule.faults import Dropped
 from modal_emulator.world import World
 
 __all__ = ["PAGE", "SERVICE", "Caller", "Front", "Method", "failure", "unreadable"]
@@ -69,7 +72,7 @@ class Method:
     request_type: Any
     reply_type: Any
     answer: Callable[[Caller, Read, Send], Awaitable[None]]
-    """Raises GRPCError and nothing else, unless it is cancelled."""
+    """Raises GRPCError, or Dropped, and nothing else, unless it is cancelled."""
 
 
 class Front:
@@ -119,15 +122,22 @@ class Front:
                 raise GRPCError(Status.UNIMPLEMENTED, _not_built(name))
             call = self._call(caller, await read())
             if rpc.streaming is not None:
-                async for reply in rpc.streaming(self._world(), call):
-                    await send(reply)
-                    await breathe()  # a long listing waits for nothing, and others should not wait
+                stream = partial(self._stream, rpc.streaming, call, send)
+                if not self._world().faults.at_rpcs:
+                    await stream()
+                else:
+                    await struck(self._world(), name, call, stream)
             elif rpc.unary is not None:
                 await send(await done(self._world(), name, rpc.unary, call))
-        except GRPCError:
+        except (GRPCError, Dropped):
             raise
         except Exception as error:
             raise failure(name, error) from error
+
+    async def _stream(self, streaming: Streaming, call: Call[Any], send: Send) -> None:
+        async for reply in streaming(self._world(), call):
+            await send(reply)
+            await breathe()  # a long listing waits for nothing, and others should not wait
 
     async def _control(self, name: str, caller: Caller, read: Read, send: Send) -> None:
         try:

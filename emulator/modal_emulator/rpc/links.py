@@ -59,6 +59,7 @@ class Answer(NamedTuple):
     status: Status
     message: str | None = None
     reply: bytes | None = None
+    details: Any = None
 
 
 class Link:

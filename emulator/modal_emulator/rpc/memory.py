@@ -29,10 +29,12 @@ from modal_emulator.rpc.front import SERVICE, Caller, Front, unreadable
 from modal_emulator.rpc.links import LOST, Answer, End, Headers, Link
 from modal_emulator.rpc.quick import ask
 from modal_emulator.rpc.server import handlers
+from modal_emulator.rpc.status import Details
 from modal_emulator.runtime.inline.here import HERE, Here
 from modal_emulator.runtime.inline.spawning import belongs_to
 from modal_emulator.runtime.stacks import lines_waiting
 from modal_emulator.runtime.telling import CALLS
+from modal_emulator.schedule.faults import Dropped
 
 __all__ = ["Memory"]
 
@@ -105,7 +107,7 @@ class Memory:
         mapping = {} if method is None else handlers({path: method}, who)
         events = _DispatchServerEvents()  # nobody listens
         stream: Any = end
-        await request_handler(mapping, stream, headers, ProtoCodec(), None, events, _nothing)
+        await request_handler(mapping, stream, headers, ProtoCodec(), Details(), events, _nothing)
 
     async def answer_one(
         self, link: Link, path: str, metadata: dict[str, str], request: bytes
@@ -161,7 +163,9 @@ class Memory:
         try:
             await method.answer(Caller(who, metadata, is_near=True, where=where), read, send)
         except GRPCError as error:
-            return Answer(error.status, error.message)
+            return Answer(error.status, error.message, None, error.details)
+        except Dropped:
+            raise StreamTerminatedError(LOST) from None
         return Answer(Status.OK, None, replies[0])
 
     def _methods(self, who: str | None) -> Any:

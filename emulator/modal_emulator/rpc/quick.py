@@ -74,10 +74,10 @@ async def _close(events: Any, answer: Answer) -> None:
         MultiDict(),
         status=answer.status,
         status_message=answer.message,
-        status_details=None,
+        status_details=answer.details,
     )
     if answer.status is not Status.OK:
-        raise GRPCError(answer.status, answer.message)
+        raise GRPCError(answer.status, answer.message, answer.details)
 
 
 def _texts(metadata: Any) -> dict[str, str]:

@@ -22,6 +22,8 @@ from grpclib.server import Server, Stream
 from modal_emulator.ground.errors import Invalid
 from modal_emulator.rpc.call import TIMEOUT
 from modal_emulator.rpc.front import Caller, Front, Method, unreadable
+from modal_emulator.rpc.status import Details
+from modal_emulator.schedule.faults import Dropped
 
 __all__ = ["Mapped", "Wire", "end", "handlers", "listen"]
 
@@ -52,7 +54,7 @@ class Wire:
         """Listen on a unix socket for this container only; return its path."""
         self._count += 1
         path = self._sockets / str(self._count)
-        server = Server([Mapped(handlers(self._front.for_containers, container_id))])
+        server = _server(handlers(self._front.for_containers, container_id))
         await server.start(path=str(path))
         path.chmod(0o600)
         self._doors[container_id] = (server, path)
@@ -82,9 +84,13 @@ class Wire:
         self._starting = asyncio.ensure_future(self._start(self._listener))
 
     async def _start(self, listener: socket.socket) -> Server:
-        server = Server([Mapped(handlers(self._front.for_clients, None))])
+        server = _server(handlers(self._front.for_clients, None))
         await server.start(sock=listener)
         return server
+
+
+def _server(mapping: dict[str, Handler]) -> Server:
+    return Server([Mapped(mapping)], status_details_codec=Details())
 
 
 def handlers(methods: Mapping[str, Method], container_id: str | None) -> dict[str, Handler]:
@@ -105,7 +111,10 @@ async def _answer(method: Method, container_id: str | None, stream: GrpcStream) 
     if stream.deadline is not None:
         texts[TIMEOUT] = str(stream.deadline.time_remaining())
     read = partial(_request, method.name, stream)
-    await method.answer(Caller(container_id, texts), read, stream.send_message)
+    try:
+        await method.answer(Caller(container_id, texts), read, stream.send_message)
+    except Dropped:
+        await stream.cancel()
 
 
 async def _request(name: str, stream: GrpcStream) -> Message:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from modal_emulator.ground.errors import NotFound
 from modal_emulator.ground.steps import Kind, Step
 from modal_emulator.rpc.call import Call
+from modal_emulator.rpc.striking import struck
 from modal_emulator.rpc.tables import Unary
 from modal_emulator.schedule.worker import Worker
 from modal_emulator.world import World
@@ -74,10 +75,16 @@ VERSIONED = frozenset({Kind.COMMIT, Kind.EXIT_COMMIT, Kind.RELOAD})
 
 
 async def done(world: World, name: str, unary: Unary, call: Call[Any]) -> Any:
-    """Answer a call of one message and one reply, which may be a step."""
+    """Answer a call of one message and one reply, which may be a step, and may be struck."""
+    if world.faults.at_rpcs:
+        return await struck(world, name, call, lambda: _answered(world, name, unary, call))
+    return await _answered(world, name, unary, call)
+
+
+def _answered(world: World, name: str, unary: Unary, call: Call[Any]) -> Awaitable[Any]:
     if (make := STEPS.get(name)) is None:
-        return await unary(world, call)
-    return await _stepped(world, make(call.request), call, lambda: unary(world, call))
+        return unary(world, call)
+    return _stepped(world, make(call.request), call, lambda: unary(world, call))
 
 
 async def _stepped(

@@ -15,7 +15,7 @@ from google.protobuf.message import Message
 from modal_emulator.rpc.call import Call
 from modal_emulator.world import World
 
-__all__ = ["Level", "Rpc", "accepted", "full", "partly", "stream"]
+__all__ = ["Level", "Rpc", "Streaming", "Unary", "accepted", "full", "partly", "stream"]
 
 # A handler's request and reply types differ per RPC; the wire front end checks them by descriptor.
 Unary = Callable[[World, Call[Any]], Awaitable[Message]]

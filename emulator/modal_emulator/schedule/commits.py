@@ -25,6 +25,8 @@ from modal_emulator.schedule.pulse import Pulse
 from modal_emulator.store.checkout import Checkout, Staged
 from modal_emulator.store.drafts import Budget, Heavy
 from modal_emulator.store.history import Committer
+from modal_emulator.store.layer import telling
+from modal_emulator.store.paths import show
 from modal_emulator.store.volumes import UNBOUNDED, Volumes
 
 __all__ = ["LIGHT", "Commits", "MountPoint"]
@@ -289,21 +291,22 @@ class Commits:
         mounted.stored = frozenset()
 
     def _publish(self, mounted: _Mounted, staged: Staged, by: Committer) -> None:
-        self._let_pass(mounted, staged)
+        self._let_pass(mounted, staged, by)
         self._volumes.publish(mounted.checkout, staged, by)
         self._begin(self._tidy(mounted.point.volume_id))
 
     def _replace(self, mounted: _Mounted, staged: Staged, by: Committer, *, newest: bool) -> None:
-        self._let_pass(mounted, staged)
+        self._let_pass(mounted, staged, by)
         mounted.checkout = self._volumes.replace(mounted.checkout, staged, by, newest=newest)
         self._begin(self._tidy(mounted.point.volume_id))
 
-    def _let_pass(self, mounted: _Mounted, staged: Staged) -> None:
+    def _let_pass(self, mounted: _Mounted, staged: Staged, by: Committer) -> None:
         """Ask whether this commit is to fail; what is in it then stays pending."""
         if self._faults is None or not staged.written.changes:
             return
         try:
-            self._faults.before_commit(mounted.point.volume_id)
+            paths = (show(change.parts) for change in telling(staged.written.changes))
+            self._faults.before_commit(mounted.point.volume_id, by, paths)
         except EmulatorError:
             self._volumes.discard(mounted.checkout, staged)
             raise

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from aiohttp import web
 
 from modal_emulator.ground.errors import NotFound
-from modal_emulator.schedule.faults import BLOCKS
+from modal_emulator.schedule.faults import Site
 from modal_emulator.store.grants import NOT_KEPT, Bring, Fetch
 from modal_emulator.web.damage import send_damaged
 from modal_emulator.web.streams import Bodies, send_range
@@ -43,8 +43,8 @@ def routes(world: Callable[[], World], bodies: Bodies) -> list[web.RouteDef]:
         grant = world().grants.redeem(request.match_info["token"])
         if not isinstance(grant, Fetch):
             raise NotFound("this URL is not for a download")
-        if fault := world().faults.strike(BLOCKS, grant.volume_id):
-            return await send_damaged(grant, fault)
+        if plan := world().faults.strike(Site.DOWNLOAD, grant.volume_id):
+            return await send_damaged(grant, plan.effect)
         return await send_range(request, grant.path, grant.start, grant.length)
 
     return [web.put("/blocks/{token}", put), web.get("/blocks/{token}", get)]

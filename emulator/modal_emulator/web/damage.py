@@ -5,15 +5,15 @@ import hashlib
 
 from aiohttp import web
 
-from modal_emulator.schedule.faults import Fault
+from modal_emulator.schedule.faults import Effect, Unavailable
 from modal_emulator.store.grants import Fetch
 
 __all__ = ["send_damaged"]
 
 
-async def send_damaged(grant: Fetch, fault: Fault) -> web.StreamResponse:
+async def send_damaged(grant: Fetch, effect: Effect) -> web.StreamResponse:
     """Answer a download as this fault has it."""
-    if fault is Fault.BLOCK_UNAVAILABLE:
+    if isinstance(effect, Unavailable):
         return web.Response(status=503, text="block_unavailable, as planned\n")
     with grant.path.open("rb") as file:
         file.seek(grant.start)

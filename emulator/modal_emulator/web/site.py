@@ -35,6 +35,12 @@ HTTP_STATUS: dict[Code, int] = {
     Code.DATA_LOSS: 400,  # the caller's bytes are not those that were announced
     Code.UNIMPLEMENTED: 501,
     Code.INTERNAL: 500,
+    Code.CANCELLED: 499,
+    Code.UNKNOWN: 500,
+    Code.DEADLINE_EXCEEDED: 504,
+    Code.PERMISSION_DENIED: 403,
+    Code.ABORTED: 409,
+    Code.OUT_OF_RANGE: 400,
 }
 
 

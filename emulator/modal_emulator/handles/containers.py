@@ -1,9 +1,8 @@
 """
-Handles for tests: on the containers that run, and on the faults that are to happen.
+A test's hand on the containers that run.
 
-A handle is used from any thread and does its work on the event loop of the World that it came
-from. It decides nothing: how a container ends is in `schedule/endings`, what a fault does in
-`schedule/faults`.
+It is used from any thread and does its work on the event loop of the World that it came from. It
+decides nothing: how a container ends is in `schedule/endings`.
 """
 
 import asyncio
@@ -13,12 +12,11 @@ from typing import Any
 from modal_emulator.ground.errors import Conflict, NotBuilt
 from modal_emulator.ground.journal import Event
 from modal_emulator.runtime.backend import Capability
-from modal_emulator.schedule.faults import Fault
 from modal_emulator.schedule.logs import LogFilter
 from modal_emulator.schedule.worker import Ending, Worker
 from modal_emulator.world import World
 
-__all__ = ["ContainerHandle", "FaultsHandle", "first_container", "running_containers"]
+__all__ = ["ContainerHandle", "first_container", "running_containers"]
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
 
@@ -141,50 +139,6 @@ class ContainerHandle:
                 more.cancel()
         finally:
             gone.cancel()
-
-
-class FaultsHandle:
-    """
-    Makes things fail on purpose; each method plans one fault.
-
-    `volume` is a volume's name or id, None is any; `times` is how often it is to happen.
-    """
-
-    def __init__(self, run: Run, world: Callable[[], World]) -> None:
-        self._run = run
-        self._world = world
-
-    def listing_rate_limited(self, volume: str | None = None, times: int = 1) -> None:
-        """Refuse the next listings, as Modal does when there are too many."""
-        self._plan(Fault.LISTING_RATE_LIMITED, volume, times)
-
-    def commit_fails(self, volume: str | None = None, times: int = 1) -> None:
-        """Fail the next commits of containers that have something to commit."""
-        self._plan(Fault.COMMIT_FAILS, volume, times)
-
-    def block_unavailable(self, volume: str | None = None, times: int = 1) -> None:
-        """Answer the next downloads of blocks with HTTP 503; the SDK tries each five times."""
-        self._plan(Fault.BLOCK_UNAVAILABLE, volume, times)
-
-    def block_corrupt(self, volume: str | None = None, times: int = 1) -> None:
-        """Flip bits in the next downloads of blocks; the SDK tries each five times."""
-        self._plan(Fault.BLOCK_CORRUPT, volume, times)
-
-    @property
-    def left(self) -> tuple[str, ...]:
-        """What was planned and has not happened yet."""
-
-        async def read() -> tuple[str, ...]:
-            return tuple(str(plan) for plan in self._world().faults.left())
-
-        left: tuple[str, ...] = self._run(read())
-        return left
-
-    def _plan(self, fault: Fault, volume: str | None, times: int) -> None:
-        async def plan() -> None:
-            self._world().faults.plan(fault, volume, times)
-
-        self._run(plan())
 
 
 def running_containers(

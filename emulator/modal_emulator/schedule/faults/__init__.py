@@ -1,0 +1,40 @@
+"""Faults on demand: what breaks in production now and then, broken when somebody plans it."""
+
+from modal_emulator.schedule.faults.planned import Dropped, Planned
+from modal_emulator.schedule.faults.plans import (
+    Corrupt,
+    Delay,
+    Drop,
+    Effect,
+    Fail,
+    Kill,
+    Occasion,
+    Plan,
+    Preempt,
+    RegionDown,
+    Site,
+    Unavailable,
+    Where,
+)
+from modal_emulator.schedule.faults.standing import Faults
+from modal_emulator.schedule.faults.struck import Struck
+
+__all__ = [
+    "Corrupt",
+    "Delay",
+    "Drop",
+    "Dropped",
+    "Effect",
+    "Fail",
+    "Faults",
+    "Kill",
+    "Occasion",
+    "Plan",
+    "Planned",
+    "Preempt",
+    "RegionDown",
+    "Site",
+    "Struck",
+    "Unavailable",
+    "Where",
+]

@@ -1,0 +1,190 @@
+"""
+Lets happen what strikes: failures, delays, lost connections, containers and regions that go.
+
+It is asked before and after RPCs by the front, and at steps as a `Gate`, which stands there only
+while a plan means a step. What is decided by others is done by them: how a container ends in
+`endings`, what becomes of a region in `outages`.
+"""
+
+import asyncio
+from collections.abc import Callable, Collection, Coroutine, Mapping
+from contextlib import nullcontext
+from typing import Any
+
+from modal_emulator.ground.clock import Clock
+from modal_emulator.ground.errors import NotBuilt, NotFound, Unavailable
+from modal_emulator.ground.journal import Journal
+from modal_emulator.ground.steps import Moment, Step
+from modal_emulator.schedule.dispatcher import Dispatcher
+from modal_emulator.schedule.faults.planned import Dropped, Planned
+from modal_emulator.schedule.faults.plans import (
+    Delay,
+    Drop,
+    Effect,
+    Fail,
+    Kill,
+    Occasion,
+    Plan,
+    Preempt,
+    RegionDown,
+    Site,
+)
+from modal_emulator.schedule.faults.standing import Faults
+from modal_emulator.schedule.faults.struck import Struck, struck
+from modal_emulator.schedule.faults.words import plan_of
+from modal_emulator.schedule.outages import Outages
+from modal_emulator.schedule.settling import Settling
+from modal_emulator.schedule.steps import Steps
+from modal_emulator.schedule.worker import Ending, Worker
+
+__all__ = ["Striking"]
+
+WORDS = {
+    "vo": "volume",
+    "di": "dict",
+    "qu": "queue",
+    "fu": "called",
+    "fc": "called",
+}
+"""What an object is called in plans, by the prefix of its id."""
+
+
+class Striking:
+    """Does what the plans of a World say."""
+
+    def __init__(
+        self,
+        faults: Faults,
+        steps: Steps,
+        clock: Clock,
+        settling: Settling,
+        dispatcher: Dispatcher,
+        outages: Outages,
+        journal: Journal,
+        rpcs: Callable[[], Collection[str]],
+        *,
+        kills: bool,
+    ) -> None:
+        """Act on the plans; `rpcs` returns those that are answered, `kills` says what can be."""
+        self._faults = faults
+        self._steps = steps
+        self._clock = clock
+        self._settling = settling
+        self._dispatcher = dispatcher
+        self._outages = outages
+        self._journal = journal
+        self._rpcs = rpcs
+        self._kills = kills
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._leave: Callable[[], None] | None = None
+        faults.on_change(self._stand)
+
+    def plan(self, what: str, said: Mapping[str, Any]) -> Plan:
+        """
+        Return the plan that these words say.
+
+        Raises:
+            Invalid: they make no sense.
+            NotBuilt: containers of this runtime cannot be killed.
+        """
+        made = plan_of(what, said, self._rpcs(), self._faults.seed)
+        if isinstance(made.effect, Kill) and not self._kills:
+            raise NotBuilt(
+                "containers that are threads of this process cannot be killed: "
+                "choose runtime='process' for this test, or plan preempt"
+            )
+        return made
+
+    def struck(self) -> tuple[Struck, ...]:
+        """Return what happened, the oldest first."""
+        return struck(self._journal.events())
+
+    async def meet(self, occasion: Occasion, *, rests: bool = True) -> None:
+        """
+        Let strike what does now; `rests` says that whose doing it is does nothing meanwhile.
+
+        Raises:
+            Planned: a failure with the status that was planned.
+            Dropped: nobody is to be answered.
+            Unavailable: who asks is gone.
+        """
+        for plan in self._faults.meet(occasion):
+            await self._do(plan.effect, occasion, rests)
+
+    # ---------------------------------------------------------------- as a gate
+
+    def wants(self, step: Step, moment: Moment) -> bool:
+        """Say whether a plan means this moment of a step."""
+        return self._faults.wants(_occasion(step, moment))
+
+    async def arrive(self, step: Step, moment: Moment) -> None:
+        """Let strike what does now."""
+        # Whoever lets the step pass says that it rests.
+        await self.meet(_occasion(step, moment), rests=False)
+
+    def _stand(self) -> None:
+        """Stand at the steps while there is a reason to."""
+        wanted = self._faults.has(Site.STEP)
+        if wanted and self._leave is None:
+            self._leave = self._steps.add(self)
+        elif not wanted and self._leave is not None:
+            self._leave()
+            self._leave = None
+
+    # ---------------------------------------------------------------- what happens
+
+    async def _do(self, effect: Effect, occasion: Occasion, rests: bool) -> None:
+        if isinstance(effect, Fail):
+            raise Planned(effect.code, effect.message, effect.retry_after)
+        if isinstance(effect, Drop):
+            raise Dropped
+        if isinstance(effect, Delay):
+            resting = self._settling.waits(occasion.container_id or None) if rests else None
+            with resting or nullcontext():
+                await self._clock.sleep(effect.seconds)
+        elif isinstance(effect, RegionDown):
+            await self._apart(self._outages.down(effect.region))
+            self._see_there(occasion)
+        elif isinstance(effect, Kill | Preempt):
+            await self._end(effect, occasion)
+
+    async def _end(self, effect: Kill | Preempt, occasion: Occasion) -> None:
+        worker = self._worker(occasion)
+        if worker is None:
+            return  # a client, or a Sandbox's container
+        if isinstance(effect, Preempt):
+            worker.pool.interrupt(worker, Ending.PREEMPTED)
+            return
+        why = Ending.OUT_OF_MEMORY if effect.oom else Ending.KILLED
+        await self._apart(worker.pool.kill(worker, why))
+        raise Unavailable(f"container {worker.container_id} was killed, as planned")
+
+    async def _apart(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Do something to its end, also when who set it off is broken off by it."""
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        await asyncio.shield(task)
+
+    def _see_there(self, occasion: Occasion) -> None:
+        if occasion.container_id and self._worker(occasion) is None:
+            raise Unavailable(f"container {occasion.container_id} was lost, as planned")
+
+    def _worker(self, occasion: Occasion) -> Worker | None:
+        try:
+            return self._dispatcher.worker(occasion.container_id)
+        except NotFound:
+            return None
+
+
+def _occasion(step: Step, moment: Moment) -> Occasion:
+    word = WORDS.get(step.object_id.partition("-")[0], "object")
+    return Occasion(
+        Site.STEP,
+        step.kind.value,
+        moment,
+        step.container_id,
+        step.function,
+        {word: step.object_id} if step.object_id else {},
+        tuple(path for path in (step.path, step.to) if path),
+    )
