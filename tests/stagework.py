@@ -1,6 +1,7 @@
 """Functions that work with storage step by step, for tests that stage them."""
 
 import json
+import time
 from pathlib import Path
 
 import modal
@@ -71,6 +72,12 @@ def one_by_one() -> None:
 def fail() -> None:
     notes["failed"] = True
     raise ValueError("no luck")
+
+
+@app.function()
+def nap(seconds: float) -> None:
+    time.sleep(seconds)
+    notes["napped"] = seconds
 
 
 def index() -> list[str]:

@@ -191,17 +191,11 @@ class ActorHandle:
         """
         Take its container away as Modal does: interrupt, grace, kill; its input begins again.
 
-        The actor is held at the first step of its next container.
+        The actor is held at the first step of its next container. What is held of it now is not
+        done, unless nothing but its going on can end it.
         """
-
-        async def preempt(world: World) -> None:
-            worker = self._stage._staging.worker(self._role)
-            worker.pool.interrupt(worker, Ending.PREEMPTED)
-            self._role.aim(Goal())
-            if worker.container is None:
-                self._role.let_go()
-
-        self._stage._do(preempt)
+        __tracebackhide__ = True
+        self._stage._run(self._stage._staging.preempt(self._role, LIMIT))
 
     def _reach(
         self,
@@ -264,9 +258,9 @@ class StageHandle:
 
     def actor(self, call: Any) -> ActorHandle:
         """Return the actor of a call that was spawned, which is held at its next step."""
+        call_id = call if isinstance(call, str) else call.object_id
         if isinstance(call, str):
             call = modal.FunctionCall.from_id(call)
-        call_id = call.object_id
         role = self._ask(lambda world: self._staging.adopt(world.calls.call(call_id)))
         return ActorHandle(self, role, call)
 

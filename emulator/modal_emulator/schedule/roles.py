@@ -76,6 +76,8 @@ class Role:
     held: list[Held] = field(default_factory=list)
     container_id: str = ""
     """Where it runs, ran last, or will run once that has started."""
+    spared: str = ""
+    """A container that is being taken away: nothing of it is held."""
     begun: bool = False
     """Its container was given it, and went on."""
     pulse: Pulse = field(default_factory=Pulse)
@@ -93,7 +95,7 @@ class Role:
 
     def meets(self, step: Step, moment: Moment, name: str) -> bool:
         """Say whether it stops here; a step that fits is counted."""
-        if self.free:
+        if self.free or step.container_id == self.spared:
             return False
         if self.goal is None:
             return moment is Moment.BEFORE

@@ -21,7 +21,7 @@ from modal_emulator.schedule.roles import FIRST, Goal, Held, Role
 from modal_emulator.schedule.settling import Settling
 from modal_emulator.schedule.standoff import Scene
 from modal_emulator.schedule.steps import Steps
-from modal_emulator.schedule.worker import Worker
+from modal_emulator.schedule.worker import Ending, Worker
 from modal_emulator.store.apps import Apps, Function
 
 __all__ = ["Staging"]
@@ -144,9 +144,14 @@ class Staging:
         role.aim(goal)
         role.let_go()
         aim = str(goal)
-        await self._until(
-            role, lambda: bool(role.held), lambda: self._waits_on(role, aim), limit, aim
-        )
+        try:
+            await self._until(
+                role, lambda: bool(role.held), lambda: self._waits_on(role, aim), limit, aim
+            )
+        except Exception:
+            if not role.held:
+                role.aim(FIRST)  # for whoever goes on from here
+            raise
 
     async def step(self, role: Role, limit: float) -> bool:
         """Let a role go on to just before its next step; False when its call is over."""
@@ -174,6 +179,25 @@ class Staging:
         await self._until(
             role, lambda: self._is_done(role), lambda: self._waits_on(role, aim), limit, aim
         )
+
+    async def preempt(self, role: Role, limit: float) -> None:
+        """Take its container away; return when its input is held in the next one, or waits."""
+        worker = self.worker(role)
+        worker.pool.interrupt(worker, Ending.PREEMPTED)
+        role.aim(FIRST)
+        role.spared = worker.container_id
+        if worker.container is None:
+            role.let_go()  # whoever starts it looks at its ending
+
+        def again() -> bool:
+            return worker.gone.is_set() and bool(role.held)
+
+        def at_rest() -> bool:
+            if not worker.gone.is_set():
+                role.let_go()  # the interrupt does not reach it there
+            return worker.gone.is_set()
+
+        await self._until(role, again, at_rest, limit, str(FIRST))
 
     # What a gate does.
 
