@@ -5,19 +5,17 @@ The World decides nothing. It belongs to one event loop; a new one is made for e
 per state directory for a server.
 """
 
-import ssl
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 from modal_emulator.engines.choice import open_engines
 from modal_emulator.engines.engine import DictEngine, Engines, QueueEngine, Registry
+from modal_emulator.findings.secrecy import LeakRules
 from modal_emulator.ground.ids import Ids
 from modal_emulator.ground.instants import Beginning
 from modal_emulator.ground.journal import Journal
 from modal_emulator.ground.virtual import VirtualClock
-from modal_emulator.runtime.addresses import Pool
 from modal_emulator.runtime.backend import Backend, Capability
 from modal_emulator.schedule.after_kill import AfterKill
 from modal_emulator.schedule.builds import Builds
@@ -30,21 +28,24 @@ from modal_emulator.schedule.faults import Faults
 from modal_emulator.schedule.faults.naming import Naming
 from modal_emulator.schedule.faults.striking import Striking
 from modal_emulator.schedule.firings import Firings
-from modal_emulator.schedule.launcher import ContainerLauncher, Door, Translator
+from modal_emulator.schedule.handed import Handed
+from modal_emulator.schedule.launcher import ContainerLauncher
+from modal_emulator.schedule.leaks import Leaks
 from modal_emulator.schedule.limits import PoolLimits
 from modal_emulator.schedule.logs import Logs
 from modal_emulator.schedule.network import Network
 from modal_emulator.schedule.outages import Outages
 from modal_emulator.schedule.outfits import Outfits
 from modal_emulator.schedule.placing import Placing
+from modal_emulator.schedule.rotation import Rotation
 from modal_emulator.schedule.rules import ScheduleRules
 from modal_emulator.schedule.sandboxes import Sandboxes
 from modal_emulator.schedule.schedules import Schedules
 from modal_emulator.schedule.settling import Settling
 from modal_emulator.schedule.steps import Steps
-from modal_emulator.schedule.tunnels import Relay, Tunnels
+from modal_emulator.schedule.surroundings import Certifier, CommandRouter, Surroundings
+from modal_emulator.schedule.tunnels import Tunnels
 from modal_emulator.store.apps import Apps
-from modal_emulator.store.births import Births
 from modal_emulator.store.blobs import Blobs
 from modal_emulator.store.content import Content
 from modal_emulator.store.dicts import DictLimits
@@ -61,7 +62,7 @@ from modal_emulator.store.secrets import Secrets
 from modal_emulator.store.seeds import Seeds
 from modal_emulator.store.sowing import sow
 from modal_emulator.store.volumes import VolumeLimits, Volumes
-from modal_emulator.store.web_addresses import Addresses, Ports, WebAddresses
+from modal_emulator.store.web_addresses import Addresses, WebAddresses
 from modal_emulator.store.web_tokens import WebTokens
 
 __all__ = ["WORKSPACE", "Certifier", "Settings", "Surroundings", "World"]
@@ -104,51 +105,7 @@ class Settings:
     dicts: DictLimits = field(default_factory=DictLimits)
     queues: QueueLimits = field(default_factory=QueueLimits)
     seeds: Seeds = field(default_factory=Seeds)
-
-
-class Certifier(Protocol):
-    """Vouches for what is served over TLS on this machine."""
-
-    @property
-    def file(self) -> Path:
-        """Where clients find the certificate to trust, as PEM."""
-        ...
-
-    @property
-    def certificate(self) -> bytes:
-        """The certificate to trust, as PEM."""
-        ...
-
-    def server_context(self, *names: str, alpn: Sequence[str] = ()) -> ssl.SSLContext:
-        """Return what a server needs to be believed by these names."""
-        ...
-
-
-CommandRouter = Callable[[str, Mapping[str, str]], Awaitable[tuple[str, str]]]
-"""Returns where commands for a container are taken, for who sends these headers, and a token."""
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What outlives a World and is handed to each."""
-
-    clock: VirtualClock
-    clock_page: Callable[[], Path | None]
-    """Where a process finds the clock's instant; None while that is the machine's."""
-    ids: Ids
-    births: Births
-    authority: Certifier
-    relay: Relay
-    addresses: Pool
-    backend: Backend
-    door: Door
-    translator: Callable[[Apps, Volumes, WebAddresses], Translator]
-    site_url: Callable[[], str]
-    ports: Ports
-    server_url: Callable[[], str]
-    command_router: CommandRouter
-    rpcs: Callable[[], Collection[str]]
-    """Returns the names of the calls that are answered."""
+    leaks: LeakRules = field(default_factory=LeakRules)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +140,7 @@ class World:
     commits: Commits
     settling: Settling
     steps: Steps
+    leaks: Leaks
     dispatcher: Dispatcher
     outages: Outages
     bygones: Bygones
@@ -275,12 +233,23 @@ class World:
         settling = Settling(clock, journal)
         clock.settle_with(settling.settled)
         steps = Steps(settling, journal)
+        handed = Handed(secrets, clock, journal)
+        Rotation(handed, steps, journal)
+        leaks = Leaks(
+            handed=handed,
+            volumes=volumes,
+            apps=apps,
+            logs=logs,
+            steps=steps,
+            journal=journal,
+            rules=settings.leaks,
+        )
         launcher = ContainerLauncher(
             apps=apps,
             calls=calls,
             images=images,
             mounts=mounts,
-            secrets=secrets,
+            handed=handed,
             commits=commits,
             logs=logs,
             network=network,
@@ -365,6 +334,7 @@ class World:
             commits=commits,
             settling=settling,
             steps=steps,
+            leaks=leaks,
             dispatcher=dispatcher,
             bygones=Bygones(apps, logs, journal),
             outages=outages,
@@ -385,6 +355,7 @@ class World:
         await self.sandboxes.close()
         await self.dispatcher.close()
         await self.commits.close()
+        await self.leaks.close()
         self.network.close()
         await self.executions.close()
         self.grants.close()

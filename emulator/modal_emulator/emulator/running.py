@@ -223,6 +223,7 @@ class Running:
         """Return what happened so far, oldest first."""
 
         async def read() -> tuple[Event, ...]:
+            await self._emulator.world.leaks.looked()
             return self._emulator.world.journal.events(kind)
 
         return self._run(read())

@@ -197,6 +197,7 @@ class Emulator:
     async def settle(self) -> None:
         """Return once the containers that are on their way out have committed and are gone."""
         await asyncio.gather(*(w.gone.wait() for w in self.world.dispatcher.workers() if w.leaving))
+        await self.world.leaks.looked()
 
     def on_log(self, listener: Callable[[LogLine], None]) -> None:
         """Call `listener` on the event loop for each piece that a container prints."""

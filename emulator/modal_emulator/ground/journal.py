@@ -1,8 +1,9 @@
 """
 What happened, in order: the one record that reports and findings read.
 
-An event is a word, an instant and plain values. The journal never holds secret values,
-and forgets the oldest events beyond its bound.
+An event is a word, an instant and plain values. The journal never holds secret values: what user
+code can choose, such as a path, is masked before it is kept. It forgets the oldest events beyond
+its bound.
 """
 
 from collections import deque
@@ -15,6 +16,9 @@ from modal_emulator.ground.clock import Clock
 __all__ = ["Event", "Journal"]
 
 Value = str | int | float | bool | None
+
+_CHOSEN = ("path", "to", "error", "name", "title", "text")
+"""The values that may hold anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +37,21 @@ class Journal:
         self._clock = clock
         self._events: deque[Event] = deque(maxlen=bound)
         self._listeners: list[Callable[[Event], None]] = []
+        self._mask: Callable[[str], str] = str
 
     def add(self, kind: str, **values: Value) -> None:
         """Record that `kind` happened now."""
+        for chosen in _CHOSEN:
+            if text := values.get(chosen):
+                values[chosen] = self._mask(str(text))
         event = Event(self._clock.now(), kind, MappingProxyType(values))
         self._events.append(event)
         for listener in tuple(self._listeners):
             listener(event)
+
+    def mask_with(self, mask: Callable[[str], str]) -> None:
+        """Let `mask` take out of each text what nobody is to see."""
+        self._mask = mask
 
     def events(self, kind: str = "") -> tuple[Event, ...]:
         """Return the events of this kind, or all, oldest first."""

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from modal_emulator.ground.errors import NotFound
 from modal_emulator.ground.steps import Kind, Step
+from modal_emulator.rpc.baring import BARED
 from modal_emulator.rpc.call import Call
 from modal_emulator.rpc.striking import struck
 from modal_emulator.rpc.tables import Unary
@@ -82,6 +83,8 @@ async def done(world: World, name: str, unary: Unary, call: Call[Any]) -> Any:
 
 
 def _answered(world: World, name: str, unary: Unary, call: Call[Any]) -> Awaitable[Any]:
+    if (bared := BARED.get(name)) is not None and world.leaks.needles:
+        bared(world, call)
     if (make := STEPS.get(name)) is None:
         return unary(world, call)
     return _stepped(world, make(call.request), call, lambda: unary(world, call))

@@ -18,6 +18,7 @@ from modal_emulator.runtime.backend import Backend, Capability, Container, Exit,
 from modal_emulator.runtime.environ import container_environment
 from modal_emulator.schedule.calls import Calls, Input
 from modal_emulator.schedule.commits import Commits, MountPoint
+from modal_emulator.schedule.handed import Handed
 from modal_emulator.schedule.logs import Logs
 from modal_emulator.schedule.network import Network, Seat
 from modal_emulator.schedule.placing import Place, Placing
@@ -29,7 +30,6 @@ from modal_emulator.store.changes import Stamps
 from modal_emulator.store.history import Committer
 from modal_emulator.store.images import Images
 from modal_emulator.store.mounts import Mounts
-from modal_emulator.store.secrets import Secrets
 
 __all__ = ["ContainerLauncher", "Door", "Translator"]
 
@@ -96,7 +96,7 @@ class ContainerLauncher:
         calls: Calls,
         images: Images,
         mounts: Mounts,
-        secrets: Secrets,
+        handed: Handed,
         commits: Commits,
         logs: Logs,
         network: Network,
@@ -112,7 +112,7 @@ class ContainerLauncher:
         self._calls = calls
         self._images = images
         self._mounts = mounts
-        self._secrets = secrets
+        self._handed = handed
         self._commits = commits
         self._logs = logs
         self._network = network
@@ -232,7 +232,7 @@ class ContainerLauncher:
             arguments=self._translator.arguments(function, worker.container_id, app.environment),
             environment=container_environment(
                 image=image.environment if image and not has_image else {},
-                secrets=self._secrets.environment(spec.secret_ids),
+                secrets=self._handed.environment(worker.container_id, spec.secret_ids),
                 container_id=worker.container_id,
                 image_id=spec.image_id,
                 environment_name=app.environment,

@@ -137,10 +137,14 @@ class Archive:
 
     def changed(self, volume_id: str, number: int) -> tuple[Change, ...]:
         """Return what a version changed."""
+        return unpack_changes(self.packed(volume_id, number))
+
+    def packed(self, volume_id: str, number: int) -> bytes:
+        """Return what a version changed as it is kept, to be unpacked in any thread."""
         value = self._ledger.get(_CHANGES + volume_id, _key(number))
         if value is None:
             raise NotFound(f"The Volume has no version {number}")
-        return unpack_changes(value)
+        return value
 
     def forget(self, volume_id: str) -> None:
         """Drop all that is kept of a volume."""

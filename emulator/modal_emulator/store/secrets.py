@@ -1,9 +1,9 @@
 """
 Secrets: named sets of environment variables whose values nobody sees.
 
-`Secrets.environment` is the only way to the values; they are in the ledger and nowhere else, and
-no value, repr, event or error of this room contains one. Whether a container may override a
-reserved variable is decided where its environment is composed.
+`Secrets.environment` and `Secrets.values` are the only ways to the values; they are in the ledger
+and nowhere else, and no repr, event or error of this room contains one. Whether a container may
+override a reserved variable is decided where its environment is composed.
 """
 
 import json
@@ -142,6 +142,14 @@ class Secrets:
                 variables.update(held.values)
                 self._keep(named.object_id, replace(held, last_used_at=self._clock.now()))
         return variables
+
+    def values(self, secret_id: str) -> Mapping[str, str]:
+        """Return the variables of one secret, for whoever looks for them elsewhere."""
+        return dict(self._held(self._names.get(SECRET, secret_id).object_id).values)
+
+    def everything(self) -> tuple[Secret, ...]:
+        """Return all there are, also those without a name."""
+        return tuple(self.get(secret_id) for secret_id, _ in tuple(self._ledger.all(SECRET)))
 
     def _describe(self, named: Named) -> Secret:
         held = self._held(named.object_id)
