@@ -7,8 +7,20 @@ uses.
 """
 
 from modal_emulator.cron import preview
-from modal_emulator.emulator.running import Running, running
+from modal_emulator.emulator.running import Running, present, running
 from modal_emulator.emulator.server import MEMORY, TRANSPORTS, WIRE, Emulator
+from modal_emulator.emulator.wishes import Wishes
 from modal_emulator.world import Settings
 
-__all__ = ["MEMORY", "TRANSPORTS", "WIRE", "Emulator", "Running", "Settings", "preview", "running"]
+__all__ = [
+    "MEMORY",
+    "TRANSPORTS",
+    "WIRE",
+    "Emulator",
+    "Running",
+    "Settings",
+    "Wishes",
+    "present",
+    "preview",
+    "running",
+]

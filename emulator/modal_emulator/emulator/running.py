@@ -10,9 +10,11 @@ from modal_emulator.clock import ClockHandle
 from modal_emulator.cron import CronHandle
 from modal_emulator.emulator.explaining import findings, story
 from modal_emulator.emulator.server import DEFAULTS, MEMORY, Emulator
+from modal_emulator.emulator.wishes import Wishes
 from modal_emulator.endpoints import WebHandle
 from modal_emulator.findings.finding import Finding
 from modal_emulator.findings.story import Story
+from modal_emulator.ground.errors import Conflict
 from modal_emulator.ground.journal import Event
 from modal_emulator.ground.virtual import VirtualClock
 from modal_emulator.handles import (
@@ -34,9 +36,12 @@ from modal_emulator.staging import StageHandle, opened
 from modal_emulator.volume import LocalVolume
 from modal_emulator.world import Settings, World
 
-__all__ = ["Running", "running"]
+__all__ = ["Running", "present", "running"]
 
 T = TypeVar("T")
+
+PRESENT: "list[Running]" = []
+"""What runs in this process, for those who are handed nothing: functions that a test imports."""
 
 
 class Running:
@@ -46,6 +51,8 @@ class Running:
         self._emulator = emulator
         self._host = host
         self._run = host.run
+        self.wishes = Wishes()
+        """What whoever lends it wants of its explorations."""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -151,7 +158,7 @@ class Running:
         everybody: tuple[Holder, ...] = (*now.dispatcher.workers(), *now.sandboxes.running())
         self._run(commit_once(everybody, now.commits, now.journal, now.steps))
 
-    def sow(self, seed: str | None) -> None:
+    def sow(self, seed: int | str | None) -> None:
         """Let the ids of what is made from now on follow from this seed, or from chance."""
         self.ask(lambda world: world.ids.sow(seed))
 
@@ -174,6 +181,10 @@ class Running:
             return question(self._emulator.world)
 
         return self._run(asked())
+
+    def tell(self, callback: Callable[[], object]) -> None:
+        """Have the emulator's thread call back soon, and do not wait for that; from any thread."""
+        self._host.loop.call_soon_threadsafe(callback)
 
     def on_log(self, listener: Callable[[LogLine], None]) -> None:
         """Call `listener` on the emulator's thread for each piece that a container prints."""
@@ -250,7 +261,22 @@ def running(
             directory, port=port, settings=settings, transport=transport, shows_time=True
         )
         host.run(emulator.start())
+        lent = Running(emulator, host)
+        PRESENT.append(lent)
         try:
-            yield Running(emulator, host)
+            yield lent
         finally:
+            PRESENT.remove(lent)
             host.run(emulator.stop())
+
+
+def present() -> Running:
+    """
+    Return the emulator that runs in this process, the latest if there are several.
+
+    Raises:
+        Conflict: none does.
+    """
+    if not PRESENT:
+        raise Conflict("no emulator runs in this process; a test has one by its fixture")
+    return PRESENT[-1]

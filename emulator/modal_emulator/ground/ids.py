@@ -27,6 +27,11 @@ class Ids:
         self._salt = salt
         self.sow(seed)
 
+    @property
+    def seed(self) -> int | str | None:
+        """What ids follow from now; None is chance."""
+        return self._seed
+
     def sow(self, seed: int | str | None) -> None:
         """Begin again from this seed."""
         self._seed = seed

@@ -27,6 +27,12 @@ from modal_emulator.pytest_plugin.choice import (
     reports_schedules,
     starts_workers,
 )
+from modal_emulator.pytest_plugin.explored import (
+    add_exploring,
+    show_explorations,
+    told_of,
+    wishes_of,
+)
 
 if TYPE_CHECKING:
     from modal_emulator.clock import ClockHandle
@@ -67,6 +73,7 @@ KEPT, SCHEDULES = "modal_kept", "modal_schedules"
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare what can be set in pytest's configuration file and on its command line."""
     add_options(parser)
+    add_exploring(parser)
 
 
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
@@ -150,9 +157,11 @@ def modal_emulator(
     _choose(options_of_test(request, modal_emulator_settings), modal_emulator_session)
     with modal_emulator_session.test(request.node.nodeid) as running:
         request.node.stash[RUNNING] = running
+        running.wishes = wishes_of(request.node)
         request.node.stash.setdefault(REFUSED, []).append(modal_emulator_session.refused)
         yield running
         del request.node.stash[RUNNING]
+        request.node.user_properties += told_of(running.wishes)
         _keep(request.node, running)
         _note_schedules(request.node, running)
 
@@ -224,6 +233,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say which schedules never fired, if that was asked for, and where tests left things."""
     reports = [report for group in terminalreporter.stats.values() for report in group]
     properties = {(r.nodeid, *p) for r in reports for p in getattr(r, "user_properties", ())}
+    show_explorations(terminalreporter, properties)
     seen = [text for _, name, text in properties if name == SCHEDULES]
     if reports_schedules(terminalreporter.config):
         from modal_emulator.pytest_plugin.unfired import told

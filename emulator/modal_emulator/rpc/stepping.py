@@ -43,9 +43,12 @@ def _dict_update(request: Any) -> Step:
     return Step(Kind.DICT_WRITE, object_id=request.dict_id, path=keys)
 
 
-def _queue(kind: Kind) -> Maker:
+def _queue(kind: Kind, every: str = "") -> Maker:
+    """Return what makes a step of a partition, or of all where the field `every` says so."""
+
     def make(request: Any) -> Step:
-        return Step(kind, object_id=request.queue_id, path=repr(request.partition_key))
+        path = "" if every and getattr(request, every) else repr(request.partition_key)
+        return Step(kind, object_id=request.queue_id, path=path)
 
     return make
 
@@ -63,8 +66,8 @@ STEPS: dict[str, Maker] = {
     "QueuePut": _queue(Kind.QUEUE_PUT),
     "QueueGet": _queue(Kind.QUEUE_GET),
     "QueueNextItems": _queue(Kind.QUEUE_READ),
-    "QueueLen": _queue(Kind.QUEUE_READ),
-    "QueueClear": _queue(Kind.QUEUE_GET),
+    "QueueLen": _queue(Kind.QUEUE_READ, "total"),
+    "QueueClear": _queue(Kind.QUEUE_GET, "all_partitions"),
     "FunctionMap": lambda request: Step(Kind.CALL, object_id=request.function_id),
     "FunctionGetOutputs": lambda request: Step(Kind.RESULT, object_id=request.function_call_id),
     "FunctionPutOutputs": lambda request: Step(Kind.OUTPUT),

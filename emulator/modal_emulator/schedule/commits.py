@@ -13,19 +13,19 @@ is finished, also when the caller goes away in the middle.
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
 
 from modal_emulator.ground.errors import Conflict, EmulatorError, NotFound
 from modal_emulator.ground.journal import Journal
-from modal_emulator.runtime.backend import Bound, Container, Mount, OpenFiles, View
+from modal_emulator.runtime.backend import Container, Mount, OpenFiles
 from modal_emulator.schedule.after_kill import AfterKill
 from modal_emulator.schedule.faults import Faults
+from modal_emulator.schedule.mounted import Mounted, MountPoint, view_of
 from modal_emulator.schedule.pulse import Pulse
-from modal_emulator.store.checkout import Checkout, Staged
+from modal_emulator.store.checkout import Staged
 from modal_emulator.store.drafts import Budget, Heavy
 from modal_emulator.store.history import Committer
-from modal_emulator.store.layer import telling
+from modal_emulator.store.layer import Change, telling
 from modal_emulator.store.paths import show
 from modal_emulator.store.volumes import UNBOUNDED, Volumes
 
@@ -35,25 +35,6 @@ LIGHT = Budget(files=500, bytes=32 << 20)
 """What is copied sooner than a container can be stopped, its mount changed and let go on."""
 
 _SWEPT = 5000  # names that are deleted after a commit: many enough to come to an end
-
-
-@dataclass(frozen=True, slots=True)
-class MountPoint:
-    """Where and how a function wants a volume."""
-
-    volume_id: str
-    path: str
-    read_only: bool = False
-    sub_path: str = ""
-
-
-@dataclass(slots=True)
-class _Mounted:
-    point: MountPoint
-    checkout: Checkout
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    stored: frozenset[int] = frozenset()
-    """Files that were perhaps changed without a stamp since the last commit that succeeded."""
 
 
 class Commits:
@@ -71,7 +52,7 @@ class Commits:
         self._after_kill = after_kill
         self._faults = faults
         self._is_closing = False
-        self._mounted: dict[tuple[str, str], _Mounted] = {}
+        self._mounted: dict[tuple[str, str], Mounted] = {}
         self._containers: dict[str, Container] = {}
         self._who: dict[str, Callable[[str], Committer]] = {}
         self._work: set[asyncio.Task[None]] = set()
@@ -84,8 +65,8 @@ class Commits:
         mounts = []
         for point in points:
             checkout = self._volumes.checkout(point.volume_id, container_id)
-            self._mounted[container_id, point.volume_id] = _Mounted(point, checkout)
-            mounts.append(Mount(point.volume_id, point.path, _view(point, checkout)))
+            self._mounted[container_id, point.volume_id] = Mounted(point, checkout)
+            mounts.append(Mount(point.volume_id, point.path, view_of(point, checkout)))
             self._journal.add(
                 "volume.mounted",
                 volume_id=point.volume_id,
@@ -203,6 +184,18 @@ class Commits:
             if holder == container_id:
                 await self.reload(container_id, volume_id)
 
+    async def pending(self, container_id: str, volume_id: str) -> tuple[Change, ...]:
+        """Return what a commit would publish now, or raise Heavy; nothing is changed."""
+        mounted = self._find(container_id, volume_id)
+        if mounted is None or mounted.point.read_only:
+            return ()
+        async with mounted.lock:
+            mounted.stored |= await self._containers[container_id].collect(volume_id)
+            if (staged := await self._stage(mounted, LIGHT)) is None:
+                return ()
+            self._volumes.discard(mounted.checkout, staged)
+            return staged.written.changes
+
     async def sync(self, container_id: str, volume_id: str) -> None:
         """
         Commit because a program of the container asks for it, which is told success or failure.
@@ -221,7 +214,7 @@ class Commits:
             )
             raise
 
-    async def _commit(self, container_id: str, mounted: _Mounted, via: str) -> None:
+    async def _commit(self, container_id: str, mounted: Mounted, via: str) -> None:
         if mounted.point.read_only:
             return
         container, who = self._containers[container_id], self._who[container_id]
@@ -238,15 +231,15 @@ class Commits:
                 self._publish(mounted, staged, who(via))
             mounted.stored = frozenset()
 
-    async def _stage(self, mounted: _Mounted, budget: Budget) -> Staged | None:
+    async def _stage(self, mounted: Mounted, budget: Budget) -> Staged | None:
         return await asyncio.to_thread(
             self._volumes.stage, mounted.checkout, budget, mounted.stored
         )
 
-    async def _stage_still(self, mounted: _Mounted) -> Staged | None:
+    async def _stage_still(self, mounted: Mounted) -> Staged | None:
         return await asyncio.to_thread(self._volumes.stage_still, mounted.checkout, mounted.stored)
 
-    async def _take_over(self, container: Container, mounted: _Mounted, by: Committer) -> bool:
+    async def _take_over(self, container: Container, mounted: Mounted, by: Committer) -> bool:
         """Commit without copying, if nothing in the container holds the volume."""
         volume_id = mounted.point.volume_id
         try:
@@ -259,10 +252,10 @@ class Commits:
                 self._replace(mounted, staged, by, newest=False)
             mounted.stored = frozenset()
         finally:
-            await container.attach(volume_id, _view(mounted.point, mounted.checkout))
+            await container.attach(volume_id, view_of(mounted.point, mounted.checkout))
         return True
 
-    async def _reload(self, container_id: str, mounted: _Mounted) -> None:
+    async def _reload(self, container_id: str, mounted: Mounted) -> None:
         container, who = self._containers[container_id], self._who[container_id]
         volume_id = mounted.point.volume_id
         async with mounted.lock:
@@ -271,7 +264,7 @@ class Commits:
                 mounted.stored |= await container.collect(volume_id)
                 await self._renew(mounted, who("reload"))
             finally:
-                await container.attach(volume_id, _view(mounted.point, mounted.checkout))
+                await container.attach(volume_id, view_of(mounted.point, mounted.checkout))
         self._journal.add(
             "volume.reload",
             volume_id=volume_id,
@@ -279,7 +272,7 @@ class Commits:
             version=mounted.checkout.base.number,
         )
 
-    async def _renew(self, mounted: _Mounted, by: Committer) -> None:
+    async def _renew(self, mounted: Mounted, by: Committer) -> None:
         """Publish what is pending in a view that nobody sees, and go on with the newest version."""
         staged = None
         if not mounted.point.read_only:
@@ -290,17 +283,17 @@ class Commits:
             self._replace(mounted, staged, by, newest=True)
         mounted.stored = frozenset()
 
-    def _publish(self, mounted: _Mounted, staged: Staged, by: Committer) -> None:
+    def _publish(self, mounted: Mounted, staged: Staged, by: Committer) -> None:
         self._let_pass(mounted, staged, by)
         self._volumes.publish(mounted.checkout, staged, by)
         self._begin(self._tidy(mounted.point.volume_id))
 
-    def _replace(self, mounted: _Mounted, staged: Staged, by: Committer, *, newest: bool) -> None:
+    def _replace(self, mounted: Mounted, staged: Staged, by: Committer, *, newest: bool) -> None:
         self._let_pass(mounted, staged, by)
         mounted.checkout = self._volumes.replace(mounted.checkout, staged, by, newest=newest)
         self._begin(self._tidy(mounted.point.volume_id))
 
-    def _let_pass(self, mounted: _Mounted, staged: Staged, by: Committer) -> None:
+    def _let_pass(self, mounted: Mounted, staged: Staged, by: Committer) -> None:
         """Ask whether this commit is to fail; what is in it then stays pending."""
         if self._faults is None or not staged.written.changes:
             return
@@ -311,10 +304,10 @@ class Commits:
             self._volumes.discard(mounted.checkout, staged)
             raise
 
-    def _can_keep(self, mounted: _Mounted) -> bool:
+    def _can_keep(self, mounted: Mounted) -> bool:
         return not (self._is_closing or mounted.point.read_only)
 
-    def _keeps(self, mounted: _Mounted) -> bool:
+    def _keeps(self, mounted: Mounted) -> bool:
         if not self._can_keep(mounted):
             return False
         try:
@@ -322,7 +315,7 @@ class Commits:
         except NotFound:  # deleted meanwhile, and nothing to keep it in
             return False
 
-    async def _keep(self, container: Container, mounted: _Mounted, by: Committer) -> None:
+    async def _keep(self, container: Container, mounted: Mounted, by: Committer) -> None:
         """Commit in the container's place: it is gone, so nothing moves under the commit."""
         async with mounted.lock:
             try:
@@ -369,7 +362,7 @@ class Commits:
             raise
         self._volumes.finish_merge(merging, size)
 
-    async def _release(self, mounted: _Mounted) -> None:
+    async def _release(self, mounted: Mounted) -> None:
         async with mounted.lock:
             self._volumes.release(mounted.checkout)
 
@@ -379,22 +372,9 @@ class Commits:
         task.add_done_callback(self._work.discard)
         return task
 
-    def _find(self, container_id: str | None, volume_id: str) -> _Mounted | None:
+    def _find(self, container_id: str | None, volume_id: str) -> Mounted | None:
         # An unknown volume is told as such, also to a caller that has mounted nothing.
         self._volumes.get(volume_id)
         if container_id is None or container_id not in self._containers:
             return None
         return self._mounted.get((container_id, volume_id))
-
-
-def _view(point: MountPoint, checkout: Checkout) -> View:
-    left = checkout.names_left
-    return View(
-        layers=checkout.layers,
-        changes=checkout.changes,
-        scratch=checkout.scratch,
-        read_only=point.read_only,
-        sub_path=point.sub_path,
-        version=checkout.version,
-        bound=Bound(*left) if left is not None else None,
-    )

@@ -59,6 +59,8 @@ class Settling:
         self._idling = 0
         self.autojump = False
         """Whether the clock goes on by itself whenever everything is settled."""
+        self.is_led = False
+        """Whether somebody else says when the clock goes on for a client that waits."""
         self._jump_until = LATEST
 
     def watch(self, workers: Callable[[], list[Worker]]) -> None:
@@ -120,9 +122,13 @@ class Settling:
         """Say what is not at rest, empty when everything is."""
         return [*self._busy, *filter(None, map(self._does, self._workers()))]
 
-    async def settled(self) -> None:
+    def resting(self, who: str | None) -> int:
+        """Return for how many things this container (None: clients) waits that others do."""
+        return sum(for_others() for for_others in self._waiting.get(who, ()))
+
+    async def settled(self, others: Callable[[], Iterable[str]] = tuple) -> None:
         """
-        Wait until everything is at rest.
+        Wait until everything is at rest, and `others` name nothing that is at work either.
 
         Raises:
             Conflict: something goes on for longer than the patience allows; the text names it.
@@ -131,14 +137,15 @@ class Settling:
         deadline = loop.time() + self._patience
         while True:
             await self._idle(loop)
-            if not self.at_work():
+            at_work = [*self.at_work(), *others()]
+            if not at_work:
                 return
             if loop.time() < deadline:
                 await self._changed.wait(_LOOK)
                 continue
             raise Conflict(
                 f"the clock cannot go on: after {self._patience:g} s there is still at work: "
-                + "; ".join(self.at_work())
+                + "; ".join(at_work)
                 + ". Threads that others wait for, and programs, take the machine's time"
             )
 
@@ -153,7 +160,7 @@ class Settling:
                 elif not self._is_stuck(clock):
                     await self._changed.wait(_LOOK if self._is_waited_for() else None)
                 else:
-                    if not self._resting(None):
+                    if not self.resting(None):
                         await clock.live(_CALM)  # who moves it by hand may be about to do more
                     await self._idle(loop)
                     if self._is_stuck(clock):
@@ -163,7 +170,7 @@ class Settling:
 
     async def _jump(self, clock: VirtualClock) -> None:
         due = clock.next_due()
-        if due is None or (due > self._jump_until and not self._resting(None)):
+        if due is None or (due > self._jump_until and not self.resting(None)):
             await self._changed.wait()
             return
         try:
@@ -176,10 +183,12 @@ class Settling:
         return clock.mode is Mode.FROZEN and not clock.travelling
 
     def _is_stuck(self, clock: VirtualClock) -> bool:
+        if self.is_led:
+            return False
         return self._is_waited_for() and self._stands(clock) and not self.at_work()
 
     def _is_waited_for(self) -> bool:
-        return self._resting(None) > 0 or self.autojump
+        return self.resting(None) > 0 or self.autojump
 
     async def _idle(self, loop: asyncio.AbstractEventLoop) -> None:
         """Let everything go first that is ready on the loop, and what becomes ready of that."""
@@ -193,9 +202,6 @@ class Settling:
                 await breathe()
         finally:
             self._idling -= 1
-
-    def _resting(self, who: str | None) -> int:
-        return sum(for_others() for for_others in self._waiting.get(who, ()))
 
     def _sleeps(self, worker: Worker) -> bool:
         """Say whether its code sleeps by what the container alone knows, and see that it wakes."""
@@ -212,7 +218,7 @@ class Settling:
         who = f"container {worker.container_id} of {worker.pool.function.tag!r}"
         if worker.doomed and self._clock.lived() < worker.told_at + _HEEDING:
             return f"{who} is told to leave off an input"
-        if self._resting(worker.container_id) >= max(1, len(worker.inputs)):
+        if self.resting(worker.container_id) >= max(1, len(worker.inputs)):
             return ""
         if len(worker.inputs) <= 1 and self._sleeps(worker):
             return ""

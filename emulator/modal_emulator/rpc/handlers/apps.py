@@ -111,15 +111,21 @@ async def app_client_disconnect(
     if app.state is AppState.DETACHED:
         world.dispatcher.outlive(app.app_id, lambda: terminated(world))
     elif app.state in (AppState.EPHEMERAL, AppState.INITIALIZING):
-        await world.dispatcher.stop_app(app.app_id, lambda: terminated(world))
+        await _stop(world, call.container_id, app.app_id)
     return Empty()
 
 
 async def app_stop(world: World, call: Call[api_pb2.AppStopRequest]) -> Empty:
     """Stop an app and all its containers."""
     if world.apps.get(call.request.app_id).live:
-        await world.dispatcher.stop_app(call.request.app_id, lambda: terminated(world), WORKSPACE)
+        await _stop(world, call.container_id, call.request.app_id, WORKSPACE)
     return Empty()
+
+
+async def _stop(world: World, asked_by: str | None, app_id: str, by: str = "") -> None:
+    """Stop an app; who asks for it waits for its containers to end."""
+    with world.settling.waits(asked_by, lambda: bool(world.dispatcher.workers(app_id))):
+        await world.dispatcher.stop_app(app_id, lambda: terminated(world), by)
 
 
 async def app_list(world: World, call: Call[api_pb2.AppListRequest]) -> api_pb2.AppListResponse:

@@ -1,0 +1,92 @@
+"""`explore` as tests call it: with a program it explores, as a decorator it makes a test."""
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from modal_emulator.emulator import Running, present
+from modal_emulator.ground.errors import Conflict
+from modal_emulator.races.exploring import Explored, explore_on
+
+__all__ = ["explore"]
+
+FIXTURE = "modal_emulator"
+
+
+def explore(
+    program: Callable[..., Any] | None = None,
+    *,
+    invariant: Callable[..., Any] | None = None,
+    app: Any = None,
+    setup: Callable[..., Any] | None = None,
+    schedules: int = 200,
+    depth: int = 3,
+    mode: str = "auto",
+    seed: int | None = None,
+    replay: str = "",
+    running: Running | None = None,
+) -> Any:
+    """
+    Run a program of concurrent calls in one order of its steps after the other.
+
+    Returns an `Exploration`; as a decorator it makes a test, whose arguments are fixtures.
+
+    Args:
+        program: what is run; what it raises is a failure.
+        invariant: called after each schedule, when all containers have ended, with the emulator if
+            it takes an argument; raises or returns False where something is wrong.
+        app: a modal.App, or several, run around each schedule.
+        setup: called before each schedule; nothing is held yet.
+        schedules: at most so many.
+        depth: of the bugs that a chance is stated for: so many steps must come in one order.
+        mode: "exhaustive", "pct", "random", or "auto", which is exhaustive where that is small.
+        seed: of all that is drawn; None draws one.
+        replay: the token of the one schedule to run.
+        running: the emulator; None takes the one that runs in this process.
+
+    Raises:
+        RaceFound: a schedule fails; it tells the shortest one that was found.
+        Invalid: an argument makes no sense.
+    """
+    __tracebackhide__ = True
+    apps = () if app is None else tuple(app) if isinstance(app, list | tuple) else (app,)
+    asked = Explored(
+        program or _nothing, invariant, apps, setup, schedules, depth, mode, seed, replay
+    )
+    if program is None:
+        return functools.partial(_as_test, asked=asked)
+    if running is None and _is_a_test(program):
+        return _as_test(program, asked=asked)
+    return explore_on(running or present(), asked)
+
+
+def _nothing() -> None:
+    pass
+
+
+def _is_a_test(program: Callable[..., Any]) -> bool:
+    """Say whether it can only be meant for the decorator: nothing runs that it could run in."""
+    try:
+        present()
+    except Conflict:
+        return getattr(program, "__name__", "").startswith("test")
+    return False
+
+
+def _as_test(program: Callable[..., Any], asked: Explored) -> Callable[..., None]:
+    """Return a test that explores the program, which is called with the test's fixtures."""
+    own = inspect.signature(program)
+    takes = FIXTURE in own.parameters
+
+    @functools.wraps(program)
+    def test(**fixtures: Any) -> None:
+        __tracebackhide__ = True
+        running = fixtures[FIXTURE] if takes else fixtures.pop(FIXTURE)
+        explore_on(running, asked.of(functools.partial(program, **fixtures)))
+
+    if not takes:
+        lent = inspect.Parameter(FIXTURE, inspect.Parameter.KEYWORD_ONLY)
+        own = own.replace(parameters=[*own.parameters.values(), lent])
+    test.__signature__ = own  # type: ignore[attr-defined]
+    return test

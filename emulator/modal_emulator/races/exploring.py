@@ -1,0 +1,168 @@
+"""
+Exploring a program: which orders of its steps are tried, and what is said of one that goes wrong.
+
+Each schedule has a fresh World, the same ids and a clock that stands, so the same choices give the
+same run. What happens in it is in `schedule`; how orders are picked, in `orders`.
+"""
+
+import inspect
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from modal_emulator.emulator import Running
+from modal_emulator.ground.chance import Chance
+from modal_emulator.ground.errors import Invalid
+from modal_emulator.ground.instants import Beginning
+from modal_emulator.orders.options import Chooser, Outcome
+from modal_emulator.orders.tokens import Token
+from modal_emulator.orders.walks import RandomWalk, Replay, Run, run_once
+from modal_emulator.races.found import Exploration, RaceFound
+from modal_emulator.races.programs import Phase, ProgramThread
+from modal_emulator.races.schedule import Schedule
+from modal_emulator.races.telling import show
+
+__all__ = ["Explored", "explore_on", "play"]
+
+INSTANT = 1_767_225_600.0
+"""When each schedule begins, 2026-01-01: any instant, and always the same."""
+
+MODES = ("auto", "exhaustive", "pct", "random")
+
+_PARTING = 10.0
+"""The machine's seconds that the program's thread may take to end after a schedule."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explored:
+    """What is explored, and how."""
+
+    program: Callable[[], Any]
+    invariant: Callable[..., Any] | None = None
+    apps: Sequence[Any] = ()
+    setup: Callable[[], Any] | None = None
+    schedules: int = 200
+    depth: int = 3
+    mode: str = "auto"
+    seed: int | None = None
+    replay: str = ""
+
+    def __post_init__(self) -> None:
+        if self.mode not in MODES:
+            raise Invalid(f"there is no mode {self.mode!r}; there is: {', '.join(MODES)}")
+        if self.schedules < 1 or self.depth < 1:
+            raise Invalid("schedules and depth are at least 1")
+
+    def of(self, program: Callable[[], Any]) -> "Explored":
+        """Return the same of another program."""
+        return replace(self, program=program)
+
+
+def explore_on(running: Running, asked: Explored) -> Exploration:
+    """
+    Run schedules until one goes wrong, or enough were run.
+
+    Raises:
+        RaceFound: one goes wrong.
+        Invalid: the token is none of this program.
+    """
+    __tracebackhide__ = True
+    before, seed = running.settings, running.ask(lambda world: world.ids.seed)
+    wishes = running.wishes
+    asked = replace(
+        asked,
+        replay=wishes.replay or asked.replay,
+        schedules=min(asked.schedules, wishes.schedules or asked.schedules),
+    )
+    try:
+        done = _replay(running, asked) if asked.replay else _try_many(running, asked)
+        wishes.told.append(str(done))
+        return done
+    except RaceFound as found:
+        wishes.told.append(f"{found.exploration}, the last of which fails")
+        raise
+    finally:
+        running.sow(seed)
+        running.reset(before)
+
+
+def _try_many(running: Running, asked: Explored) -> Exploration:
+    __tracebackhide__ = True
+    chance = Chance(asked.seed)
+    steps = 0
+    for count in range(1, asked.schedules + 1):
+        run = run_once(lambda chooser: play(running, asked, chooser), RandomWalk(chance))
+        steps = max(steps, len(run.steps))
+        if run.failed:
+            found = _found(run, Exploration(count, False, steps=steps), running.wishes.test)
+            raise found from run.outcome.failure
+    return Exploration(asked.schedules, False, steps=steps)
+
+
+def _replay(running: Running, asked: Explored) -> Exploration:
+    __tracebackhide__ = True
+    token = Token.read(asked.replay)
+    run = run_once(lambda chooser: play(running, asked, chooser), Replay(token.choices))
+    token.verify(run.steps)
+    done = Exploration(1, False, steps=len(run.steps))
+    if run.failed:
+        raise _found(run, done, running.wishes.test) from run.outcome.failure
+    return done
+
+
+def _found(run: Run, done: Exploration, test: str) -> RaceFound:
+    played = run.outcome.story
+    assert isinstance(played, tuple)
+    failure, token, story = run.outcome.failure, str(Token.of(run.choices, run.steps)), show(played)
+    text = (
+        f"{type(failure).__name__}: {failure}\n\n{story}\n\n"
+        f"{done}; this one again:\n  pytest {shlex.quote(test)} --modal-replay={token}"
+    )
+    return RaceFound(text, story, token, done)
+
+
+def play(running: Running, asked: Explored, chooser: Chooser) -> Outcome:
+    """Run the program once, in a fresh World, and see what came of it."""
+    running.reset(_settings(running))
+    running.sow("explore")
+    world = running.ask(lambda world: world)
+
+    def stir() -> None:
+        running.tell(world.settling.changed)
+
+    program = ProgramThread(asked.program, asked.apps, asked.setup, stir)
+    schedule = Schedule(world, program, chooser)
+    failure: BaseException | None = None
+    program.start()
+    try:
+        running.run(schedule.play())
+    except AssertionError as error:
+        failure = error
+    finally:
+        if program.phase is not Phase.OVER:
+            running.run(schedule.give_up())
+        program.part(_PARTING)
+    if program.broken is not None:
+        raise program.broken
+    failure = failure or program.failure
+    if failure is None and asked.invariant is not None:
+        failure = _violation(asked.invariant, running)
+    return Outcome(failure, tuple(schedule.played))
+
+
+def _settings(running: Running) -> Any:
+    now = running.settings
+    at = INSTANT if now.clock is None or now.clock.at is None else now.clock.at
+    return replace(now, background_commit_interval=0.0, clock=Beginning(at, 0.0))
+
+
+def _violation(invariant: Callable[..., Any], running: Running) -> BaseException | None:
+    try:
+        takes = inspect.signature(invariant).parameters
+        held = invariant(running) if takes else invariant()
+    except Exception as error:
+        return error
+    if held is False:
+        return AssertionError("the invariant does not hold")
+    return None

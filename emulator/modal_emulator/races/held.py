@@ -1,0 +1,114 @@
+"""
+The steps that are held back until somebody chooses them, and who it is that wants to do each.
+
+Actors have the same names in every run of a program: `add#1` is the first container of `add` that
+began, `program` is the test's own side. Where one actor wants several steps at once, because it
+does several things at a time, they are numbered in the order in which they came.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from modal_emulator.ground.steps import Kind, Moment, Step
+
+__all__ = ["PROGRAM", "Cast", "Gate", "Held"]
+
+PROGRAM = "program"
+"""The actor that is no container: what the test itself does."""
+
+# They say what has been decided already, and nothing that follows at once concerns anybody else.
+UNHELD = frozenset({Kind.INPUT, Kind.RESULT, Kind.STOP, Kind.RUN})
+
+
+class Cast:
+    """Names the actors."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {"": PROGRAM}
+        self._counts: Counter[str] = Counter()
+
+    def name(self, container_id: str, function: str = "") -> str:
+        """Return the actor's name; given to a container when it is asked for first."""
+        name = self._names.get(container_id)
+        if name is None:
+            self._counts[function] += 1
+            name = self._names[container_id] = f"{function}#{self._counts[function]}"
+        return name
+
+    def container(self, name: str) -> str:
+        """Return the id of a container by its name, empty where there is none."""
+        return next((c for c, named in self._names.items() if named == name), "")
+
+    def title(self, container_id: str) -> str:
+        """Return the name of a container, or its id if it never began."""
+        return self._names.get(container_id, container_id)
+
+
+@dataclass(eq=False)
+class Held:
+    """A step that somebody wants to do."""
+
+    actor: str
+    step: Step
+    go: "asyncio.Future[None]" = field(repr=False)
+
+
+class Gate:
+    """Holds every step until it is let go."""
+
+    def __init__(self, cast: Cast, unheld: frozenset[Kind], changed: Callable[[], None]) -> None:
+        self._cast = cast
+        self._unheld = UNHELD | unheld
+        self._changed = changed
+        self._held: list[Held] = []
+        self.is_open = True
+        """Whether everything passes."""
+        self.exempt: set[tuple[str, Kind]] = set()
+        """Steps of containers that were chosen before they arrived here."""
+        self.last: dict[str, Step] = {}
+        """What each actor was let do last."""
+
+    @property
+    def held(self) -> tuple[Held, ...]:
+        """All that is held, by actor; of one actor in the order of arrival."""
+        return tuple(sorted(self._held, key=lambda each: each.actor))
+
+    def wants(self, step: Step, moment: Moment) -> bool:
+        """Hold what begins, unless everything passes."""
+        if step.kind is Kind.START:
+            self._cast.name(step.container_id, step.function)
+        if moment is Moment.BEFORE:
+            self.last[self._cast.name(step.container_id, step.function)] = step
+        if moment is not Moment.BEFORE or self.is_open or step.kind in self._unheld:
+            return False
+        return (step.container_id, step.kind) not in self.exempt
+
+    async def arrive(self, step: Step, moment: Moment) -> None:
+        """Wait to be let go; raises what `fail` was given."""
+        actor = self._cast.name(step.container_id, step.function)
+        held = Held(actor, step, asyncio.get_running_loop().create_future())
+        self._held.append(held)
+        self._changed()
+        try:
+            await held.go
+        finally:
+            if held in self._held:
+                self._held.remove(held)
+
+    def let_go(self, held: Held, error: Exception | None = None) -> None:
+        """Let a step begin, or fail with this error."""
+        self._held.remove(held)
+        if held.go.done():
+            return
+        if error is None:
+            held.go.set_result(None)
+        else:
+            held.go.set_exception(error)
+
+    def open(self) -> None:
+        """Let everything go, and hold nothing any more."""
+        self.is_open = True
+        for held in tuple(self._held):
+            self.let_go(held)

@@ -1,0 +1,104 @@
+"""
+The test's own side of a schedule, on a thread: apps run, the program in them, the apps' end.
+
+The thread waits between the three until the schedule says so. What the program raises is kept for
+whoever asks; nothing here knows of steps.
+"""
+
+import asyncio
+import inspect
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from enum import Enum
+from typing import Any
+
+__all__ = ["Phase", "ProgramThread"]
+
+
+class Phase(Enum):
+    """How far the thread has come."""
+
+    OPENING = "opening"
+    """Apps begin, and what is to be there first is made."""
+    OPENED = "opened"
+    RUNNING = "running"
+    DONE = "done"
+    """The program has returned, or failed."""
+    CLOSING = "closing"
+    """The apps end."""
+    OVER = "over"
+
+
+class ProgramThread:
+    """Runs apps, setup and program on a thread of its own."""
+
+    def __init__(
+        self,
+        program: Callable[[], Any],
+        apps: Sequence[Any],
+        setup: Callable[[], Any] | None,
+        on_phase: Callable[[], None],
+    ) -> None:
+        """`on_phase` is called on the thread whenever it has come to another phase."""
+        self._program = program
+        self._apps = apps
+        self._setup = setup
+        self._on_phase = on_phase
+        self._may_go_on = threading.Semaphore(0)
+        self._thread = threading.Thread(target=self._work, name="modal program", daemon=True)
+        self.phase = Phase.OPENING
+        self.failure: BaseException | None = None
+        """What the program raised."""
+        self.broken: BaseException | None = None
+        """What went wrong around it: in apps or setup."""
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether it does something of its own now."""
+        return self.phase in (Phase.OPENING, Phase.RUNNING, Phase.CLOSING)
+
+    def start(self) -> None:
+        """Open the apps; it then waits in OPENED."""
+        self._thread.start()
+
+    def go_on(self) -> None:
+        """Let it leave OPENED or DONE."""
+        self.phase = {Phase.OPENED: Phase.RUNNING, Phase.DONE: Phase.CLOSING}[self.phase]
+        self._may_go_on.release()
+
+    def part(self, timeout: float) -> bool:
+        """Let it come to its end, wherever it waits, and wait for that; say whether it came."""
+        self._may_go_on.release(2)
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _work(self) -> None:
+        try:
+            with ExitStack() as stack:
+                for app in self._apps:
+                    stack.enter_context(app.run())
+                if self._setup is not None:
+                    _called(self._setup)
+                self._reach(Phase.OPENED)
+                self._may_go_on.acquire()
+                try:
+                    _called(self._program)
+                except BaseException as error:
+                    self.failure = error
+                self._reach(Phase.DONE)
+                self._may_go_on.acquire()
+        except BaseException as error:
+            self.broken = error
+        finally:
+            self._reach(Phase.OVER)
+
+    def _reach(self, phase: Phase) -> None:
+        self.phase = phase
+        self._on_phase()
+
+
+def _called(function: Callable[[], Any]) -> None:
+    value = function()
+    if inspect.iscoroutine(value):
+        asyncio.run(value)
