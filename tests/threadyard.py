@@ -13,6 +13,7 @@ from modal_emulator.runtime.inline.backend import InlineBackend
 from modal_emulator.runtime.inline.here import Here
 from modal_emulator.runtime.inline.place import Places
 from modal_emulator.runtime.inline.program import Program
+from modal_emulator.runtime.sight import Sight
 from yard import Volume
 
 __all__ = ["Stage", "ThreadRun", "ThreadYard"]
@@ -82,6 +83,7 @@ class ThreadYard:
         environment: dict[str, str] | None = None,
         files: tuple[Path, ...] = (),
         working_directory: str = "/root",
+        sight: Sight | None = None,
     ) -> ThreadRun:
         """Start a container that calls the function once."""
         ended: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
@@ -99,6 +101,7 @@ class ThreadYard:
             on_output=lambda number, piece: pieces.append((number, piece)),
             on_sync=_refuse_to_sync,
             on_exit=ended.set_result,
+            sight=sight,
         )
         container = await self.backend.start(plan)
         return ThreadRun(container, ended, self._programs[container_id], pieces)

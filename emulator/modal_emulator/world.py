@@ -24,6 +24,7 @@ from modal_emulator.schedule.calls import Calls
 from modal_emulator.schedule.commits import Commits
 from modal_emulator.schedule.dispatcher import Dispatcher
 from modal_emulator.schedule.executions import Executions
+from modal_emulator.schedule.eyesight import Eyesight
 from modal_emulator.schedule.faults import Faults
 from modal_emulator.schedule.faults.naming import Naming
 from modal_emulator.schedule.faults.striking import Striking
@@ -92,6 +93,8 @@ class Settings:
     """More requests to web functions than this are refused with 429; None is no limit. Modal's
     default is 200 (modal-semantics 6 [doc])."""
     runtime: str = "process"
+    watch_files: bool = True
+    """Whether what containers do with files in volumes is seen, step by step."""
     docker_network: str = "host"
     """The network of containers and builds of the runtime docker, in Docker's words."""
     image_builder_version: str = ""
@@ -255,6 +258,7 @@ class World:
             network=network,
             placing=placing,
             steps=steps,
+            eyesight=Eyesight(steps, journal, watches=settings.watch_files),
             backend=around.backend,
             clock_page=around.clock_page,
             stamps=clock.stamps,

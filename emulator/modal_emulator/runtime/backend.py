@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from modal_emulator.ground.errors import Conflict
+from modal_emulator.runtime.sight import Sight
 
 __all__ = [
     "Backend",
@@ -170,6 +171,8 @@ class Plan:
     """Where its connections to this machine are to come from: its proxy's address."""
     has_web: bool = False
     """Whether it runs web functions, for which the SDK needs more than for others."""
+    sight: Sight | None = None
+    """Who sees what its code does with files; None: nobody."""
     bare: bool = False
     """
     No entrypoint and no socket: nothing runs there but what `Container.execute` is given, and the

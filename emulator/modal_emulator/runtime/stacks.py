@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from types import FrameType
 from typing import Any
 
-__all__ = ["lines_of", "lines_waiting"]
+__all__ = ["innermost", "lines_of", "lines_waiting"]
 
 _WAITS = frozenset({"_run_function_sync", "_run_function_async"})
 _NEAR = 8  # frames between the place where a thread stands and synchronicity's own
@@ -68,6 +68,17 @@ def lines_of(frame: FrameType | None) -> tuple[str, ...]:
         frame = frame.f_back
     lines.reverse()
     return tuple(lines)
+
+
+def innermost(frame: FrameType | None) -> FrameType | None:
+    """Return the first frame of user code, from here outwards."""
+    known, of = _NAMES._known, _NAMES.of
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if (known[file] if file in known else of(file)) is not None:
+            break
+        frame = frame.f_back
+    return frame
 
 
 def lines_waiting(threads: Iterable[int]) -> tuple[str, ...]:

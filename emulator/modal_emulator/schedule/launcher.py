@@ -9,6 +9,7 @@ where that is kept.
 import asyncio
 import codecs
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -18,6 +19,7 @@ from modal_emulator.runtime.backend import Backend, Capability, Container, Exit,
 from modal_emulator.runtime.environ import container_environment
 from modal_emulator.schedule.calls import Calls, Input
 from modal_emulator.schedule.commits import Commits, MountPoint
+from modal_emulator.schedule.eyesight import Eyesight, Look
 from modal_emulator.schedule.handed import Handed
 from modal_emulator.schedule.logs import Logs
 from modal_emulator.schedule.network import Network, Seat
@@ -102,6 +104,7 @@ class ContainerLauncher:
         network: Network,
         placing: Placing,
         steps: Steps,
+        eyesight: Eyesight,
         backend: Backend,
         clock_page: Callable[[], Path | None],
         stamps: Callable[[], Stamps | None],
@@ -118,6 +121,7 @@ class ContainerLauncher:
         self._network = network
         self._placing = placing
         self._steps = steps
+        self._eyesight = eyesight
         self._backend = backend
         self._clock_page = clock_page
         self._stamps = stamps
@@ -224,9 +228,7 @@ class ContainerLauncher:
         has_image = image is not None and Capability.IMAGES in self._backend.offers
         # Of an image that was not built, the local environment stands for all but this.
         copied = image.copied if image and not has_image else ()
-        points = tuple(
-            MountPoint(use.volume_id, use.path, use.read_only, use.sub_path) for use in spec.volumes
-        )
+        look = self._eyesight.look(self._step_of(worker))
         return Plan(
             container_id=worker.container_id,
             arguments=self._translator.arguments(function, worker.container_id, app.environment),
@@ -242,7 +244,7 @@ class ContainerLauncher:
             ),
             image=spec.image_id,
             has_web=bool(spec.web),
-            mounts=self._commits.prepare(worker.container_id, points),
+            mounts=self._commits.prepare(worker.container_id, _points(function)),
             files=tuple(self._mounts.tree(i) for i in (*spec.mount_ids, *copied)),
             working_directory=(image.working_directory if image else "") or "/root",
             socket=socket,
@@ -252,8 +254,24 @@ class ContainerLauncher:
             source_address=seat.source_address,
             on_output=self._output(worker),
             on_sync=partial(self._commits.sync, worker.container_id),
-            on_exit=self._exit(worker),
+            on_exit=self._exit(worker, look),
+            sight=look,
         )
+
+    def _step_of(self, worker: Worker) -> Callable[[Step], Step]:
+        function = worker.pool.function.tag.removesuffix(".*")
+
+        def complete(step: Step) -> Step:
+            running = self._current(worker)
+            return replace(
+                step,
+                container_id=worker.container_id,
+                function=function,
+                call_id=running.call_id if running else "",
+                version=self._commits.version(worker.container_id, step.object_id),
+            )
+
+        return complete
 
     def _output(self, worker: Worker) -> Callable[[int, bytes], None]:
         """Decode what comes in pieces, so that a character split between two stays whole."""
@@ -278,8 +296,12 @@ class ContainerLauncher:
 
         return heard
 
-    def _exit(self, worker: Worker) -> "Callable[[Exit], asyncio.Future[list[None]] | None]":
+    def _exit(
+        self, worker: Worker, look: Look | None
+    ) -> "Callable[[Exit], asyncio.Future[list[None]] | None]":
         def left(ended: Exit) -> "asyncio.Future[list[None]] | None":
+            if look is not None:
+                look.close()
             worker.leaving = True
             # In the middle of an input, and nobody asked for it: an `os._exit`, however clean.
             abrupt = not ended.clean or (bool(worker.inputs) and worker.ending is None)
@@ -314,3 +336,10 @@ class ContainerLauncher:
     def _current(self, worker: Worker) -> Input | None:
         """Return what the container works on; with several at once nobody can tell which one."""
         return self._calls.input(next(iter(worker.inputs))) if len(worker.inputs) == 1 else None
+
+
+def _points(function: Function) -> tuple[MountPoint, ...]:
+    return tuple(
+        MountPoint(use.volume_id, use.path, use.read_only, use.sub_path)
+        for use in function.spec.volumes
+    )

@@ -16,16 +16,18 @@ from threadyard import ThreadYard
 @pytest.fixture(autouse=True)
 def untouched() -> Iterator[None]:
     """Python as it is, also where an emulator of the whole session has changed it already."""
-    users, takers = surroundings._users, REDIRECTION._takers
-    for _ in range(takers):  # it may stand around what the surroundings put there
-        REDIRECTION.give_back()
+    users, takers = surroundings._users, dict(REDIRECTION._takers)
+    for watches, count in takers.items():
+        for _ in range(count):  # it may stand around what the surroundings put there
+            REDIRECTION.give_back(watches=watches)
     for _ in range(users):
         surroundings.leave_surroundings()
     yield
     for _ in range(users):
         surroundings.enter_surroundings()
-    for _ in range(takers):
-        REDIRECTION.take()
+    for watches, count in takers.items():
+        for _ in range(count):
+            REDIRECTION.take(watches=watches)
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from modal_emulator.runtime.inline.leftover import Leftover, Remains
 from modal_emulator.runtime.inline.pair import Pair
 from modal_emulator.runtime.inline.place import Places
 from modal_emulator.runtime.inline.program import Programs
+from modal_emulator.runtime.inline.redirected import REDIRECTION
 from modal_emulator.runtime.inline.surroundings import enter_surroundings, leave_surroundings
 from modal_emulator.runtime.inline.usher import Usher
 from modal_emulator.runtime.leftovers import remove_tree, sweep
@@ -45,7 +46,7 @@ class InlineBackend:
         self._pairs: dict[str, Pair] = {}
         self._remains = Remains()
         self._usher = Usher()
-        self._has_entered = False
+        self._has_entered = self._watches = False
 
     @property
     def offers(self) -> frozenset[Capability]:
@@ -76,6 +77,9 @@ class InlineBackend:
         if not self._has_entered:
             self._has_entered = True
             enter_surroundings()
+        if plan.sight is not None and not self._watches:
+            self._watches = True
+            await asyncio.to_thread(REDIRECTION.take, watches=True)
         place, gone = self._places.place(plan), self._remains.add
         pair = Pair(plan, place, self._programs, self._usher, gone)
         self._pairs[plan.container_id] = pair
@@ -93,6 +97,9 @@ class InlineBackend:
         """End every container; its threads go on where Python cannot break them off."""
         await asyncio.gather(*(self._end(pair) for pair in tuple(self._pairs.values())))
         await asyncio.to_thread(self._usher.close)
+        if self._watches:
+            self._watches = False
+            REDIRECTION.give_back(watches=True)
         self._places.close()  # before the surroundings, which were there before
         if self._has_entered:
             self._has_entered = False

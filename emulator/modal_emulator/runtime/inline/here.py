@@ -41,6 +41,8 @@ class Here:
     """The SDK's locks on volumes, by the handle."""
     children: set[int] = field(default_factory=set, repr=False)
     """The processes that its threads have started and that may still run."""
+    watcher: Any = field(default=None, repr=False)
+    """Who sees what its code does with files, if anybody does."""
     console: Any = field(default=None, repr=False)
     """What `console` keeps of it."""
 

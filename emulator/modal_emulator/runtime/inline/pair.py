@@ -35,6 +35,7 @@ from modal_emulator.runtime.inline.spawning import belong
 from modal_emulator.runtime.inline.usher import Usher
 from modal_emulator.runtime.output import Lines, Output
 from modal_emulator.runtime.seccomp import Filter
+from modal_emulator.runtime.watcher import Watcher
 
 __all__ = ["Pair"]
 
@@ -246,6 +247,8 @@ class Pair:
             if self._filter is not None:
                 self._filter.install()
             self._place.enter()
+            if self._plan.sight is not None:
+                self.here.watcher = Watcher(self._plan.mounts, self._plan.sight)
         except BaseException as error:
             self._tell(self._fail, error)
         else:

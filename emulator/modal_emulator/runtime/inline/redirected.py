@@ -1,11 +1,13 @@
 """
-The redirection of this process's file functions for containers of threads.
+What stands for this process's file functions, for the code of containers of threads only.
 
-It is in effect while anybody has taken it, and then holds for the code of containers only: all
-other code gets the original functions after one look at a context variable. The first time takes
-tens of milliseconds, for every module is looked through.
+Two things can be asked of them: to find files where a container has copies of volumes, and to tell
+who watches of each step. Each is in effect while anybody has taken it; all code outside gets the
+original functions after one look at a context variable. The first time takes tens of
+milliseconds, for every module is looked through.
 """
 
+import os
 import subprocess
 from collections.abc import Callable
 from threading import Lock
@@ -16,6 +18,8 @@ from modal_emulator.runtime.inline.whereabouts import whereabouts
 from modal_emulator.runtime.named_sockets import redirect_sockets
 from modal_emulator.runtime.portable import Redirections, redirections
 from modal_emulator.runtime.replacing import Places
+from modal_emulator.runtime.watcher import Watcher
+from modal_emulator.runtime.watching import watchings
 
 __all__ = ["REDIRECTION", "Redirection"]
 
@@ -27,32 +31,45 @@ class Redirection:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._takers = 0
+        self._takers = {False: 0, True: 0}
         self._places: Places | None = None
-        self._new: Redirections = {}
+        self._tables: dict[tuple[bool, bool], Redirections] = {}
         self._put_back: Callable[[], None] = _nothing
 
-    def take(self) -> None:
+    def take(self, *, watches: bool = False) -> None:
         """Have it in effect until it is given back; from any thread."""
-        with self._lock:
-            self._takers += 1
-            if self._takers == 1:
-                really(self._install)
+        self._count(watches, 1)
 
-    def give_back(self) -> None:
-        """Put the original functions back when nobody else has taken it."""
-        with self._lock:
-            self._takers -= 1
-            if self._takers == 0:
-                really(self._put_back)
+    def give_back(self, *, watches: bool = False) -> None:
+        """Take it out of effect when nobody else has taken it."""
+        self._count(watches, -1)
 
-    def _install(self) -> None:
+    def _count(self, watches: bool, more: int) -> None:
+        with self._lock:
+            before = self._wanted()
+            self._takers[watches] += more
+            if self._wanted() != before:
+                really(self._change)
+
+    def _wanted(self) -> tuple[bool, bool]:
+        return self._takers[False] > 0, self._takers[True] > 0
+
+    def _change(self) -> None:
+        self._put_back()
+        self._put_back = _nothing
+        redirects, watches = self._wanted()
+        if redirects or watches:
+            self._put_back = self._install(redirects, watches)
+
+    def _install(self, redirects: bool, watches: bool) -> Callable[[], None]:
         if self._places is None:
-            others = redirections(_find)
-            self._new = {**others, **whereabouts(_find, others)}
             self._places = Places()
+            os.register_at_fork(after_in_child=_HOME.leave)
         self._places.look()
-        functions, sockets = self._places.replace(self._new), redirect_sockets(_find)
+        functions = self._places.replace(self._table(redirects, watches))
+        if not redirects:
+            return functions
+        sockets = redirect_sockets(_find)
         spawns = getattr(subprocess, _POSIX_SPAWN, False)
         # It takes no working directory, and the container's is not the process's.
         setattr(subprocess, _POSIX_SPAWN, False)
@@ -62,12 +79,46 @@ class Redirection:
             functions()
             setattr(subprocess, _POSIX_SPAWN, spawns)
 
-        self._put_back = put_back
+        return put_back
+
+    def _table(self, redirects: bool, watches: bool) -> Redirections:
+        """Return the functions, made only once: modules that kept some of them go on with them."""
+        if (redirects, watches) not in self._tables:
+            new: Redirections = {}
+            if redirects:
+                others = redirections(_find)
+                new = {**others, **whereabouts(_find, others)}
+            if watches:
+                new = watchings(_find_watcher, new)
+            self._tables[redirects, watches] = new
+        return self._tables[redirects, watches]
+
+
+class _Home:
+    """Whether this is the process that containers are threads of, and no fork of it."""
+
+    def __init__(self) -> None:
+        self.is_here = True
+
+    def leave(self) -> None:
+        self.is_here = False
+
+
+_HOME = _Home()
 
 
 def _find() -> Paths | None:
     here = HERE.get()
     return None if here is None else here.paths
+
+
+def _find_watcher() -> Watcher | None:
+    here = HERE.get()
+    if here is None:
+        return None
+    watcher: Watcher | None = here.watcher
+    # Nobody answers a fork of this process: what it does is not seen.
+    return watcher if watcher is not None and watcher.looks and _HOME.is_here else None
 
 
 def _nothing() -> None:

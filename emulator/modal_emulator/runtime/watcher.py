@@ -1,0 +1,123 @@
+"""
+One container's eye on its files, inside the container: what becomes a step, and what is told of it.
+
+It is asked by the functions of `watching`, from any thread of the container.
+"""
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from types import FrameType
+from typing import Any, TypeVar
+
+from modal_emulator.ground.steps import Kind, Moment, Step
+from modal_emulator.runtime.backend import Mount
+from modal_emulator.runtime.sight import Attention, Sight
+from modal_emulator.runtime.stacks import innermost, lines_of
+from modal_emulator.runtime.volume_paths import Spot, VolumePaths
+
+__all__ = ["Find", "Watcher"]
+
+T = TypeVar("T")
+
+_MOST = 5000  # steps that are remembered, so that they are told only once
+
+
+class _Looking(threading.local):
+    """Whether a thread asks about files for us, which makes no steps."""
+
+    is_ours = False
+
+
+class Watcher:
+    """Sees the steps of one container."""
+
+    def __init__(self, mounts: Iterable[Mount], sight: Sight) -> None:
+        self._sight = sight
+        self._paths = VolumePaths(mounts, self._real)
+        self._looking = _Looking()
+        self._told: set[object] = set()
+        self._epoch = -1
+        self.files: dict[int, Spot] = {}
+        """What is open in volumes, by the file descriptor."""
+
+    @property
+    def looks(self) -> bool:
+        """Whether anything is to be seen."""
+        return self._sight.attention != Attention.OFF and not self._looking.is_ours
+
+    def spot(self, path: Any, directory: Any = None) -> Spot | None:
+        """Return where in a volume a path leads, seen from an open directory if one is given."""
+        if type(path) is int:
+            return self.files.get(path)
+        return self._paths.find(path, self.files.get(directory) if directory is not None else None)
+
+    def do(
+        self,
+        kind: Kind,
+        spot: Spot,
+        work: Callable[..., T],
+        *args: Any,
+        to: str = "",
+        arguments: tuple[str, ...] = (),
+        waits: bool = True,
+        **kwargs: Any,
+    ) -> T:
+        """Do the work of a step."""
+        if waits and self._sight.attention == Attention.HOLD:
+            frame = sys._getframe(1)
+            step = Step(kind, "", "", "", *spot, to, arguments, where=lines_of(frame))
+            return self._held(step, work, *args, **kwargs)
+        try:
+            result = work(*args, **kwargs)
+        except OSError as error:
+            self._tell(kind, spot, to, arguments, error)
+            raise
+        self._tell(kind, spot, to, arguments, None)
+        return result
+
+    def links_may_differ(self) -> None:
+        """Something was made or renamed."""
+        self._paths.forget()
+
+    def _held(self, step: Step, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        self._sight.hold(step, Moment.BEFORE)
+        try:
+            result = work(*args, **kwargs)
+        except OSError as error:
+            self._sight.hold(step, Moment.AFTER, error)
+            raise
+        self._sight.hold(step, Moment.AFTER)
+        return result
+
+    def _tell(
+        self,
+        kind: Kind,
+        spot: Spot,
+        to: str,
+        arguments: tuple[str, ...],
+        error: OSError | None,
+    ) -> None:
+        frame: FrameType | None = innermost(sys._getframe(2))
+        line = (frame.f_code, frame.f_lineno) if frame is not None else None
+        number = None if error is None else error.errno
+        step = (kind, spot, to, arguments, line, number)
+        epoch = self._sight.epoch
+        if epoch != self._epoch or len(self._told) > _MOST:
+            self._epoch, self._told = epoch, set()
+        if step not in self._told:
+            self._told.add(step)
+            where = lines_of(frame)
+            self._sight.note(Step(kind, "", "", "", *spot, to, arguments, where=where), error)
+
+    def _real(self, directory: str) -> str:
+        self._looking.is_ours = True
+        try:
+            return os.path.realpath(directory)
+        finally:
+            self._looking.is_ours = False
+
+
+Find = Callable[[], "Watcher | None"]
+"""Returns who watches the caller; None: nobody."""
