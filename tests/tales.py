@@ -20,6 +20,7 @@ class Tale:
         self.clock = ManualClock()
         self.journal = Journal(self.clock)
         self.versions = 0
+        self.there: set[str] = set()
         self.sees: dict[str, int] = {}
         self._ids = count(1)
 
@@ -27,7 +28,7 @@ class Tale:
         return story_of(self.journal.events(), NAMES)
 
     def step(
-        self, who: str, kind: Kind, path: str = "", *, error: str = "", **values: str | int
+        self, who: str, kind: Kind, path: str = "", *, error: str = "", **values: str | int | bool
     ) -> None:
         """A step, as `Steps.note` writes it."""
         self.clock.set(self.clock.now() + 1)
@@ -146,7 +147,10 @@ class Tale:
             changed=len(paths) + len(removed),
             paths="\0".join(paths),
             removed="\0".join(removed),
+            added="\0".join(path for path in paths if path not in self.there),
         )
+        self.there.update(paths)
+        self.there.difference_update(removed)
 
     # ---------------------------------------------------------------- Dicts and Queues
 

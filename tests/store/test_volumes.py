@@ -239,6 +239,7 @@ def test_a_commit_is_remembered_with_who_and_what(store, volume, container):
         "changed": 3,
         "paths": "d/x",
         "removed": "",
+        "added": "d\0d/x",
     }
     with pytest.raises(NotFound, match="no version 2"):
         store.volumes.changed(volume, 2)

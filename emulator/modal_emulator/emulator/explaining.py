@@ -1,11 +1,20 @@
 """What a World's journal tells, with the names of its objects: the story, and the findings."""
 
+from functools import partial
+
+from modal_emulator.findings.book import Copy
 from modal_emulator.findings.finding import Finding
 from modal_emulator.findings.search import search
 from modal_emulator.findings.story import Story, story_of
+from modal_emulator.ground.errors import EmulatorError
+from modal_emulator.store.paths import parse
+from modal_emulator.store.tree import Kind
 from modal_emulator.world import World
 
 __all__ = ["findings", "story"]
+
+LARGEST = 1 << 20
+"""Bytes of a file that is compared with another."""
 
 
 def story(world: World) -> Story:
@@ -21,4 +30,29 @@ def story(world: World) -> Story:
 
 def findings(world: World) -> tuple[Finding, ...]:
     """Return what went wrong so far, whatever the levels are."""
-    return search(story(world))
+    return search(story(world), partial(_copy, world))
+
+
+def _copy(world: World, volume_id: str, number: int, path: str) -> Copy | None:
+    """Return what an old version holds, if it is kept; nothing follows links."""
+    try:
+        edition = world.volumes.edition(volume_id, number)
+    except EmulatorError:  # the volume was deleted, or the version is not kept any more
+        return None
+    try:
+        parts = parse(path)
+        entry, place = edition.tree.get(parts), edition.find(parts)
+        if entry is None or entry.kind is not Kind.FILE or place is None:
+            return Copy()
+        if entry.size > LARGEST:
+            return Copy(entry.size, None, is_file=True)
+        data = place.read_bytes()
+        return Copy(entry.size, data, is_file=True, is_shown=not _holds_secret(world, data))
+    except EmulatorError:  # a name that no client could write
+        return None
+    finally:
+        edition.close()
+
+
+def _holds_secret(world: World, data: bytes) -> bool:
+    return any(text.encode() in data for text in world.secrets.texts() if len(text) > 3)

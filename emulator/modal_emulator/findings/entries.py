@@ -50,6 +50,8 @@ class Entry:
     """The name of the volume, Dict, Queue or function; its id where it has no name."""
     path: str = ""
     to: str = ""
+    keeps: bool = False
+    """A file was opened for writing without emptying it, so that what was there counts."""
     version: int = 0
     """Of the volume, as the lane saw it; after a reload or mount, that which it sees now."""
     made: int = 0
@@ -107,6 +109,8 @@ class Version:
     paths: tuple[str, ...]
     """What was made or changed; of a great many, the first some hundred."""
     removed: tuple[str, ...]
+    added: tuple[str, ...]
+    """What was not there before, with the directories that came with it."""
     entry: int
     """The number of the entry that made it."""
 

@@ -6,19 +6,23 @@ Each subject has a room of its own, with its definition in front; `SEARCHES` is 
 
 from collections.abc import Callable, Iterator
 
+from modal_emulator.findings.book import Book, Contents
 from modal_emulator.findings.entries import Story
 from modal_emulator.findings.finding import Finding, Subject
+from modal_emulator.findings.lost_updates import lost_updates
+from modal_emulator.findings.stale_reads import stale_reads
 
 __all__ = ["search"]
 
-Search = Callable[[Story], Iterator[Finding]]
+Search = Callable[[Book], Iterator[Finding]]
 
-SEARCHES: tuple[Search, ...] = ()
+SEARCHES: tuple[Search, ...] = (lost_updates, stale_reads)
 
 
-def search(story: Story) -> tuple[Finding, ...]:
+def search(story: Story, contents: Contents | None = None) -> tuple[Finding, ...]:
     """Return what is found in a story, in the order of where it went wrong."""
-    found = [*_reported(story), *(one for look in SEARCHES for one in look(story))]
+    book = Book(story, contents)
+    found = [*_reported(story), *(one for look in SEARCHES for one in look(book))]
     return tuple(sorted(found, key=lambda one: one.entries[-1:] or (0,)))
 
 

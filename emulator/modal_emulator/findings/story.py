@@ -107,6 +107,7 @@ class _Teller:
             "path": v["path"],
             "to": v["to"],
             "version": v["version"],
+            "keeps": bool(v.get("keeps")),
             "where": tuple(v["where"].split("\n")) if v["where"] else (),
             "error": v["error"],
         }
@@ -207,6 +208,7 @@ class _Teller:
                 base=v["base"],
                 paths=paths,
                 removed=removed,
+                added=_paths(v["added"]),
                 entry=number,
             )
         )

@@ -74,15 +74,18 @@ def telling(changes: Sequence[Change]) -> tuple[Change, ...]:
     )
 
 
-def named(changes: Sequence[Change], most: int = 500) -> tuple[str, str]:
+def named(changes: Sequence[Change], before: Tree, most: int = 500) -> tuple[str, str, str]:
     """
-    Return what is there now and what was removed, as lists of paths for a journal.
+    Return what is there now, what was removed, and what was not there before, for a journal.
 
-    Not more than `most` in all; between two paths stands what no path holds, a zero character.
+    Each is a list of at most so many paths; between two stands what no path holds, a zero.
     """
-    told = telling(changes)[:most]
-    lists = [[show(c.parts) for c in told if (c.entry is None) is gone] for gone in (False, True)]
-    return "\0".join(lists[0]), "\0".join(lists[1])
+    told = telling(changes)
+    there = [change for change in told if change.entry is not None][:most]
+    removed = [change for change in told if change.entry is None][:most]
+    added = [c for c in changes[:most] if c.entry is not None and before.get(c.parts) is None]
+    lists = ("\0".join(show(c.parts) for c in each) for each in (there, removed, added))
+    return next(lists), next(lists), next(lists)
 
 
 def describe(path: str | Path, status: os.stat_result | None = None) -> Entry | None:

@@ -334,7 +334,8 @@ class Volumes:
         """Record a new version, and keep its layers few."""
         if line.head is before:
             return
-        record, (paths, removed) = line.history.records[line.head.number], named(line.newest)
+        record = line.history.records[line.head.number]
+        paths, removed, added = named(line.newest, before.tree)
         self._journal.add(
             "volume.commit",
             volume_id=line.volume_id,
@@ -347,6 +348,7 @@ class Volumes:
             changed=record.changed,
             paths=paths,
             removed=removed,
+            added=added,
         )
         try:
             self._merge_if_due(line)
