@@ -61,9 +61,9 @@ class Tale:
             "container.exit", container_id=who, function_id="", code=code, signal=None, why=why
         )
 
-    def lost(self, who: str, *paths: str, why: str = "killed") -> None:
+    def lost(self, who: str, *paths: str) -> None:
         self.journal.add(
-            "volume.lost", volume_id=SHELF, container_id=who, paths="\0".join(paths), why=why
+            "volume.lost", volume_id=SHELF, container_id=who, paths="\0".join(paths), removed=""
         )
 
     # ---------------------------------------------------------------- calls

@@ -186,8 +186,7 @@ def test_what_a_container_did_not_commit_goes_with_it(play):
         one = stage.container("ta-1")
         one.write("a.txt")
         changes = one.seen.changes
-        stage.commits.ended("ta-1")
-        await settle()
+        await stage.commits.ended("ta-1")
         assert not changes.exists() and stage.listing() == []
         with pytest.raises(Conflict):
             await one.commit()
@@ -228,8 +227,10 @@ def test_after_an_end_in_order_nothing_is_kept(play):
         stage.mount(2, AfterKill.KEPT)
         one = stage.container("ta-1")
         one.write("a.txt")
-        assert stage.commits.ended("ta-1") is None
+        await stage.commits.ended("ta-1")
         assert stage.listing() == []
+        (event,) = stage.journal.events("volume.lost")
+        assert (event.values["container_id"], event.values["paths"]) == ("ta-1", "a.txt")
 
     play(body)
 
@@ -245,7 +246,7 @@ def test_what_is_kept_of_a_deleted_volume_is_dropped(play):
         await keeping
         (event,) = stage.journal.events("volume.kill-commit-failed")
         assert stage.volume_id in event.values["error"]
-        assert stage.commits.ended("ta-2", abrupt=True) is None
+        await stage.commits.ended("ta-2", abrupt=True)
         assert not one.seen.changes.exists() and not two.seen.changes.exists()
 
     play(body)

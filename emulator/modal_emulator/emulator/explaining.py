@@ -55,4 +55,5 @@ def _copy(world: World, volume_id: str, number: int, path: str) -> Copy | None:
 
 
 def _holds_secret(world: World, data: bytes) -> bool:
-    return any(text.encode() in data for text in world.secrets.texts() if len(text) > 3)
+    needles = world.leaks.needles
+    return bool(needles) and bool(needles.search(data))

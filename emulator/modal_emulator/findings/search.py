@@ -6,17 +6,30 @@ Each subject has a room of its own, with its definition in front; `SEARCHES` is 
 
 from collections.abc import Callable, Iterator
 
+from modal_emulator.findings.background import saved_in_background
 from modal_emulator.findings.book import Book, Contents
+from modal_emulator.findings.endings import uncommitted
 from modal_emulator.findings.entries import Story
 from modal_emulator.findings.finding import Finding, Subject
 from modal_emulator.findings.lost_updates import lost_updates
+from modal_emulator.findings.reloads import blocked_reloads
 from modal_emulator.findings.stale_reads import stale_reads
+from modal_emulator.findings.temporaries import temporary_files
+from modal_emulator.findings.torn import torn_publishes
 
 __all__ = ["search"]
 
 Search = Callable[[Book], Iterator[Finding]]
 
-SEARCHES: tuple[Search, ...] = (lost_updates, stale_reads)
+SEARCHES: tuple[Search, ...] = (
+    lost_updates,
+    stale_reads,
+    uncommitted,
+    saved_in_background,
+    blocked_reloads,
+    temporary_files,
+    torn_publishes,
+)
 
 
 def search(story: Story, contents: Contents | None = None) -> tuple[Finding, ...]:

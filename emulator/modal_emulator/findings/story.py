@@ -227,8 +227,7 @@ class _Teller:
             v["container_id"],
             Beside.LOST.value,
             object_id=v["volume_id"],
-            paths=_paths(v["paths"]),
-            detail=v["why"],
+            paths=_paths(v["paths"]) + _paths(v["removed"]),
         )
 
     # ---------------------------------------------------------------- the rest

@@ -11,6 +11,7 @@ is finished, also when the caller goes away in the middle.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
@@ -22,19 +23,20 @@ from modal_emulator.schedule.after_kill import AfterKill
 from modal_emulator.schedule.faults import Faults
 from modal_emulator.schedule.mounted import Mounted, MountPoint, view_of
 from modal_emulator.schedule.pulse import Pulse
+from modal_emulator.schedule.tidying import Tidying
 from modal_emulator.store.checkout import Staged
 from modal_emulator.store.drafts import Budget, Heavy
 from modal_emulator.store.history import Committer
-from modal_emulator.store.layer import Change, telling
+from modal_emulator.store.layer import Change, named, telling
 from modal_emulator.store.paths import show
 from modal_emulator.store.volumes import UNBOUNDED, Volumes
 
 __all__ = ["LIGHT", "Commits", "MountPoint"]
 
+LOG = logging.getLogger("modal_emulator")
+
 LIGHT = Budget(files=500, bytes=32 << 20)
 """What is copied sooner than a container can be stopped, its mount changed and let go on."""
-
-_SWEPT = 5000  # names that are deleted after a commit: many enough to come to an end
 
 
 class Commits:
@@ -57,7 +59,7 @@ class Commits:
         self._who: dict[str, Callable[[str], Committer]] = {}
         self._work: set[asyncio.Task[None]] = set()
         self._keeping: dict[str, asyncio.Future[list[None]]] = {}
-        self._merging: set[str] = set()
+        self._tidying = Tidying(volumes, journal)
         self._mounting = Pulse()
 
     def prepare(self, container_id: str, points: tuple[MountPoint, ...]) -> tuple[Mount, ...]:
@@ -100,6 +102,8 @@ class Commits:
             if kept and container and who:
                 by = who("exit" if final else "kill")
                 keeping.append(self._begin(self._keep(container, mounted, by)))
+            elif container and self._can_keep(mounted) and not mounted.saved:
+                keeping.append(self._begin(self._leave(container, mounted)))
             elif mounted.lock.locked():
                 self._begin(self._release(mounted))
             else:
@@ -229,7 +233,7 @@ class Commits:
                 staged = await self._stage(mounted, UNBOUNDED)
             if staged is not None:
                 self._publish(mounted, staged, who(via))
-            mounted.stored = frozenset()
+            mounted.stored, mounted.saved = frozenset(), who(via).via == "exit"
 
     async def _stage(self, mounted: Mounted, budget: Budget) -> Staged | None:
         return await asyncio.to_thread(
@@ -286,12 +290,12 @@ class Commits:
     def _publish(self, mounted: Mounted, staged: Staged, by: Committer) -> None:
         self._let_pass(mounted, staged, by)
         self._volumes.publish(mounted.checkout, staged, by)
-        self._begin(self._tidy(mounted.point.volume_id))
+        self._begin(self._tidying.tidy(mounted.point.volume_id))
 
     def _replace(self, mounted: Mounted, staged: Staged, by: Committer, *, newest: bool) -> None:
         self._let_pass(mounted, staged, by)
         mounted.checkout = self._volumes.replace(mounted.checkout, staged, by, newest=newest)
-        self._begin(self._tidy(mounted.point.volume_id))
+        self._begin(self._tidying.tidy(mounted.point.volume_id))
 
     def _let_pass(self, mounted: Mounted, staged: Staged, by: Committer) -> None:
         """Ask whether this commit is to fail; what is in it then stays pending."""
@@ -336,31 +340,27 @@ class Commits:
             finally:
                 self._volumes.release(mounted.checkout)
 
-    async def _tidy(self, volume_id: str) -> None:
-        """Merge layers, and delete some of what is gone, so that no commit has to wait for it."""
-        if volume_id in self._merging:
-            return
-        self._merging.add(volume_id)
-        try:
-            await self._merge_if_due(volume_id)
-            await asyncio.to_thread(self._volumes.empty_trash, _SWEPT)
-        except NotFound:
-            pass  # deleted meanwhile
-        except OSError as error:  # such as a full disk; the next commit tries again
-            self._journal.add("volume.merge-failed", volume_id=volume_id, error=repr(error))
-        finally:
-            self._merging.discard(volume_id)
-
-    async def _merge_if_due(self, volume_id: str) -> None:
-        merging = self._volumes.begin_merge(volume_id)
-        if merging is None:
-            return
-        try:
-            size = await asyncio.to_thread(merging.run)
-        except BaseException:
-            self._volumes.abandon_merge(merging)
-            raise
-        self._volumes.finish_merge(merging, size)
+    async def _leave(self, container: Container, mounted: Mounted) -> None:
+        """Say what goes with a container that has not committed it, and let it go."""
+        async with mounted.lock:
+            try:
+                with suppress(EmulatorError):
+                    await container.collect(mounted.point.volume_id)
+                staged = await self._stage_still(mounted)
+                if staged is not None:
+                    paths, removed, _ = named(staged.written.changes, staged.written.seen)
+                    self._volumes.discard(mounted.checkout, staged)
+                    self._journal.add(
+                        "volume.lost",
+                        volume_id=mounted.point.volume_id,
+                        container_id=container.container_id,
+                        paths=paths,
+                        removed=removed,
+                    )
+            except (EmulatorError, OSError) as error:
+                LOG.debug("what went with %s is not known: %s", container.container_id, error)
+            finally:
+                self._volumes.release(mounted.checkout)
 
     async def _release(self, mounted: Mounted) -> None:
         async with mounted.lock:

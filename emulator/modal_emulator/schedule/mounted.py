@@ -32,6 +32,8 @@ class Mounted:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     stored: frozenset[int] = frozenset()
     """Files that were perhaps changed without a stamp since the last commit that succeeded."""
+    saved: bool = False
+    """The container's last commit, on its way out, has succeeded."""
 
 
 def view_of(point: MountPoint, checkout: Checkout) -> View:
