@@ -5,9 +5,10 @@ The World decides nothing. It belongs to one event loop; a new one is made for e
 per state directory for a server.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from modal_emulator.engines.choice import open_engines
 from modal_emulator.engines.engine import DictEngine, Engines, QueueEngine, Registry
@@ -27,6 +28,7 @@ from modal_emulator.schedule.executions import Executions
 from modal_emulator.schedule.eyesight import Eyesight
 from modal_emulator.schedule.faults import Faults
 from modal_emulator.schedule.faults.naming import Naming
+from modal_emulator.schedule.faults.planning import Planning
 from modal_emulator.schedule.faults.striking import Striking
 from modal_emulator.schedule.firings import Firings
 from modal_emulator.schedule.handed import Handed
@@ -87,6 +89,8 @@ class Settings:
     listings_per_second: float | None = None
     """More listings of volumes than this are refused as Modal does; None is no limit, because
     Modal's own is not published."""
+    faults: tuple[tuple[str, Mapping[str, Any]], ...] = ()
+    """What is to break from the start, in the words of `schedule/faults/words`."""
     addresses: Addresses = Addresses.LOOPBACK
     """Which form of a web function's address the SDK is given; see `Addresses`."""
     web_requests_per_second: float | None = None
@@ -139,6 +143,7 @@ class World:
     logs: Logs
     network: Network
     faults: Faults
+    planning: Planning
     striking: Striking
     commits: Commits
     settling: Settling
@@ -270,17 +275,9 @@ class World:
         )
         kills = Capability.KILL in around.backend.offers
         outages = Outages(placing, dispatcher, logs, journal, kills=kills)
-        striking = Striking(
-            faults,
-            steps,
-            clock,
-            settling,
-            dispatcher,
-            outages,
-            journal,
-            around.rpcs,
-            kills=kills,
-        )
+        striking = Striking(faults, steps, clock, settling, dispatcher, outages)
+        planning = Planning(faults, around.rpcs, kills=kills)
+        planning.begin(settings.faults)
         firings = Firings(calls, dispatcher, translator, clock, journal)
         executions = Executions(clock, journal)
         outfits = Outfits(
@@ -334,6 +331,7 @@ class World:
             logs=logs,
             network=network,
             faults=faults,
+            planning=planning,
             striking=striking,
             commits=commits,
             settling=settling,

@@ -7,6 +7,7 @@ from modal_emulator.cli.clock import clock
 from modal_emulator.cli.cron import cron
 from modal_emulator.cli.doctor import doctor
 from modal_emulator.cli.exec import exec_
+from modal_emulator.cli.faults import faults
 from modal_emulator.cli.ping import ping
 from modal_emulator.cli.proxy import proxy
 from modal_emulator.cli.region import region
@@ -37,5 +38,6 @@ main.add_command(volume)
 main.add_command(clock)
 main.add_command(cron)
 main.add_command(region)
+main.add_command(faults)
 main.add_command(proxy)
 main.add_command(web)

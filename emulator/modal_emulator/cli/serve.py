@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from modal_emulator import __version__
+from modal_emulator.cli.reaching import telling
 from modal_emulator.cli.runtime_options import runtime_options
 from modal_emulator.cli.schedule_options import schedule_options, schedule_rules
 from modal_emulator.cli.start import started, tell
-from modal_emulator.ground.errors import Invalid
+from modal_emulator.ground.errors import EmulatorError, Invalid
 from modal_emulator.ground.instants import Beginning, parse_beginning, show_instant
 from modal_emulator.ground.virtual import Mode, VirtualClock
 
@@ -98,6 +99,13 @@ def _number_or_all(_context: click.Context, _option: click.Parameter, value: str
     help="Let time run N times as fast as the machine's.",
 )
 @click.option(
+    "--faults",
+    "faults_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Let happen what this file of faults says (TOML); it is read again on SIGHUP.",
+)
+@click.option(
     "--json", "as_json", is_flag=True, help="Print the ready line as one JSON object on stdout."
 )
 def serve(
@@ -112,6 +120,7 @@ def serve(
     addresses: str,
     clock: str | None,
     rate: float | None,
+    faults_file: Path | None,
     as_json: bool,
     **schedules: Any,
 ) -> None:
@@ -142,7 +151,7 @@ def serve(
         clock=_beginning(clock, rate),
         schedules=schedule_rules(**schedules),
     )
-    asyncio.run(_serve(running, state_dir, as_json))
+    asyncio.run(_serve(running, state_dir, as_json, faults_file))
 
 
 def _beginning(clock: str | None, rate: float | None) -> Beginning | None:
@@ -155,18 +164,38 @@ def _beginning(clock: str | None, rate: float | None) -> Beginning | None:
 
 
 async def _serve(
-    running: AbstractAsyncContextManager["Emulator"], directory: Path, as_json: bool
+    running: AbstractAsyncContextManager["Emulator"],
+    directory: Path,
+    as_json: bool,
+    faults_file: Path | None,
 ) -> None:
     over = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in ENDING:
         loop.add_signal_handler(number, over.set)
     async with running as emulator:
+        if faults_file is not None:
+            with telling():
+                _load(emulator, faults_file)
+            loop.add_signal_handler(signal.SIGHUP, _load_again, emulator, faults_file)
         if emulator.notice:
             tell(emulator.notice)
         click.echo(_as_json(emulator, directory) if as_json else _as_text(emulator, directory))
         await over.wait()
         tell("stopping")
+
+
+def _load(emulator: "Emulator", faults_file: Path) -> int:
+    return len(emulator.world.planning.load(faults_file.read_text("utf-8")))
+
+
+def _load_again(emulator: "Emulator", faults_file: Path) -> None:
+    try:
+        count = _load(emulator, faults_file)
+    except (EmulatorError, OSError, UnicodeDecodeError) as error:
+        tell(f"{faults_file} is left as it was: {error}")
+    else:
+        tell(f"{faults_file} plans {count} faults")
 
 
 def _as_json(emulator: "Emulator", directory: Path) -> str:

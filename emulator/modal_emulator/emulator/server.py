@@ -27,6 +27,7 @@ from modal_emulator.runtime.addresses import Pool
 from modal_emulator.runtime.backend import Capability
 from modal_emulator.runtime.backends import Backends
 from modal_emulator.schedule.background import commit_in_background
+from modal_emulator.schedule.faults.planning import check
 from modal_emulator.schedule.logs import LogLine
 from modal_emulator.sdk import newest_builder_version
 from modal_emulator.store.births import Births
@@ -180,6 +181,8 @@ class Emulator:
         if self._directory is not None:
             raise Invalid("an emulator with a state directory cannot be reset")
         backend = self.backends.get(settings or self._settings, self._lodging.base)
+        faults = (settings or self._settings).faults
+        check(faults, rpcs(), kills=Capability.KILL in backend.offers)
         old = self._root
         await self._close_world()
         self._around = replace(self._around, backend=backend)

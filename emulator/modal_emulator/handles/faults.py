@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from modal_emulator.schedule.faults import Plan, Struck
+from modal_emulator.schedule.faults.struck import struck
 from modal_emulator.world import World
 
 __all__ = ["FaultsHandle", "PlannedFault"]
@@ -119,9 +120,7 @@ class FaultsHandle:
         """Plan a fault by its name, with the options that it takes."""
 
         async def plan() -> PlannedFault:
-            world = self._world()
-            made = world.striking.plan(what, said)
-            return PlannedFault(self._run, made, world.faults.add(made))
+            return PlannedFault(self._run, *self._world().planning.add(what, said))
 
         planned: PlannedFault = self._run(plan())
         return planned
@@ -143,10 +142,18 @@ class FaultsHandle:
         """What happened, the oldest first."""
 
         async def read() -> tuple[Struck, ...]:
-            return self._world().striking.struck()
+            return struck(self._world().journal.events())
 
         found: tuple[Struck, ...] = self._run(read())
         return found
+
+    def load(self, text: str) -> None:
+        """Plan what a file of faults says, in place of what is left of the one before."""
+
+        async def load() -> None:
+            self._world().planning.load(text)
+
+        self._run(load())
 
     def clear(self) -> None:
         """Forget all plans."""

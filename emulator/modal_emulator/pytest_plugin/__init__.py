@@ -95,8 +95,8 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line(
             "markers",
             f"{mark}(clock, runtime, isolation, background_commit_seconds, after_kill, "
-            "exit_grace_seconds, schedules, dst_policy, cron_limit, listings_per_second, redis, "
-            "seed_volumes, seed_secrets): "
+            "exit_grace_seconds, schedules, dst_policy, cron_limit, listings_per_second, faults, "
+            "redis, seed_volumes, seed_secrets): "
             "settings of the test's emulator",
         )
 

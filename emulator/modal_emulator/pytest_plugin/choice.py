@@ -26,6 +26,7 @@ __all__ = [
 
 MARKS = ("modal", "modal_emulator")
 CLOCK = "modal_clock"
+FAULTS = "modal_faults"
 COMMIT_SECONDS = "modal_background_commit_seconds"
 GUARD = "modal_guard"
 REPORT_SCHEDULES = "modal_report_schedules"
@@ -43,6 +44,12 @@ def add_options(parser: pytest.Parser) -> None:
     parser.addini(RUNTIME, "where Modal functions run: auto, inline, process or docker", default="")
     parser.addini(
         GUARD, "where the way to Modal is closed: fixture (default) or strict", default=""
+    )
+    parser.addini(
+        FAULTS,
+        "what is to break in each test, a fault in each line, or files of faults (*.toml)",
+        type="linelist",
+        default=[],
     )
     add_seeds(parser)
     group = parser.getgroup("modal-emulator", "tests against modal-emulator")
@@ -126,6 +133,8 @@ def options_of_session(config: pytest.Config) -> dict[str, Any]:
     clock = config.getoption("--modal-clock") or config.getini(CLOCK)
     if clock:
         options["clock"] = clock
+    if faults := config.getini(FAULTS):
+        options["faults"] = [_from_root(config, line) for line in faults]
     return {**options, **seeds_of_session(config)}
 
 
@@ -139,6 +148,11 @@ def options_of_test(request: pytest.FixtureRequest, settings: Mapping[str, Any])
         options.update(mark.kwargs)
     options.update(getattr(request, "param", None) or {})
     return options
+
+
+def _from_root(config: pytest.Config, line: str) -> str:
+    """Return a line with the path of a file made whole."""
+    return str(config.rootpath / line) if line.endswith(".toml") else line
 
 
 def _seconds(text: str) -> float:

@@ -7,6 +7,7 @@ What one test can choose for its World.
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from math import isfinite
+from pathlib import Path
 from typing import Any
 
 from modal_emulator.emulator import Settings
@@ -15,6 +16,7 @@ from modal_emulator.ground.instants import parse_beginning
 from modal_emulator.pytest_plugin.seeds import secret_seeds, volume_seeds
 from modal_emulator.schedule.after_kill import AfterKill
 from modal_emulator.schedule.cron import DstPolicy
+from modal_emulator.schedule.faults.planning import lines_of, tables_of
 from modal_emulator.schedule.rules import FiringApps
 from modal_emulator.store.web_addresses import Addresses
 
@@ -70,6 +72,24 @@ def _name(value: Any) -> str:
     return value
 
 
+def _faults(value: Any) -> tuple[tuple[str, Mapping[str, Any]], ...]:
+    lines = [value] if isinstance(value, str) else list(value)
+    found: list[tuple[str, Mapping[str, Any]]] = []
+    for line in lines:
+        if line.endswith(".toml"):
+            found += tables_of(_content(line))
+        else:
+            found += lines_of([line])
+    return tuple(found)
+
+
+def _content(path: str) -> str:
+    try:
+        return Path(path).read_text("utf-8")
+    except OSError as error:
+        raise Invalid(f"{path} cannot be read: {error.strerror}") from None
+
+
 OPTIONS: dict[str, Callable[[Settings, Any], Settings]] = {
     "clock": lambda s, v: replace(s, clock=parse_beginning(v)),
     "background_commit_seconds": lambda s, v: replace(s, background_commit_interval=_seconds(v)),
@@ -88,5 +108,6 @@ OPTIONS: dict[str, Callable[[Settings, Any], Settings]] = {
     "dst_policy": lambda s, v: replace(s, schedules=replace(s.schedules, dst_policy=DstPolicy(v))),
     "cron_limit": lambda s, v: replace(s, schedules=replace(s.schedules, limit=_count(v))),
     "listings_per_second": lambda s, v: replace(s, listings_per_second=_rate(v)),
+    "faults": lambda s, v: replace(s, faults=_faults(v)),
     "redis": lambda s, v: replace(s, keyed_store=_name(v)),
 }

@@ -56,9 +56,11 @@ class Faults:
 
     # ---------------------------------------------------------------- which there are
 
-    def add(self, plan: Plan) -> Callable[[], None]:
+    def add(self, plan: Plan, *, expected: bool = True) -> Callable[[], None]:
         """
         Let a fault happen as planned; the answer takes back what is left of it.
+
+        One that is not `expected` is no matter if it is never met.
 
         Raises:
             Invalid: it makes no sense.
@@ -69,7 +71,7 @@ class Faults:
             raise Invalid(f"a probability is above 0 and at most 1, not {plan.probability:g}")
         if plan.after < 0 or plan.every < 1:
             raise Invalid("after is 0 or more, and every is 1 or more")
-        standing = _Standing(plan)
+        standing = _Standing(plan, expected)
         self._standing.append(standing)
         self._changed()
 
@@ -197,8 +199,9 @@ class Faults:
 class _Standing:
     """A plan, and what became of it so far."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, expected: bool) -> None:
         self.plan = plan
+        self._expected = expected
         self._seen = 0
         self._chances: Counter[str] = Counter()
         self._struck = 0
@@ -216,6 +219,8 @@ class _Standing:
     @property
     def is_met(self) -> bool:
         """Whether it did what was wanted of it; what is left to chance only has to have it."""
+        if not self._expected:
+            return True
         if self.plan.probability < 1:
             return bool(self._chances)
         return self.plan.times is None and self._struck > 0

@@ -7,13 +7,12 @@ while a plan means a step. What is decided by others is done by them: how a cont
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from contextlib import nullcontext
 from typing import Any
 
-from modal_emulator.ground.clock import Clock
-from modal_emulator.ground.errors import NotBuilt, NotFound, Unavailable
-from modal_emulator.ground.journal import Journal
+from modal_emulator.ground.clock import Clock, breathe
+from modal_emulator.ground.errors import Code, NotFound
 from modal_emulator.ground.steps import Moment, Step
 from modal_emulator.schedule.dispatcher import Dispatcher
 from modal_emulator.schedule.faults.planned import Dropped, Planned
@@ -24,14 +23,11 @@ from modal_emulator.schedule.faults.plans import (
     Fail,
     Kill,
     Occasion,
-    Plan,
     Preempt,
     RegionDown,
     Site,
 )
 from modal_emulator.schedule.faults.standing import Faults
-from modal_emulator.schedule.faults.struck import Struck, struck
-from modal_emulator.schedule.faults.words import plan_of
 from modal_emulator.schedule.outages import Outages
 from modal_emulator.schedule.settling import Settling
 from modal_emulator.schedule.steps import Steps
@@ -47,6 +43,7 @@ WORDS = {
     "fc": "called",
 }
 """What an object is called in plans, by the prefix of its id."""
+LOST = Code.ABORTED, "the container is lost, as planned"  # what no SDK would send once more
 
 
 class Striking:
@@ -60,53 +57,24 @@ class Striking:
         settling: Settling,
         dispatcher: Dispatcher,
         outages: Outages,
-        journal: Journal,
-        rpcs: Callable[[], Collection[str]],
-        *,
-        kills: bool,
     ) -> None:
-        """Act on the plans; `rpcs` returns those that are answered, `kills` says what can be."""
         self._faults = faults
         self._steps = steps
         self._clock = clock
         self._settling = settling
         self._dispatcher = dispatcher
         self._outages = outages
-        self._journal = journal
-        self._rpcs = rpcs
-        self._kills = kills
         self._tasks: set[asyncio.Task[Any]] = set()
         self._leave: Callable[[], None] | None = None
         faults.on_change(self._stand)
-
-    def plan(self, what: str, said: Mapping[str, Any]) -> Plan:
-        """
-        Return the plan that these words say.
-
-        Raises:
-            Invalid: they make no sense.
-            NotBuilt: containers of this runtime cannot be killed.
-        """
-        made = plan_of(what, said, self._rpcs(), self._faults.seed)
-        if isinstance(made.effect, Kill) and not self._kills:
-            raise NotBuilt(
-                "containers that are threads of this process cannot be killed: "
-                "choose runtime='process' for this test, or plan preempt"
-            )
-        return made
-
-    def struck(self) -> tuple[Struck, ...]:
-        """Return what happened, the oldest first."""
-        return struck(self._journal.events())
 
     async def meet(self, occasion: Occasion, *, rests: bool = True) -> None:
         """
         Let strike what does now; `rests` says that whose doing it is does nothing meanwhile.
 
         Raises:
-            Planned: a failure with the status that was planned.
+            Planned: a failure with the status that was planned, or who asks is gone.
             Dropped: nobody is to be answered.
-            Unavailable: who asks is gone.
         """
         for plan in self._faults.meet(occasion):
             await self._do(plan.effect, occasion, rests)
@@ -143,7 +111,10 @@ class Striking:
             with resting or nullcontext():
                 await self._clock.sleep(effect.seconds)
         elif isinstance(effect, RegionDown):
-            await self._apart(self._outages.down(effect.region))
+            down = self._apart(self._outages.down(effect.region))
+            await breathe()
+            self._see_there(occasion)
+            await asyncio.shield(down)
             self._see_there(occasion)
         elif isinstance(effect, Kill | Preempt):
             await self._end(effect, occasion)
@@ -156,19 +127,21 @@ class Striking:
             worker.pool.interrupt(worker, Ending.PREEMPTED)
             return
         why = Ending.OUT_OF_MEMORY if effect.oom else Ending.KILLED
-        await self._apart(worker.pool.kill(worker, why))
-        raise Unavailable(f"container {worker.container_id} was killed, as planned")
+        await asyncio.shield(self._apart(worker.pool.kill(worker, why)))
+        raise Planned(*LOST)
 
-    async def _apart(self, work: Coroutine[Any, Any, Any]) -> None:
+    def _apart(self, work: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
         """Do something to its end, also when who set it off is broken off by it."""
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        await asyncio.shield(task)
+        return task
 
     def _see_there(self, occasion: Occasion) -> None:
-        if occasion.container_id and self._worker(occasion) is None:
-            raise Unavailable(f"container {occasion.container_id} was lost, as planned")
+        worker = self._worker(occasion)
+        if occasion.container_id and (worker is None or worker.ending is Ending.STOPPED):
+            # In threads it is interrupted, which it only hears of when it has its answer.
+            raise Planned(*LOST)
 
     def _worker(self, occasion: Occasion) -> Worker | None:
         try:

@@ -1,0 +1,160 @@
+"""Faults that a test plans, met by the real SDK in both kinds of containers."""
+
+import modal
+import pytest
+
+import breaking
+from modal_emulator.emulator import Running, Settings, running
+from modal_emulator.ground.errors import EmulatorError, Invalid, NotBuilt
+from modal_emulator.handles import FaultsHandle
+from modal_emulator.schedule.faults.planning import lines_of
+
+RUNTIMES = [
+    pytest.param("inline", marks=pytest.mark.modal(runtime="inline")),
+    pytest.param("process", marks=[pytest.mark.modal(runtime="process"), pytest.mark.slow]),
+]
+everywhere = pytest.mark.parametrize("runtime", RUNTIMES)
+inline = pytest.mark.modal(runtime="inline")
+process = pytest.mark.modal(runtime="process")
+
+
+@everywhere
+def test_the_sdk_tries_again_what_is_unavailable(modal_faults: FaultsHandle, runtime: str) -> None:
+    modal_faults.error("VolumeCommit", status="UNAVAILABLE", volume="data", function="write")
+    with breaking.app.run():
+        breaking.write.remote("a")
+        assert breaking.listed() == ["a"]
+        (struck,) = modal_faults.struck
+        assert struck.function == "write" and struck.container_id.startswith("ta-")
+
+
+@everywhere
+@pytest.mark.parametrize(("status", "error"), [("ABORTED", "ConflictError"), ("DATA_LOSS", "Data")])
+def test_user_code_meets_what_the_sdk_does_not_try_again(
+    modal_faults: FaultsHandle, runtime: str, status: str, error: str
+) -> None:
+    modal_faults.error("VolumeCommit", status=status, times=2)
+    with breaking.app.run():
+        if status == "DATA_LOSS":
+            assert breaking.patient.remote("a") == 3
+        else:
+            with pytest.raises(RuntimeError, match="ABORTED, as planned"):
+                breaking.write.remote("a")
+
+
+@everywhere
+def test_an_answer_that_is_lost_leads_to_a_second_effect(
+    modal_faults: FaultsHandle, runtime: str
+) -> None:
+    queue = modal.Queue.from_name("q", create_if_missing=True)
+    queue.put_many(["a", "b"])
+    modal_faults.drop("QueueGet", when="after", queue="q")
+    assert queue.get() == "b"  # nobody ever sees the other
+    assert queue.len() == 0 and modal_faults.left == ()
+
+
+@everywhere
+def test_a_step_fails_for_one_function_and_one_path_alone(
+    modal_faults: FaultsHandle, runtime: str
+) -> None:
+    modal_faults.error(
+        at="dict write", status="ABORTED", dict="totals", function="count", path="*bread*"
+    )
+    with breaking.app.run():
+        assert breaking.count.remote("apples") == 1
+        with pytest.raises(modal.exception.ConflictError):
+            breaking.count.remote("bread")
+        breaking.totals["bread"] = 5  # a client's
+        assert breaking.count.remote("bread") == 6
+
+
+@pytest.mark.modal(clock="2024-01-31T12:00:00Z")
+@everywhere
+def test_a_late_step_is_late_by_the_emulators_clock(
+    modal_emulator: Running, modal_faults: FaultsHandle, runtime: str
+) -> None:
+    modal_faults.delay(at="commit", seconds=240, function="write")
+    before = modal_emulator.clock.timestamp()
+    with breaking.app.run():
+        breaking.write.remote("a")
+    assert 240 <= modal_emulator.clock.timestamp() - before < 300
+
+
+@process
+@pytest.mark.slow
+@pytest.mark.parametrize(("when", "left"), [("before", ["a"]), ("after", ["a", "b"])])
+def test_a_container_is_killed_at_a_step(
+    modal_emulator: Running, modal_faults: FaultsHandle, when: str, left: list[str]
+) -> None:
+    modal_faults.kill(at="commit", when=when, after=1, function="write")
+    with breaking.app.run():
+        with pytest.raises(modal.exception.RemoteError, match="SIGKILL"):
+            breaking.write.remote("a", "b", "c")
+        # What it had written is kept, as after any kill of a container with a volume of version 2.
+        committed = [r for r in modal_emulator.volume("data").versions if r.via == "commit"]
+        assert len(committed) == len(left)
+    assert modal_faults.left == ()
+
+
+@everywhere
+def test_a_container_is_preempted_at_a_step(
+    modal_emulator: Running, modal_faults: FaultsHandle, runtime: str
+) -> None:
+    modal_faults.preempt(at="commit", function="write")
+    with breaking.app.run():
+        container = breaking.write.remote("a")
+    events = modal_emulator.journal("container.interrupt")
+    assert [e.values["why"] for e in events] == ["preempted"]
+    assert events[0].values["container_id"] != container  # it began again in another
+
+
+@everywhere
+def test_a_region_goes_down_at_a_step(
+    modal_emulator: Running, modal_faults: FaultsHandle, runtime: str
+) -> None:
+    with breaking.app.run():
+        first = breaking.write.remote("a")
+        (container,) = modal_emulator.containers()
+        modal_faults.region_down(container.region, at="commit")
+        assert breaking.write.remote("b") != first
+        assert breaking.listed() == ["a", "b"]
+        (other,) = modal_emulator.containers()
+        assert other.region != container.region
+
+
+@inline
+def test_threads_are_not_killed(modal_faults: FaultsHandle) -> None:
+    with pytest.raises(NotBuilt, match="cannot be killed: choose runtime='process'"):
+        modal_faults.kill(at="commit")
+
+
+@inline
+def test_plans_are_told_and_taken_back(modal_faults: FaultsHandle) -> None:
+    plan = modal_faults.error("QueuePut", status="ABORTED")
+    assert repr(plan) == "<fault error('QueuePut', status='ABORTED', times=1)>"
+    assert modal_faults.left == modal_faults.standing == (str(plan.plan),)
+    plan.remove()
+    with modal_faults.drop("QueuePut", every=2):
+        assert modal_faults.left == ("drop('QueuePut', every=2)",)
+    modal_faults.load('[[fault]]\nwhat = "drop"\nrpc = "QueuePut"\n')
+    assert modal_faults.left == () and modal_faults.standing == ("drop('QueuePut', times=1)",)
+    modal_faults.clear()
+    assert modal_faults.standing == modal_faults.struck == ()
+    with pytest.raises(Invalid, match="no RPC is called 'QeuePut'; did you mean 'QueuePut'"):
+        modal_faults.drop("QeuePut")
+
+
+@pytest.mark.modal(runtime="inline", faults=["commit_fails data", "# nothing", "drop QueueLen"])
+def test_a_world_may_begin_with_faults(modal_faults: FaultsHandle) -> None:
+    assert modal_faults.standing == ("commit_fails('data', times=1)", "drop('QueueLen', times=1)")
+    assert modal_faults.left == ()  # nobody said that each is to be met
+
+
+@pytest.mark.parametrize("line", ["drop QeueLen", "kill at=commit", "dorp"])
+def test_a_world_that_cannot_be_leaves_the_one_before(line: str) -> None:
+    with running(settings=Settings(runtime="inline")) as emulator:
+        before = emulator.ask(lambda world: world.journal)
+        wrong = Settings(runtime="inline", faults=lines_of([line]))
+        with pytest.raises(EmulatorError):
+            emulator.reset(wrong)
+        assert emulator.ask(lambda world: world.journal) is before
