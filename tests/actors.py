@@ -4,7 +4,7 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from modal_emulator.orders.options import Chooser, Option, Outcome
+from modal_emulator.orders.options import END, Chooser, Option, Outcome
 
 State = dict[str, Any]
 Actor = Callable[[str, State], Generator["list[Pending]", int, None]]
@@ -46,9 +46,14 @@ def cast(
                 if one.ready()
             ]
             options = [pending[name][index].option for name, index in able]
+            if not options:
+                break
             if all(option.optional for option in options):
-                break  # the program is over; what may happen later changes nothing
-            name, index = able[chooser.choose(options, current)]
+                options.append(END)
+            choice = chooser.choose(options, current)
+            if options[choice] is END:
+                break
+            name, index = able[choice]
             current = name
             try:
                 pending[name] = lines[name].send(index)
@@ -78,7 +83,7 @@ def alone(count: int) -> Actor:
 
     def actor(name: str, state: State) -> Generator["list[Pending]", int, None]:
         for number in range(count):
-            yield step(name, f"work {number}", writes=f"own {name}")
+            yield step(name, f"work {number}", writes=f"own.{name}")
 
     return actor
 

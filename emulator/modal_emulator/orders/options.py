@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 __all__ = [
+    "ANYTHING",
+    "END",
     "Chooser",
     "Cut",
     "NotDeterministic",
@@ -21,6 +23,10 @@ __all__ = [
     "dependent",
     "shape",
 ]
+
+
+ANYTHING = "*"
+"""The resource of a step that may touch any other; it depends on every step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +50,17 @@ class Option:
     """How far from a quiet run it is: 0 for the program's own steps, more for faults."""
     optional: bool = False
     """
-    It need never be taken: a kill, a background commit. Whoever offers it bounds how often. Those
-    that use up one budget have the same actor, since one taken takes from the others.
+    It need never be taken: a kill, a background commit. Whoever offers it bounds how often; those
+    that use up one budget write one resource, since one that is taken takes from the others.
+    Where nothing else is left it is offered once more, together with `END`.
     """
 
     def __str__(self) -> str:
         return f"{self.actor}: {self.action}"
+
+
+END = Option("end", "the program is over")
+"""Ends a run in which only optional steps could still happen."""
 
 
 class Chooser(Protocol):
@@ -112,6 +123,8 @@ def dependent(one: Option, other: Option) -> bool:
     """Say whether the order of the two may matter."""
     return (
         one.actor == other.actor
+        or ANYTHING in one.writes
+        or ANYTHING in other.writes
         or not one.writes.isdisjoint(other.writes)
         or not one.writes.isdisjoint(other.reads)
         or not one.reads.isdisjoint(other.writes)
@@ -148,17 +161,21 @@ def shape(steps: Sequence[Option]) -> tuple[tuple[int, str, str], ...]:
     """
     wrote: dict[str, int] = {}
     touched: dict[str, int] = {}
+    floor = highest = 0
     layers = []
     for step in steps:
         own = f"\0{step.actor}"
-        after = [touched.get(resource, 0) for resource in (own, *step.writes)]
-        after += [wrote.get(resource, 0) for resource in step.reads]
-        layer = max(after) + 1
+        after = [touched.get(each, 0) for each in (own, *step.writes)]
+        after += [wrote.get(each, 0) for each in step.reads]
+        layer = max(floor, *after) + 1
+        if ANYTHING in step.writes:
+            layer = floor = highest + 1
+        highest = max(highest, layer)
         layers.append((layer, step.actor, step.action))
-        for resource in (own, *step.writes):
-            wrote[resource] = max(layer, wrote.get(resource, 0))
-        for resource in (own, *step.writes, *step.reads):
-            touched[resource] = max(layer, touched.get(resource, 0))
+        for each in (own, *step.writes):
+            wrote[each] = max(layer, wrote.get(each, 0))
+        for each in (own, *step.writes, *step.reads):
+            touched[each] = max(layer, touched.get(each, 0))
     return tuple(sorted(layers))
 
 
