@@ -5,7 +5,7 @@ The volume has `a.txt` with "one" and `d/b.txt` with "two". Each of these runs a
 text of a script, so it imports what it needs.
 """
 
-__all__ = ["SCRIPTS"]
+__all__ = ["SCRIPTS", "moving", "other_libraries"]
 
 
 def reading() -> None:

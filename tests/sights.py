@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 from modal_emulator.ground.steps import Moment, Step
 from modal_emulator.runtime.sight import Attention
@@ -21,6 +22,8 @@ class Witness:
         """Those that were held before they began."""
         self.errors: list[str] = []
         self.on_hold: Callable[[Step, Moment], object] = lambda step, moment: None
+        self.page = Path()
+        """Where a container in another process looks; the test writes it."""
         self._lock = threading.Lock()
 
     def note(self, step: Step, error: OSError | None) -> None:
@@ -36,6 +39,12 @@ class Witness:
         else:
             self.note(step, error)
         self.on_hold(step, moment)
+
+    async def arrive(self, step: Step, moment: Moment, error: OSError | None) -> None:
+        self.hold(step, moment, error)
+
+    def source(self, read: Callable[[], None]) -> None:
+        pass
 
     def told(self) -> list[str]:
         """Return the steps that are over, in words."""

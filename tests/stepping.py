@@ -27,7 +27,7 @@ def line(mark: str) -> str:
 
 
 def save(name: str) -> None:
-    (SHELF / name).write_text(name)
+    (SHELF / name).write_text(name)  # writes in save
     shelf.commit()  # commits
 
 
@@ -61,3 +61,16 @@ def storing_in_threads() -> None:
         each.start()
     for each in threads:
         each.join()
+
+
+@app.function(volumes={str(SHELF): shelf})
+def publishing(name: str) -> bool:
+    (SHELF / "draft").write_text(name)  # writes
+    (SHELF / "draft").rename(SHELF / name)  # renames
+    return (SHELF / "flag").exists()  # looks
+
+
+@app.function(volumes={str(SHELF): shelf})
+async def publishing_later(name: str) -> None:
+    (SHELF / name).write_text(name)  # writes later
+    await shelf.commit.aio()

@@ -13,7 +13,7 @@ from modal_emulator.runtime.inline.backend import InlineBackend
 from modal_emulator.runtime.inline.here import Here
 from modal_emulator.runtime.inline.place import Places
 from modal_emulator.runtime.inline.program import Program
-from modal_emulator.runtime.sight import Sight
+from modal_emulator.runtime.sight import Seen
 from yard import Volume
 
 __all__ = ["Stage", "ThreadRun", "ThreadYard"]
@@ -83,7 +83,7 @@ class ThreadYard:
         environment: dict[str, str] | None = None,
         files: tuple[Path, ...] = (),
         working_directory: str = "/root",
-        sight: Sight | None = None,
+        sight: Seen | None = None,
     ) -> ThreadRun:
         """Start a container that calls the function once."""
         ended: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()

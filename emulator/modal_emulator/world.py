@@ -241,6 +241,7 @@ class World:
         settling = Settling(clock, journal)
         clock.settle_with(settling.settled)
         steps = Steps(settling, journal)
+        eyesight = Eyesight(steps, journal, directory / "sight", watches=settings.watch_files)
         handed = Handed(secrets, clock, journal)
         Rotation(handed, steps, journal)
         leaks = Leaks(
@@ -263,7 +264,7 @@ class World:
             network=network,
             placing=placing,
             steps=steps,
-            eyesight=Eyesight(steps, journal, watches=settings.watch_files),
+            eyesight=eyesight,
             backend=around.backend,
             clock_page=around.clock_page,
             stamps=clock.stamps,

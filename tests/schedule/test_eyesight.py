@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -26,8 +27,10 @@ class Stage:
         clock = ManualClock()
         self.journal = Journal(clock)
         self.steps = Steps(Settling(clock, self.journal), self.journal)
-        self.eyesight = Eyesight(self.steps, self.journal, watches=True)
-        look = self.eyesight.look(lambda step: replace(step, container_id="ta-1", version=7))
+        self.eyesight = Eyesight(self.steps, self.journal, Path("no page"), watches=True)
+        look = self.eyesight.look(
+            "ta-1", lambda step: replace(step, container_id="ta-1", version=7)
+        )
         assert look is not None
         self.look: Look = look
 
@@ -132,7 +135,7 @@ def test_the_end_of_a_container_lets_its_threads_go() -> None:
         holding = asyncio.ensure_future(asyncio.to_thread(stage.look.hold, READ, Moment.BEFORE))
         while not barrier.held:
             await asyncio.sleep(0)
-        stage.look.close()
+        stage.eyesight.close("ta-1")
         await holding
         await asyncio.to_thread(stage.look.hold, READ, Moment.AFTER)  # and never again
         assert len(barrier.held) == 1 and stage.noted() == []
@@ -183,6 +186,7 @@ def test_what_happens_elsewhere_makes_old_steps_news() -> None:
 
 def test_nothing_is_seen_where_nobody_wants_to() -> None:
     async def body(stage: Stage) -> None:
-        assert Eyesight(stage.steps, stage.journal, watches=False).look(lambda step: step) is None
+        blind = Eyesight(stage.steps, stage.journal, Path("no page"), watches=False)
+        assert blind.look("ta-1", lambda step: step) is None
 
     play(body)

@@ -31,6 +31,7 @@ COMMIT_SECONDS = "modal_background_commit_seconds"
 GUARD = "modal_guard"
 REPORT_SCHEDULES = "modal_report_schedules"
 RUNTIME = "modal_runtime"
+WATCH_FILES = "modal_watch_files"
 RUNTIMES = ("auto", "inline", "process", "docker")
 
 
@@ -40,6 +41,12 @@ def add_options(parser: pytest.Parser) -> None:
         COMMIT_SECONDS,
         "seconds between two background commits of a running container; 0 means none at all",
         default=None,
+    )
+    parser.addini(
+        WATCH_FILES,
+        "whether what functions do with files in volumes is seen, step by step",
+        type="bool",
+        default=True,
     )
     parser.addini(RUNTIME, "where Modal functions run: auto, inline, process or docker", default="")
     parser.addini(
@@ -133,6 +140,8 @@ def options_of_session(config: pytest.Config) -> dict[str, Any]:
     clock = config.getoption("--modal-clock") or config.getini(CLOCK)
     if clock:
         options["clock"] = clock
+    if not config.getini(WATCH_FILES):
+        options["watch_files"] = False
     if faults := config.getini(FAULTS):
         options["faults"] = [_from_root(config, line) for line in faults]
     return {**options, **seeds_of_session(config)}

@@ -66,6 +66,12 @@ def _some(value: Any) -> int:
     return value
 
 
+def _yes_or_no(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError
+    return value
+
+
 def _name(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError
@@ -109,5 +115,6 @@ OPTIONS: dict[str, Callable[[Settings, Any], Settings]] = {
     "cron_limit": lambda s, v: replace(s, schedules=replace(s.schedules, limit=_count(v))),
     "listings_per_second": lambda s, v: replace(s, listings_per_second=_rate(v)),
     "faults": lambda s, v: replace(s, faults=_faults(v)),
+    "watch_files": lambda s, v: replace(s, watch_files=_yes_or_no(v)),
     "redis": lambda s, v: replace(s, keyed_store=_name(v)),
 }

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from modal_emulator.ground.errors import Conflict
-from modal_emulator.runtime.sight import Sight
+from modal_emulator.runtime.sight import Seen
 
 __all__ = [
     "Backend",
@@ -171,7 +171,7 @@ class Plan:
     """Where its connections to this machine are to come from: its proxy's address."""
     has_web: bool = False
     """Whether it runs web functions, for which the SDK needs more than for others."""
-    sight: Sight | None = None
+    sight: Seen | None = None
     """Who sees what its code does with files; None: nobody."""
     bare: bool = False
     """

@@ -22,6 +22,7 @@ from modal_emulator.runtime.executing import Running
 from modal_emulator.runtime.job import Isolation, Job
 from modal_emulator.runtime.lines import Line, Message
 from modal_emulator.runtime.output import Output
+from modal_emulator.runtime.sight_line import SightLine
 
 __all__ = ["Cell", "Spawns"]
 
@@ -56,6 +57,7 @@ class Cell:
         """A handle on the warden's process, where the system has such handles."""
         self.warden_pid = self._main_pid = 0
         self._outputs: list[Output] = []
+        self._sight: SightLine | None = None
         self._running: dict[int, Running] = {}
         self._count = 0
         self._exit: Exit | None = None
@@ -176,7 +178,7 @@ class Cell:
 
     async def _begin(self) -> None:
         try:
-            self._main_pid = (await self.ask({"job": self._job.to_values()}))["ready"]
+            self._main_pid = (await self._give_job())["ready"]
             await self._announced
         except BaseException:
             self._is_silent, self._is_starting = True, False
@@ -189,6 +191,14 @@ class Cell:
         if self._has_ended:
             # Whoever waits for `start` is to know the container before it hears of its end.
             self._loop.call_soon(self._tell)
+
+    async def _give_job(self) -> Message:
+        order = {"job": self._job.to_values()}
+        if self._plan.sight is None or not self._job.seen:
+            return await self.ask(order)
+        self._sight = SightLine(self._plan.sight)
+        with self._sight.theirs as end, self._plan.sight.page.open("rb") as page:
+            return await self.ask(order, [end.fileno(), page.fileno()])
 
     def _on_message(self, message: Message, files: Sequence[int]) -> None:
         if "warden" in message:
@@ -253,6 +263,8 @@ class Cell:
         self._running.clear()
         for output in self._outputs:
             output.finish()
+        if self._sight is not None:
+            self._sight.close()
         if not self._is_starting:
             self._tell()
 

@@ -25,8 +25,11 @@ from modal_emulator.runtime.outline import python_needs
 from modal_emulator.runtime.ports import host_of_ports, show_eth0
 from modal_emulator.runtime.replacing import Places
 from modal_emulator.runtime.seccomp import Filter
-from modal_emulator.runtime.shadow import shadow_of
+from modal_emulator.runtime.shadow import Shadow, shadow_of
+from modal_emulator.runtime.sight_line import FarSight
 from modal_emulator.runtime.telling import tell_lines
+from modal_emulator.runtime.watcher import Watcher
+from modal_emulator.runtime.watching import watchings
 
 __all__ = ["Entry", "environment_of"]
 
@@ -45,6 +48,8 @@ class Entry:
     places: Places
     watched: Filter | None = None
     """What has the kernel ask the warden about calls on volumes."""
+    sight: tuple[int, int] | None = None
+    """The open files by which it tells of what it does with files."""
 
     def run(self) -> None:
         """Become the container's main process; returns, or raises, when user code is done."""
@@ -63,18 +68,31 @@ class Entry:
         shadow = shadow_of(self.job, needs) if self.root is None else None
         _set_environment(environment_of(self.job))
         if shadow is not None:
-            portable.install(shadow, self.places)
             redirect_sockets(lambda: shadow)
-        elif self.job.isolation is Isolation.USER:
-            renames.install(self.places)
+        watching = list[Watcher]()
+        self._replace(shadow, watching)
         os.umask(0o022)
         os.makedirs(self.job.working_directory, exist_ok=True)  # noqa: PTH103  (redirected)
         os.chdir(self.job.working_directory)
         sys.argv[1:] = []
         tell_lines()
+        if self.sight is not None:
+            watching.append(Watcher(self.job.mounts, FarSight(*self.sight)))
         if self.watched is not None:
             _be_watched(self.watched)
         runpy.run_module(self.job.entrypoint, run_name="__main__", alter_sys=True)
+
+    def _replace(self, shadow: Shadow | None, watching: list[Watcher]) -> None:
+        """Put other file functions in place, which find files and tell who watches, if one does."""
+        new: portable.Redirections = {}
+        if shadow is not None:
+            new = portable.redirections(lambda: shadow)
+        elif self.job.isolation is Isolation.USER:
+            new = renames.completed()
+        if self.sight is not None:
+            new = watchings(lambda: watching[0] if watching and watching[0].looks else None, new)
+        if new:
+            self.places.replace(new)
 
     def _connect(self) -> None:
         nothing = os.open(os.devnull, os.O_RDONLY)

@@ -46,6 +46,8 @@ class Job:
     """The module to run as `__main__`."""
     clock_page: Path | None = None
     """Where the instant is found that user code sees; None leaves it the machine's."""
+    seen: bool = False
+    """Its main process tells what it does with files, by open files that come with the job."""
     bare: bool = False
     """There is no main process."""
     address: str = ""
@@ -82,6 +84,7 @@ class Job:
             "hide": list(map(str, self.hide)),
             "entrypoint": self.entrypoint,
             "clock_page": str(self.clock_page or ""),
+            "seen": self.seen,
             "bare": self.bare,
             "address": self.address,
             "source_address": self.source_address,
@@ -105,6 +108,7 @@ class Job:
             hide=tuple(map(Path, values["hide"])),
             entrypoint=values["entrypoint"],
             clock_page=Path(values["clock_page"]) if values["clock_page"] else None,
+            seen=values["seen"],
             bare=values["bare"],
             address=values["address"],
             source_address=values["source_address"],

@@ -23,9 +23,8 @@ from typing import Any, Protocol
 from urllib.parse import quote, unquote
 
 from modal_emulator.runtime.entries import Entries
-from modal_emulator.runtime.replacing import Places
 
-__all__ = ["OTHERS", "TABLE", "Find", "Names", "Redirections", "install", "redirections"]
+__all__ = ["OTHERS", "TABLE", "Find", "Names", "Redirections", "redirections"]
 
 Function = Callable[..., Any]
 Redirections = Mapping[tuple[types.ModuleType, str], Any]
@@ -119,11 +118,6 @@ OTHERS: dict[tuple[str, str], Takes] = {
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 # By which arguments a function says where a relative path begins.
 _BEGINNINGS = {"path": ("dir_fd",), "src": ("src_dir_fd",), "dst": ("dst_dir_fd", "dir_fd")}
-
-
-def install(names: Names, places: Places) -> None:
-    """Redirect the file functions of this process for good, the same for all of its code."""
-    places.replace(redirections(lambda: names))
 
 
 def redirections(find: Find) -> dict[tuple[types.ModuleType, str], Any]:

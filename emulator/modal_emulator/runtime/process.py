@@ -196,6 +196,7 @@ class ProcessBackend:
             hide=self._hide,
             entrypoint=self._entrypoint,
             clock_page=plan.clock_page,
+            seen=plan.sight is not None and not plan.bare,
             bare=plan.bare,
             address=plan.address,
             source_address=plan.source_address,

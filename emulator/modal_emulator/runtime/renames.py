@@ -15,15 +15,14 @@ import tempfile
 from collections.abc import Callable
 from typing import Any
 
-from modal_emulator.runtime.replacing import Places
+from modal_emulator.runtime.portable import Redirections
 
-__all__ = ["install"]
+__all__ = ["completed"]
 
 
-def install(places: Places) -> None:
-    """Give `os.rename` and `os.replace` of this process the missing case."""
-    names = ("rename", "replace")
-    places.replace({(posix, name): _complete(getattr(posix, name)) for name in names})
+def completed() -> Redirections:
+    """Return `os.rename` and `os.replace` with the missing case."""
+    return {(posix, name): _complete(getattr(posix, name)) for name in ("rename", "replace")}
 
 
 def _complete(original: Callable[..., None]) -> Callable[..., None]:

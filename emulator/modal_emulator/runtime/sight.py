@@ -5,12 +5,14 @@ A container asks how much is to be seen before each step, and then tells of it, 
 neither who looks nor why; the other side knows nothing of file functions.
 """
 
+from collections.abc import Callable
 from enum import IntEnum
+from pathlib import Path
 from typing import Protocol
 
 from modal_emulator.ground.steps import Moment, Step
 
-__all__ = ["Attention", "Sight"]
+__all__ = ["Attention", "Seen", "Sight"]
 
 
 class Attention(IntEnum):
@@ -27,8 +29,8 @@ class Sight(Protocol):
     """Sees one container's steps on files; all of it is called from any thread."""
 
     @property
-    def attention(self) -> Attention:
-        """How much is to be seen now; asked before each step, so it is quick."""
+    def attention(self) -> int:
+        """An `Attention`: how much is to be seen now; asked before each step, so it is quick."""
         ...
 
     @property
@@ -51,4 +53,21 @@ class Sight(Protocol):
         Raises:
             Exception: the step is to fail with it.
         """
+        ...
+
+
+class Seen(Sight, Protocol):
+    """The same on the server's event loop, for backends whose containers are elsewhere."""
+
+    @property
+    def page(self) -> Path:
+        """Where a `SightPage` is kept up to date."""
+        ...
+
+    async def arrive(self, step: Step, moment: Moment, error: OSError | None) -> None:
+        """Do as `hold`, without a thread; what is raised comes as it is."""
+        ...
+
+    def source(self, read: Callable[[], None]) -> None:
+        """Call `read`, which calls `note`, whenever all must be known that was told so far."""
         ...

@@ -32,7 +32,8 @@ class _Names:
         others = {ours, *(sysconfig.get_path(n) for n in ("stdlib", "platstdlib", "scripts"))}
         self._others = tuple(f"{path}{os.sep}" for path in others if path)
         # Where the user is; and where local code is in a container.
-        self._tops = (os.path.join(os.getcwd(), ""), "/root/")  # noqa: PTH109, PTH118
+        tops = {"/root/", os.path.join(os.getcwd(), "")} - {"/"}  # noqa: PTH109, PTH118
+        self._tops = sorted(tops, key=len, reverse=True)
         self._known: dict[str, str | None] = {}
 
     def of(self, file: str) -> str | None:

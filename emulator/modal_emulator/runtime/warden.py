@@ -58,7 +58,7 @@ def begin(
         if message is None:
             os._exit(0)
         job = Job.from_values(message["job"])
-        warden = _Warden(server, job)
+        warden = _Warden(server, job, _take_sight(server) if job.seen else None)
         warden.mount(needs)
         return warden.fork(output, places)
     except Exception as error:
@@ -81,6 +81,12 @@ def _separate(server: Peer, isolation: Isolation) -> None:
     kernel.mount(None, "/", None, kernel.RECURSIVE | kernel.PRIVATE)
 
 
+def _take_sight(server: Peer) -> tuple[int, int]:
+    line, page = server.files
+    server.files = []
+    return line, page
+
+
 def _announce(server: Peer, pid: int) -> None:
     files = [os.pidfd_open(pid)] if hasattr(os, "pidfd_open") else []
     server.send({"warden": pid}, files)
@@ -95,7 +101,9 @@ def _leave(server: Peer, message: Message, code: int) -> NoReturn:
 class _Warden:
     """A container from the inside."""
 
-    def __init__(self, server: Peer, job: Job) -> None:
+    def __init__(self, server: Peer, job: Job, sight: tuple[int, int] | None) -> None:
+        """`sight` is by which the main process tells of what it does with files; see `FarSight`."""
+        self._sight = sight
         self._server = server
         self._job = job
         self._root: Root | None = None
@@ -144,8 +152,8 @@ class _Warden:
             if self._watch is not None:
                 self._watch.forget()
             root = self._root.path if self._root else None
-            return Entry(self._job, root, output, places, watched)
-        for file in output:
+            return Entry(self._job, root, output, places, watched, self._sight)
+        for file in (*output, *(self._sight or ())):
             os.close(file)
         if watched is not None:
             watched.end.close()

@@ -70,7 +70,7 @@ class Watcher:
             step = Step(kind, "", "", "", *spot, to, arguments, where=lines_of(frame))
             return self._held(step, work, *args, **kwargs)
         try:
-            result = work(*args, **kwargs)
+            result = self._really(work, *args, **kwargs)
         except OSError as error:
             self._tell(kind, spot, to, arguments, error)
             raise
@@ -84,7 +84,7 @@ class Watcher:
     def _held(self, step: Step, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         self._sight.hold(step, Moment.BEFORE)
         try:
-            result = work(*args, **kwargs)
+            result = self._really(work, *args, **kwargs)
         except OSError as error:
             self._sight.hold(step, Moment.AFTER, error)
             raise
@@ -111,12 +111,16 @@ class Watcher:
             where = lines_of(frame)
             self._sight.note(Step(kind, "", "", "", *spot, to, arguments, where=where), error)
 
-    def _real(self, directory: str) -> str:
+    def _really(self, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        """Do what may look at files itself: that is a part of the same step, or is for us."""
         self._looking.is_ours = True
         try:
-            return os.path.realpath(directory)
+            return work(*args, **kwargs)
         finally:
             self._looking.is_ours = False
+
+    def _real(self, directory: str) -> str:
+        return str(self._really(os.path.realpath, directory))
 
 
 Find = Callable[[], "Watcher | None"]

@@ -14,11 +14,13 @@ from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as NotYet
 from contextlib import suppress
 from contextvars import Context
+from pathlib import Path
 
 from modal_emulator.ground.errors import EmulatorError
 from modal_emulator.ground.journal import Event, Journal
 from modal_emulator.ground.steps import FILE_STEPS, Kind, Moment, Step
 from modal_emulator.runtime.sight import Attention
+from modal_emulator.runtime.sight_page import SightPage
 from modal_emulator.schedule.steps import Steps
 
 __all__ = ["Eyesight", "Look"]
@@ -33,12 +35,18 @@ _QUIET = frozenset({*FILE_STEPS, Kind.RUN})
 class Eyesight:
     """Sees the files of all containers of one World."""
 
-    def __init__(self, steps: Steps, journal: Journal, *, watches: bool) -> None:
+    def __init__(self, steps: Steps, journal: Journal, page: Path, *, watches: bool) -> None:
+        """Other processes find what they are to know at `page`, once one asks for it."""
         self._steps = steps
         self._watches = watches
+        self._path = page
+        self._page: SightPage | None = None
+        self._looks: dict[str, Look] = {}
         self.epoch = 0
         """Grows when a container hears of others: at its other steps, and at commits."""
         steps.listen(self._stepped)
+        steps.on_change(self._changed)
+        steps.drain_by(self._drain)
         journal.listen(self._happened)
 
     @property
@@ -46,23 +54,47 @@ class Eyesight:
         """How much is to be seen; from any thread."""
         return Attention.HOLD if self._steps.gated else Attention.NOTE
 
-    def look(self, complete: Complete) -> "Look | None":
+    def look(self, container_id: str, complete: Complete) -> "Look | None":
         """Return what sees one container that is to start on this event loop, if anything does."""
         if not self._watches:
             return None
-        return Look(self, self._steps, complete, asyncio.get_running_loop())
+        look = Look(self, self._steps, complete, asyncio.get_running_loop())
+        self._looks[container_id] = look
+        return look
 
-    def on_change(self, listener: Callable[[], None]) -> None:
-        """Call `listener` when `attention` may have changed."""
-        self._steps.on_change(listener)
+    def _drain(self, container_id: str) -> None:
+        """Let all be known that a container has done with files so far."""
+        if (look := self._looks.get(container_id)) is not None:
+            look.drain()
+
+    def close(self, container_id: str) -> None:
+        """The container has ended; nothing of it is held any more."""
+        if (look := self._looks.pop(container_id, None)) is not None:
+            look.close()
+
+    @property
+    def page(self) -> Path:
+        """Where a `SightPage` is kept up to date, from now on."""
+        if self._page is None:
+            self._page = SightPage.make(self._path)
+            self._changed()
+        return self._path
 
     def _stepped(self, step: Step, _error: Exception | None) -> None:
         if step.kind not in _QUIET:
-            self.epoch += 1
+            self._renew()
 
     def _happened(self, event: Event) -> None:
         if event.kind == "volume.commit":
-            self.epoch += 1
+            self._renew()
+
+    def _renew(self) -> None:
+        self.epoch += 1
+        self._changed()
+
+    def _changed(self) -> None:
+        if self._page is not None:
+            self._page.write(self.attention, self.epoch)
 
 
 class Look:
@@ -83,6 +115,16 @@ class Look:
         self._heard: deque[tuple[Step, OSError | None]] = deque()
         self._is_coming = self._is_over = False
         self._held: set[asyncio.Task[None]] = set()
+        self._read: Callable[[], None] = _nothing
+
+    @property
+    def page(self) -> Path:
+        """Where other processes find what they are to know."""
+        return self._eyesight.page
+
+    def source(self, read: Callable[[], None]) -> None:
+        """Call `read`, which calls `note`, whenever all must be known that was told so far."""
+        self._read = read
 
     @property
     def attention(self) -> Attention:
@@ -145,6 +187,7 @@ class Look:
 
     def drain(self) -> None:
         """On the loop: pass on what was heard."""
+        self._read()
         self._is_coming = False
         while self._heard:
             step, error = self._heard.popleft()
@@ -165,3 +208,7 @@ def _wait(held: "Future[None]") -> None:
         except NotYet:
             if held.done():  # a gate has raised it
                 raise
+
+
+def _nothing() -> None:
+    pass

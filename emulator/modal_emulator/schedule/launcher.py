@@ -19,7 +19,7 @@ from modal_emulator.runtime.backend import Backend, Capability, Container, Exit,
 from modal_emulator.runtime.environ import container_environment
 from modal_emulator.schedule.calls import Calls, Input
 from modal_emulator.schedule.commits import Commits, MountPoint
-from modal_emulator.schedule.eyesight import Eyesight, Look
+from modal_emulator.schedule.eyesight import Eyesight
 from modal_emulator.schedule.handed import Handed
 from modal_emulator.schedule.logs import Logs
 from modal_emulator.schedule.network import Network, Seat
@@ -152,6 +152,7 @@ class ContainerLauncher:
             container = await self._backend.start(plan)
         except BaseException as error:
             self._commits.ended(worker.container_id)
+            self._eyesight.close(worker.container_id)
             self._network.leave(worker.container_id)
             self._door.close(worker.container_id)
             why = f"The container could not be started: {error}"
@@ -228,7 +229,7 @@ class ContainerLauncher:
         has_image = image is not None and Capability.IMAGES in self._backend.offers
         # Of an image that was not built, the local environment stands for all but this.
         copied = image.copied if image and not has_image else ()
-        look = self._eyesight.look(self._step_of(worker))
+        look = self._eyesight.look(worker.container_id, self._step_of(worker))
         return Plan(
             container_id=worker.container_id,
             arguments=self._translator.arguments(function, worker.container_id, app.environment),
@@ -254,7 +255,7 @@ class ContainerLauncher:
             source_address=seat.source_address,
             on_output=self._output(worker),
             on_sync=partial(self._commits.sync, worker.container_id),
-            on_exit=self._exit(worker, look),
+            on_exit=self._exit(worker),
             sight=look,
         )
 
@@ -296,12 +297,9 @@ class ContainerLauncher:
 
         return heard
 
-    def _exit(
-        self, worker: Worker, look: Look | None
-    ) -> "Callable[[Exit], asyncio.Future[list[None]] | None]":
+    def _exit(self, worker: Worker) -> "Callable[[Exit], asyncio.Future[list[None]] | None]":
         def left(ended: Exit) -> "asyncio.Future[list[None]] | None":
-            if look is not None:
-                look.close()
+            self._eyesight.close(worker.container_id)
             worker.leaving = True
             # In the middle of an input, and nobody asked for it: an `os._exit`, however clean.
             abrupt = not ended.clean or (bool(worker.inputs) and worker.ending is None)

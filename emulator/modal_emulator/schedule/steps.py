@@ -46,7 +46,12 @@ class Steps:
         self._gates: tuple[Gate, ...] = ()
         self._on_change: list[Callable[[], None]] = []
         self._listeners: list[Listener] = []
+        self._drain: Callable[[str], None] = lambda container_id: None
         self._by_hand = 0
+
+    def drain_by(self, drain: Callable[[str], None]) -> None:
+        """Call `drain` before each step: what else its container did is then to be noted first."""
+        self._drain = drain
 
     @property
     def gated(self) -> bool:
@@ -97,6 +102,7 @@ class Steps:
         Raises:
             Exception: whatever the work or a gate raises.
         """
+        self._drain(step.container_id)
         if self._gates:
             await self.arrive(step, Moment.BEFORE)
         try:

@@ -1,0 +1,54 @@
+"""
+How much is to be seen of containers, and the epoch, on a page of memory that processes look at.
+
+They look before each step, so it must not cost a call. Either number is one store.
+"""
+
+import mmap
+import os
+import struct
+from pathlib import Path
+
+from modal_emulator.runtime.sight import Attention
+
+__all__ = ["SightPage"]
+
+_EPOCH, _ATTENTION = struct.Struct("@Q"), struct.Struct("@B")
+_SIZE = _EPOCH.size + _ATTENTION.size
+
+
+class SightPage:
+    """Either side's hold on it; it stays when its file is not seen any more."""
+
+    def __init__(self, file: int) -> None:
+        """Map an open file, which is closed; the memory stays."""
+        try:
+            self._memory = mmap.mmap(file, _SIZE, prot=mmap.PROT_READ)
+        finally:
+            os.close(file)
+
+    @classmethod
+    def make(cls, path: Path) -> "SightPage":
+        """Make it, for the one who writes it."""
+        file = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_CREAT, 0o600)
+        os.ftruncate(file, _SIZE)
+        made = cls(os.dup(file))
+        made._memory = mmap.mmap(file, _SIZE)
+        os.close(file)
+        return made
+
+    def write(self, attention: Attention, epoch: int) -> None:
+        """Say how it is now."""
+        _EPOCH.pack_into(self._memory, 0, epoch)
+        _ATTENTION.pack_into(self._memory, _EPOCH.size, attention)
+
+    @property
+    def attention(self) -> int:
+        """How much is to be seen; compares equal to an `Attention`."""
+        return self._memory[_EPOCH.size]
+
+    @property
+    def epoch(self) -> int:
+        """Until when a step is no news."""
+        (epoch,) = _EPOCH.unpack_from(self._memory)
+        return int(epoch)
