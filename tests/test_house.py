@@ -25,6 +25,7 @@ FLOORS = {
     "lodging": 1,
     "store": 1,
     "findings": 2,
+    "picture": 3,
     "orders": 2,
     "engines": 3,
     "runtime": 3,
