@@ -1,5 +1,7 @@
 """A test holds calls at their storage steps and lets them go, in both kinds of containers."""
 
+from pathlib import Path
+
 import modal
 import pytest
 
@@ -259,3 +261,27 @@ def test_a_clock_that_stands_goes_on_for_an_actor_that_sleeps(
         sleeper = modal_stage.spawn(stagework.nap, 200).until("dict write")
         assert modal_clock.timestamp() - before >= 200
         sleeper.finish()
+
+
+@inline
+def test_file_steps_are_held(modal_stage: StageHandle) -> None:
+    with stagework.app.run():
+        modal_stage.spawn(stagework.add, "a").finish()
+        one = modal_stage.spawn(stagework.add, "b").until("read", "*.json", of="shared")
+        assert one.at is not None
+        assert (one.at.path, one.at.of, one.at.version) == ("index.json", "shared", 0)
+        assert one.at.where[-1].endswith("in add")
+        one.after("close", nth=2)
+        two = modal_stage.spawn(stagework.add, "c")
+        assert two.finish() == ["a", "c"]
+        assert one.finish() == ["a", "b"]
+
+
+@everywhere
+def test_a_run_is_drawn(modal_emulator: Running, runtime: str, tmp_path: Path) -> None:
+    with stagework.app.run():
+        stagework.add.remote("a")
+    place = modal_emulator.picture(tmp_path / "drawn" / "run.html", "one & all")
+    text = place.read_text()
+    assert "<h1>one &amp; all</h1>" in text
+    assert "starts, with shared at v0" in text

@@ -25,6 +25,7 @@ from modal_emulator.handles import (
 )
 from modal_emulator.hosting import Host, own_thread, sdk_thread
 from modal_emulator.keyed import LocalDict, LocalQueue
+from modal_emulator.picture import draw_html
 from modal_emulator.proxy import LocalProxy
 from modal_emulator.regions import RegionsHandle
 from modal_emulator.runtime.backend import Capability
@@ -229,6 +230,13 @@ class Running:
     def findings(self) -> tuple[Finding, ...]:
         """Return what went wrong so far, whatever levels are set; see `Subject`."""
         return self.ask(findings)
+
+    def picture(self, path: str | Path, heading: str = "A run") -> Path:
+        """Draw what happened so far, with what went wrong, as a page for a browser."""
+        drawn = Path(path)
+        drawn.parent.mkdir(parents=True, exist_ok=True)
+        drawn.write_text(draw_html(self.story(), self.findings(), heading), encoding="utf-8")
+        return drawn
 
     def journal(self, kind: str = "") -> tuple[Event, ...]:
         """Return what happened so far, oldest first."""

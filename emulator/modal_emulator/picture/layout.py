@@ -13,7 +13,7 @@ HEAD = 58
 """Above the first row: who each column is."""
 TALL, LOW = 42, 30
 """A row with a line of code below it, and one without."""
-LEFT = 64
+LEFT = 52
 """Of the first column: the numbers."""
 LETTER = 6.6
 """The width of one, about, in the drawing's small writing."""

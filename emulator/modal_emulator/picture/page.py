@@ -24,6 +24,7 @@ h1 { font-size: 1.3rem; } h2 { font-size: 1.05rem; margin-top: 2rem; }
 pre { margin: .4rem 0 0; white-space: pre-wrap; font-size: 13px; }
 .legend { color: var(--dim); font-size: 14px; max-width: 60rem; } .drawing { overflow-x: auto; }
 table { border-collapse: collapse; font-size: 13.5px; }
+summary { cursor: pointer; }
 td, th { padding: .25rem .7rem; text-align: left; vertical-align: top;
   border-bottom: 1px solid var(--rim); }
 td.where { white-space: pre; font-family: ui-monospace, monospace; font-size: 12.5px;
@@ -69,16 +70,13 @@ def draw_html(story: Story, findings: Sequence[Finding] = (), heading: str = "A 
 
 
 def _findings(findings: Sequence[Finding]) -> Iterator[Element]:
+    """Yield what was found; of many, the first is unfolded."""
     for number, finding in enumerate(findings, 1):
         text = element("pre")
         text.text = "\n".join(map(plain, finding.text))
-        yield element(
-            "div",
-            element("b", f"{number}. {finding.subject}"),
-            f": {finding.title}",
-            *([text] if finding.text else []),
-            class_="finding",
-        )
+        head = element("summary", element("b", f"{number}. {finding.subject}"), ": ", finding.title)
+        unfolded = {"open": "open"} if number == 1 else {}
+        yield element("details", head, text, class_="finding", **unfolded)
 
 
 def _table(story: Story, findings: Sequence[Finding]) -> Element:

@@ -12,7 +12,7 @@ __all__ = ["Row", "rows_of"]
 FEW = 24
 """So many entries are all shown."""
 RUN = 3
-"""So many in a row that tell little are told together."""
+"""So many in a row that tell little are told together; where there is little room, two are."""
 
 _MOVES_VERSIONS = frozenset(
     {
@@ -74,12 +74,13 @@ def rows_of(story: Story, findings: Sequence[Finding], most: int = 0) -> list[Ro
     rows: list[Row] = []
     for least in range(2, MARKED + 1 if findings else 4):
         shown = [number for number, how_much in tells.items() if how_much >= least]
-        rows = list(_gathered(entries, marks, set(shown)))
+        rows = list(_gathered(entries, marks, set(shown), 2 if most else RUN))
         if len(rows) <= (most or len(rows)):
             return rows
-    return (
-        rows if findings else [*_told([e for r in rows[:-most] for e in r.entries]), *rows[-most:]]
-    )
+    if findings:
+        return rows
+    earlier = [entry for row in rows[:-most] for entry in row.entries]
+    return [*_told(earlier, 1), *rows[-most:]]
 
 
 def _goes_without_saying(story: Story) -> set[int]:
@@ -116,21 +117,21 @@ def _marks(entry: Entry, findings: Sequence[Finding]) -> tuple[int, ...]:
 
 
 def _gathered(
-    entries: Sequence[Entry], marks: dict[int, tuple[int, ...]], shown: set[int]
+    entries: Sequence[Entry], marks: dict[int, tuple[int, ...]], shown: set[int], least: int
 ) -> Iterator[Row]:
     run: list[Entry] = []
     for entry in entries:
         if entry.number not in shown:
             run.append(entry)
             continue
-        yield from _told(run)
+        yield from _told(run, least)
         run = []
         yield Row((entry,), marks[entry.number])
-    yield from _told(run)
+    yield from _told(run, least)
 
 
-def _told(run: list[Entry]) -> Iterator[Row]:
-    if len(run) >= RUN:
+def _told(run: list[Entry], least: int) -> Iterator[Row]:
+    if len(run) >= least:
         yield Row(tuple(run))
     else:
         yield from (Row((entry,)) for entry in run)

@@ -79,7 +79,7 @@ def _bands(layout: Layout) -> Iterator[Element]:
         if row.marks:
             top, end = layout.tops[number : number + 2]
             band = element("rect", class_="band", x=0, y=top, width=layout.width, height=end - top)
-            mark = element("text", f"!{','.join(map(str, row.marks))}", x=4, y=top + 22)
+            mark = element("text", f"!{','.join(map(str, row.marks))}", x=6, y=top + 13)
             mark.set("class", "mark")
             yield element("g", band, mark, class_="bad")
 
@@ -131,7 +131,7 @@ def _row(layout: Layout, number: int, row: Row, made: dict[int, Version]) -> Ele
     return element(
         "g",
         hover,
-        element("text", numbers, class_="dim", x=24, y=y + 4),
+        element("text", numbers, class_="dim", x=6, y=y + (11 if row.marks else 4)),
         *parts,
         class_="bad" if row.marks else "step",
         id=f"s{first}",

@@ -8,6 +8,7 @@ from modal_emulator.ground.steps import Kind
 __all__ = ["below", "clipped", "listed", "plain", "said", "seen", "title", "where"]
 
 
+LOOKS = frozenset({Kind.READ.value, Kind.LOOK.value, Kind.LIST.value})
 VERBS = {
     Kind.READ.value: "reads",
     Kind.WRITE.value: "writes",
@@ -56,7 +57,7 @@ def title(lane: Lane, story: Story) -> str:
     same = [each.container_id for each in story.lanes if each.function == lane.function]
     if not lane.container_id:
         return "client"
-    number = f" #{same.index(lane.container_id) + 1}" if len(same) > 1 else ""
+    number = f"#{same.index(lane.container_id) + 1}" if len(same) > 1 else ""
     return plain(lane.function or "container") + number
 
 
@@ -99,7 +100,7 @@ def seen(entry: Entry) -> str:
     commits = (Kind.COMMIT.value, Kind.BACKGROUND_COMMIT.value, Kind.EXIT_COMMIT.value)
     if entry.kind in commits:
         return "nothing new"
-    return f"sees v{entry.version}" if entry.is_file_step else ""
+    return f"sees v{entry.version}" if entry.kind in LOOKS else ""
 
 
 def where(entry: Entry) -> str:

@@ -33,6 +33,7 @@ from modal_emulator.pytest_plugin.explored import (
     told_of,
     wishes_of,
 )
+from modal_emulator.pytest_plugin.pictures import PICTURE, add_picture
 
 if TYPE_CHECKING:
     from modal_emulator.clock import ClockHandle
@@ -226,6 +227,7 @@ def pytest_runtest_makereport(
         item.stash[FAILED] = True
         if RUNNING in item.stash:
             _add_section(report, item.stash[RUNNING])
+            add_picture(item, report, item.stash[RUNNING])
     return report
 
 
@@ -241,11 +243,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("modal-emulator: schedules")
         for line in told(seen):
             terminalreporter.write_line(line)
-    kept = sorted((test, place) for test, name, place in properties if name == KEPT)
-    if kept:
-        terminalreporter.section("modal-emulator: kept")
-    for test, place in kept:
-        terminalreporter.write_line(f"{test}: {place}")
+    for title, wanted in (("kept", KEPT), ("pictures", PICTURE)):
+        places = sorted((test, place) for test, name, place in properties if name == wanted)
+        if places:
+            terminalreporter.section(f"modal-emulator: {title}")
+        for test, place in places:
+            terminalreporter.write_line(f"{test}: {place}")
 
 
 def _headline(config: pytest.Config) -> str:

@@ -7,6 +7,7 @@ Every test run loads this room, so it imports nothing of the emulator.
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ __all__ = [
     "guards_all",
     "options_of_session",
     "options_of_test",
+    "pictures_in",
     "reports_schedules",
     "starts_workers",
 ]
@@ -29,6 +31,7 @@ CLOCK = "modal_clock"
 FAULTS = "modal_faults"
 COMMIT_SECONDS = "modal_background_commit_seconds"
 GUARD = "modal_guard"
+PICTURES = "modal_pictures"
 REPORT_SCHEDULES = "modal_report_schedules"
 RUNTIME = "modal_runtime"
 WATCH_FILES = "modal_watch_files"
@@ -67,6 +70,7 @@ def add_options(parser: pytest.Parser) -> None:
         "in containers of Docker's, or in the best way that works here (auto, the default)",
     )
     _add_time(parser, group)
+    _add_pictures(parser, group)
     group.addoption(
         "--modal-keep",
         nargs="?",
@@ -74,6 +78,12 @@ def add_options(parser: pytest.Parser) -> None:
         choices=("all", "failed"),
         help="leave the volumes of each test, or of each that fails, as plain directories",
     )
+
+
+def _add_pictures(parser: pytest.Parser, group: pytest.OptionGroup) -> None:
+    meaning = "a directory for a picture of each failed test that used the emulator, as a web page"
+    parser.addini(PICTURES, meaning, default="")
+    group.addoption("--modal-pictures", metavar="DIR", help=meaning)
 
 
 def _add_time(parser: pytest.Parser, group: pytest.OptionGroup) -> None:
@@ -121,6 +131,14 @@ def guards_all(config: pytest.Config) -> bool:
     if asked not in ("", "fixture", "strict"):
         raise pytest.UsageError(f"{GUARD} must be fixture or strict, not {asked!r}")
     return asked == "strict"
+
+
+def pictures_in(config: pytest.Config) -> Path | None:
+    """Return where pictures of failed tests go, if anywhere; from the project's directory on."""
+    if option := config.getoption("--modal-pictures"):
+        return config.invocation_params.dir / str(option)
+    asked = str(config.getini(PICTURES))
+    return config.rootpath / asked if asked else None
 
 
 def reports_schedules(config: pytest.Config) -> bool:

@@ -1,0 +1,58 @@
+"""
+Pictures of failed tests: some lines in the report where something was found, and a page in a
+directory if one was named.
+
+Every test run loads this room, so it imports nothing of the emulator until a test has failed.
+"""
+
+from __future__ import annotations
+
+import re
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+import pytest
+
+from modal_emulator.pytest_plugin.choice import pictures_in
+
+if TYPE_CHECKING:
+    from modal_emulator.emulator import Running
+
+__all__ = ["PICTURE", "add_picture"]
+
+PICTURE = "modal_picture"
+"""Among a report's properties, which come along from xdist's workers: where the page is."""
+
+LONGEST = 120
+
+
+def add_picture(item: pytest.Item, report: pytest.TestReport, running: Running) -> None:
+    """Add to the report of a test that failed what it looked like, and draw it if asked."""
+    if any(name == PICTURE for name, _ in item.user_properties):
+        return  # it has failed before
+    directory = pictures_in(item.config)
+    try:
+        if text := _lines(running):
+            report.sections.append(("modal-emulator: what happened", text))
+        if directory is not None:
+            place = running.picture(directory / f"{_file_name(item.nodeid)}.html", item.nodeid)
+            report.sections.append(("modal-emulator: picture", str(place)))
+            item.user_properties.append((PICTURE, str(place)))
+            report.user_properties.append((PICTURE, str(place)))
+    except Exception as error:  # it must not stand in the way of the failure itself
+        report.sections.append(("modal-emulator: picture", f"it cannot be drawn: {error!r}"))
+
+
+def _lines(running: Running) -> str:
+    from modal_emulator.picture import draw_text
+
+    findings = running.findings()
+    return draw_text(running.story(), findings) if findings else ""
+
+
+def _file_name(nodeid: str) -> str:
+    """Return a name for a file that says which test it was, and is no other test's."""
+    plain = re.sub(r"[^\w.-]+", "-", nodeid).strip("-.")
+    if plain == nodeid.replace("::", "-").replace("/", "-") and len(plain) <= LONGEST:
+        return plain
+    return f"{plain[:LONGEST]}-{sha256(nodeid.encode()).hexdigest()[:8]}"
