@@ -41,6 +41,16 @@ def count(name: str) -> int:
 
 
 @app.function()
+def size(sent: bytes) -> int:
+    return len(sent)
+
+
+@app.function()
+def much(count: int) -> bytes:
+    return b"x" * count
+
+
+@app.function()
 def clock() -> float:
     return time.time()
 

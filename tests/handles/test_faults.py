@@ -1,5 +1,8 @@
 """Faults that a test plans, met by the real SDK in both kinds of containers."""
 
+import errno
+import io
+
 import modal
 import pytest
 
@@ -158,3 +161,41 @@ def test_a_world_that_cannot_be_leaves_the_one_before(line: str) -> None:
         with pytest.raises(EmulatorError):
             emulator.reset(wrong)
         assert emulator.ask(lambda world: world.journal) is before
+
+
+@inline
+def test_a_full_disk_refuses_what_is_opened_for_writing(modal_faults: FaultsHandle) -> None:
+    with breaking.app.run():
+        with modal_faults.disk_full("data", function="write"):
+            for _ in range(2):
+                with pytest.raises(OSError, match=r"No space left on device") as caught:
+                    breaking.write.remote("a")
+                assert caught.value.errno == errno.ENOSPC
+        breaking.write.remote("b")
+        modal_faults.disk_full(at="commit", times=1)
+        with pytest.raises(RuntimeError, match="No space left on device"):
+            breaking.write.remote("c")
+        assert breaking.listed() == ["b"]
+
+
+@inline
+@pytest.mark.parametrize(("way", "body"), [("download", "block"), ("upload", "block")])
+def test_the_sdk_tries_again_what_broke_off(
+    modal_faults: FaultsHandle, way: str, body: str
+) -> None:
+    content = bytes(range(256)) * 1000
+    plan = modal_faults.truncate(way, body)
+    with breaking.data.batch_upload() as batch:
+        batch.put_file(io.BytesIO(content), "a")
+    assert b"".join(breaking.data.read_file("a")) == content
+    assert modal_faults.left == () and [s.plan for s in modal_faults.struck] == [str(plan.plan)]
+
+
+@inline
+def test_a_blob_breaks_off(modal_faults: FaultsHandle) -> None:
+    modal_faults.truncate("upload", "blob", keep=3)
+    modal_faults.truncate("download", "blob", keep=0)
+    with breaking.app.run():
+        assert breaking.size.remote(b"x" * 3_000_000) == 3_000_000
+        assert len(breaking.much.remote(3_000_000)) == 3_000_000
+    assert modal_faults.left == ()

@@ -21,7 +21,7 @@ from modal_emulator.web.site import Site
 class NoFaults:
     """Nothing that fails on purpose."""
 
-    def strike(self, place: object, volume_id: str) -> None:
+    def strike(self, place: object, volume_id: str, name: str = "") -> None:
         """Let it pass."""
 
 

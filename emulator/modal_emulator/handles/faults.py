@@ -82,6 +82,26 @@ class FaultsHandle:
         """Let the connection break: before it is done, or with `when="after"` before the answer."""
         return self.plan("drop", rpc=rpc, **where)
 
+    def truncate(
+        self,
+        way: str,
+        body: str | None = None,
+        *,
+        volume: str | None = None,
+        keep: int | None = None,
+        **often: Any,
+    ) -> PlannedFault:
+        """Let the end of a "download" or "upload" of a block or a blob be lost."""
+        return self.plan("truncate", way=way, body=body, volume=volume, keep=keep, **often)
+
+    def disk_full(self, volume: str | None = None, **where: Any) -> PlannedFault:
+        """
+        Let there be no space left, until it is removed: what containers open for writing fails.
+
+        With `at="commit"` it is the commit that is refused.
+        """
+        return self.plan("disk_full", volume=volume, **where)
+
     def kill(self, rpc: str | None = None, *, oom: bool = False, **where: Any) -> PlannedFault:
         """Kill the container that does it; not where containers are threads."""
         return self.plan("kill", rpc=rpc, oom=oom or None, **where)

@@ -11,7 +11,7 @@ from aiohttp import web
 from modal_emulator.ground.errors import NotFound
 from modal_emulator.schedule.faults import Site
 from modal_emulator.store.grants import NOT_KEPT, Bring, Fetch
-from modal_emulator.web.damage import send_damaged
+from modal_emulator.web.damage import refuse_part, send_damaged
 from modal_emulator.web.streams import Bodies, send_range
 from modal_emulator.world import World
 
@@ -26,6 +26,8 @@ def routes(world: Callable[[], World], bodies: Bodies) -> list[web.RouteDef]:
         grant = now.grants.redeem(request.match_info["token"])
         if not isinstance(grant, Bring):
             raise NotFound("this URL is not for an upload")
+        if now.faults.strike(Site.UPLOAD, "", "block"):
+            return await refuse_part(request)
         try:
             sha256 = await bodies.take(request, now.content.receive_piece(grant.sha256))
         except OSError as error:
@@ -43,8 +45,8 @@ def routes(world: Callable[[], World], bodies: Bodies) -> list[web.RouteDef]:
         grant = world().grants.redeem(request.match_info["token"])
         if not isinstance(grant, Fetch):
             raise NotFound("this URL is not for a download")
-        if plan := world().faults.strike(Site.DOWNLOAD, grant.volume_id):
-            return await send_damaged(grant, plan.effect)
+        if plan := world().faults.strike(Site.DOWNLOAD, grant.volume_id, "block"):
+            return await send_damaged(request, grant, plan.effect)
         return await send_range(request, grant.path, grant.start, grant.length)
 
     return [web.put("/blocks/{token}", put), web.get("/blocks/{token}", get)]

@@ -16,7 +16,7 @@ from aiohttp import web
 
 from modal_emulator.ground.errors import DataLoss, NotFound
 
-__all__ = ["Bodies", "Receiver", "send_range"]
+__all__ = ["BROKEN_OFF", "Bodies", "Receiver", "send_range"]
 
 # Hashing and writing happen in threads, a batch behind the network. Each hand-over costs a wait
 # for Python's lock, so batches are large, and only so many bodies are taken at once: the SDK sends
@@ -27,6 +27,7 @@ PATIENCE = 5.0
 BATCH = 1 << 20
 SMALL = 64 << 10  # a body up to this is taken and given at once: a thread would cost more
 
+BROKEN_OFF = "the body broke off before its end; nothing was kept"
 # The words of S3: the SDK looks for them, to say that the file changed while it was sent
 # (SDK:_utils/blob_utils.py).
 S3_MISMATCH = "The Content-MD5 you specified did not match what we received."
@@ -93,7 +94,7 @@ class Bodies:
         except BaseException as error:
             receiver.abort()
             if isinstance(error, (web.RequestPayloadError, ConnectionError)):
-                raise DataLoss("the body broke off before its end; nothing was kept") from error
+                raise DataLoss(BROKEN_OFF) from error
             raise
         finally:
             if mine:

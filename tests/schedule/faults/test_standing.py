@@ -47,7 +47,7 @@ def stage() -> Stage:
 def test_nothing_happens_unplanned(stage: Stage) -> None:
     stage.faults.before_listing(A)
     stage.faults.before_commit(A)
-    assert stage.faults.strike(Site.DOWNLOAD, A) is None and stage.hits(3) == "..."
+    assert stage.faults.strike(Site.DOWNLOAD, A, "block") is None and stage.hits(3) == "..."
     assert stage.left == [] and stage.journal.events("fault") == ()
     assert not stage.faults.at_rpcs
 
@@ -76,9 +76,9 @@ def test_a_commit_is_known_by_who_makes_it_and_by_what_it_changes(stage: Stage) 
 def test_plans_are_used_in_their_order(stage: Stage) -> None:
     stage.plan("block_corrupt")
     stage.plan("block_unavailable")
-    assert str(stage.faults.strike(Site.DOWNLOAD, A)) == "block_corrupt(times=1)"
-    assert str(stage.faults.strike(Site.DOWNLOAD, A)) == "block_unavailable(times=1)"
-    assert stage.faults.strike(Site.DOWNLOAD, A) is None
+    assert str(stage.faults.strike(Site.DOWNLOAD, A, "block")) == "block_corrupt(times=1)"
+    assert str(stage.faults.strike(Site.DOWNLOAD, A, "block")) == "block_unavailable(times=1)"
+    assert stage.faults.strike(Site.DOWNLOAD, A, "block") is None
 
 
 def test_a_plan_waits_for_its_site_and_its_volume(stage: Stage) -> None:

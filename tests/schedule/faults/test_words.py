@@ -4,12 +4,14 @@ from modal_emulator.ground.errors import Code, Invalid
 from modal_emulator.ground.steps import Moment
 from modal_emulator.schedule.faults import (
     Delay,
+    DiskFull,
     Drop,
     Fail,
     Kill,
     Plan,
     RegionDown,
     Site,
+    Truncate,
     Unavailable,
     Where,
 )
@@ -71,7 +73,17 @@ RPCS = ("VolumeCommit", "VolumeReload", "VolumeListFiles2", "DictPop")
         ),
         (
             "block_unavailable data",
-            Plan(Unavailable(), Where(Site.DOWNLOAD, objects=(("volume", "data"),))),
+            Plan(Unavailable(), Where(Site.DOWNLOAD, "block", objects=(("volume", "data"),))),
+        ),
+        (
+            "truncate upload body=blob keep=5 times=2",
+            Plan(Truncate(5), Where(Site.UPLOAD, "blob"), times=2),
+        ),
+        ("truncate download", Plan(Truncate(), Where(Site.DOWNLOAD))),
+        ("disk_full", Plan(DiskFull(), Where(Site.STEP, "write|make"), times=None)),
+        (
+            "disk_full data at=commit times=1",
+            Plan(DiskFull(), Where(Site.STEP, "commit", objects=(("volume", "data"),))),
         ),
     ],
 )
@@ -107,6 +119,8 @@ def test_a_line_is_a_plan_and_a_plan_a_line(line: str, plan: Plan) -> None:
         ("delay DictPop seconds=-1", "seconds is a number from 0"),
         ("kill DictPop oom=maybe", "oom is true or false"),
         ("region_down us-eats at=commit", "there is no region 'us-eats'; did you mean 'us-east'?"),
+        ("truncate sideways", "there is no way 'sideways'; there is: download, upload"),
+        ("truncate", "truncate needs way"),
         ("drop 'DictPop", 'cannot be read from "drop \'DictPop": No closing quotation'),
     ],
 )

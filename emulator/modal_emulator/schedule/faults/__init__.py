@@ -4,6 +4,7 @@ from modal_emulator.schedule.faults.planned import Dropped, Planned
 from modal_emulator.schedule.faults.plans import (
     Corrupt,
     Delay,
+    DiskFull,
     Drop,
     Effect,
     Fail,
@@ -13,6 +14,7 @@ from modal_emulator.schedule.faults.plans import (
     Preempt,
     RegionDown,
     Site,
+    Truncate,
     Unavailable,
     Where,
 )
@@ -22,6 +24,7 @@ from modal_emulator.schedule.faults.struck import Struck
 __all__ = [
     "Corrupt",
     "Delay",
+    "DiskFull",
     "Drop",
     "Dropped",
     "Effect",
@@ -35,6 +38,7 @@ __all__ = [
     "RegionDown",
     "Site",
     "Struck",
+    "Truncate",
     "Unavailable",
     "Where",
 ]

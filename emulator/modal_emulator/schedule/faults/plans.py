@@ -20,6 +20,7 @@ __all__ = [
     "CONTAINER",
     "Corrupt",
     "Delay",
+    "DiskFull",
     "Drop",
     "Effect",
     "Fail",
@@ -29,6 +30,7 @@ __all__ = [
     "Preempt",
     "RegionDown",
     "Site",
+    "Truncate",
     "Unavailable",
     "Where",
 ]
@@ -49,7 +51,9 @@ class Site(Enum):
     PUBLISHING = "publishing"
     """A container's commit has something to say."""
     DOWNLOAD = "download"
-    """A block of a file is fetched, over HTTP."""
+    """A block of a file, or a blob, is fetched over HTTP."""
+    UPLOAD = "upload"
+    """One is brought."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,7 @@ class Occasion:
 
     site: Site
     name: str = ""
-    """Of the RPC or the kind of step."""
+    """Of the RPC or the kind of step; of what is fetched or brought, "block" or "blob"."""
     moment: Moment = Moment.BEFORE
     container_id: str = ""
     """Whose doing it is; empty for a client outside of containers."""
@@ -80,7 +84,10 @@ class Where:
 
     site: Site
     name: str = ""
-    """Of the RPC or the kind of step; a pattern as of a shell, as are all the other names."""
+    """
+    Of the RPC or the kind of step; a pattern as of a shell, as are all the other names. Here there
+    may be several, with "|" between them.
+    """
     moment: Moment = Moment.BEFORE
     objects: tuple[tuple[str, str], ...] = ()
     """Such as ("volume", "data"): a word and a name or an id."""
@@ -94,14 +101,14 @@ class Where:
 
     def fits(self, name: str) -> bool:
         """Say whether an RPC or a kind of step of this name is meant."""
-        return _fits(self.name, name)
+        return any(_fits(each, name) for each in self.name.split("|"))
 
     def means(self, occasion: Occasion, named: Callable[[str], str]) -> bool:
         """Say whether this is such an occasion; `named` returns the name behind an id, or ""."""
         return (
             self.site is occasion.site
             and self.moment is occasion.moment
-            and _fits(self.name, occasion.name)
+            and self.fits(occasion.name)
             and _fits(self.container, occasion.container_id)
             and self.by in ("", CONTAINER if occasion.container_id else CLIENT)
             and _is_function(self.function, occasion.function)
@@ -142,6 +149,19 @@ class Corrupt:
 
 
 @dataclass(frozen=True, slots=True)
+class Truncate:
+    """The end of a body is lost on the way."""
+
+    keep: int | None = None
+    """So many bytes of a download arrive; None is half of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class DiskFull:
+    """There is no space left: a container's file is not opened, a commit is refused."""
+
+
+@dataclass(frozen=True, slots=True)
 class Kill:
     """The container whose doing it is ends without a word."""
 
@@ -160,7 +180,9 @@ class RegionDown:
     region: str
 
 
-Effect = Fail | Delay | Drop | Unavailable | Corrupt | Kill | Preempt | RegionDown
+Effect = (
+    Fail | Delay | Drop | Unavailable | Corrupt | Truncate | DiskFull | Kill | Preempt | RegionDown
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,9 +135,9 @@ class Faults:
             self._changed()
         return tuple(met)
 
-    def strike(self, site: Site, volume_id: str) -> Plan | None:
+    def strike(self, site: Site, volume_id: str, name: str = "") -> Plan | None:
         """Return what strikes a volume at a place where things only ever fail, and count it."""
-        return self._last(Occasion(site, objects={"volume": volume_id}))
+        return self._last(Occasion(site, name, objects={"volume": volume_id} if volume_id else {}))
 
     def before_listing(self, volume_id: str) -> None:
         """

@@ -7,17 +7,20 @@ while a plan means a step. What is decided by others is done by them: how a cont
 """
 
 import asyncio
+import errno
+import os
 from collections.abc import Callable, Coroutine
 from contextlib import nullcontext
 from typing import Any
 
 from modal_emulator.ground.clock import Clock, breathe
 from modal_emulator.ground.errors import Code, NotFound
-from modal_emulator.ground.steps import Moment, Step
+from modal_emulator.ground.steps import FILE_STEPS, Moment, Step
 from modal_emulator.schedule.dispatcher import Dispatcher
 from modal_emulator.schedule.faults.planned import Dropped, Planned
 from modal_emulator.schedule.faults.plans import (
     Delay,
+    DiskFull,
     Drop,
     Effect,
     Fail,
@@ -43,6 +46,7 @@ WORDS = {
     "fc": "called",
 }
 """What an object is called in plans, by the prefix of its id."""
+_FILES = frozenset(kind.value for kind in FILE_STEPS)
 LOST = Code.ABORTED, "the container is lost, as planned"  # what no SDK would send once more
 
 
@@ -106,6 +110,8 @@ class Striking:
             raise Planned(effect.code, effect.message, effect.retry_after)
         if isinstance(effect, Drop):
             raise Dropped
+        if isinstance(effect, DiskFull):
+            raise _no_space(occasion)
         if isinstance(effect, Delay):
             resting = self._settling.waits(occasion.container_id or None) if rests else None
             with resting or nullcontext():
@@ -148,6 +154,14 @@ class Striking:
             return self._dispatcher.worker(occasion.container_id)
         except NotFound:
             return None
+
+
+def _no_space(occasion: Occasion) -> Exception:
+    """Return what user code meets: of its own system call, or of a commit."""
+    if occasion.name in _FILES:
+        return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    # In the words and with the status of a volume that holds as much as it can; see store/limits.
+    return Planned(Code.FAILED_PRECONDITION, f"[Errno {errno.ENOSPC}] {os.strerror(errno.ENOSPC)}")
 
 
 def _occasion(step: Step, moment: Moment) -> Occasion:

@@ -15,6 +15,7 @@ from modal_emulator.ground.steps import Kind, Moment
 from modal_emulator.schedule.faults.plans import (
     Corrupt,
     Delay,
+    DiskFull,
     Drop,
     Effect,
     Fail,
@@ -23,6 +24,7 @@ from modal_emulator.schedule.faults.plans import (
     Preempt,
     RegionDown,
     Site,
+    Truncate,
     Unavailable,
     Where,
 )
@@ -39,7 +41,7 @@ from modal_emulator.schedule.faults.reading import (
 from modal_emulator.schedule.faults.texts import NOT_PUBLISHED, RATE_LIMITED, words_of
 from modal_emulator.store.regions import REGIONS
 
-__all__ = ["OPTIONS", "WHATS", "What", "line_of", "plan_of"]
+__all__ = ["ANYWHERE", "HOW_OFTEN", "OPTIONS", "WHATS", "What", "line_of", "plan_of"]
 
 Said = Mapping[str, Any]
 AREAS = tuple(dict.fromkeys(name for region in REGIONS for name in (*region.within, region.name)))
@@ -88,6 +90,9 @@ OPTIONS: Mapping[str, Option] = {
     "message": Option(text, "the words; without them Modal's, where they are known"),
     "retry_after": Option(seconds, "the SDK is told to try again after so many seconds"),
     "seconds": Option(seconds, "of the emulator's clock"),
+    "way": Option(choice(("download", "upload")), "which way the body goes"),
+    "body": Option(choice(("block", "blob")), "only blocks of files, or only blobs"),
+    "keep": Option(count, "so many bytes of a download arrive; without it, half of them"),
     "oom": Option(truth, "the container runs out of memory"),
     "region": Option(choice(AREAS), "its name, or that of a broad one"),
 }
@@ -104,6 +109,10 @@ class What:
     needs: tuple[str, ...] = ()
     site: Site | None = None
     """Where it strikes; None where the options say it."""
+    name: str = ""
+    """What it strikes there, where the options say nothing."""
+    is_endless: bool = False
+    """It happens until it is taken back, where the options say nothing."""
 
 
 def _fail(said: Said) -> Effect:
@@ -126,6 +135,21 @@ WHATS: Mapping[str, What] = {
         ("seconds",),
     ),
     "drop": What("the connection breaks, so that no answer comes", lambda _: Drop(), ANYWHERE),
+    "truncate": What(
+        "the end of a body is lost on the way",
+        lambda said: Truncate(said.get("keep")),
+        ("way", "body", "volume", "keep"),
+        ("way",),
+        site=Site.DOWNLOAD,
+    ),
+    "disk_full": What(
+        "there is no space left: nothing is opened for writing, or with `at=` nothing committed",
+        lambda _: DiskFull(),
+        ("volume", "path", *WHO, "at"),
+        site=Site.STEP,
+        name="write|make",
+        is_endless=True,
+    ),
     "kill": What(
         "the container that does it is killed",
         lambda said: Kill(said.get("oom", False)),
@@ -155,12 +179,14 @@ WHATS: Mapping[str, What] = {
         lambda _: Unavailable(),
         ("volume",),
         site=Site.DOWNLOAD,
+        name="block",
     ),
     "block_corrupt": What(
         "a block is downloaded with bits flipped",
         lambda _: Corrupt(),
         ("volume",),
         site=Site.DOWNLOAD,
+        name="block",
     ),
 }
 
@@ -185,7 +211,7 @@ def plan_of(
     for name in kind.needs:
         if name not in read:
             raise Invalid(f"{what} needs {name}: {OPTIONS[name].about}")
-    is_endless = "every" in read or "probability" in read
+    is_endless = kind.is_endless or "every" in read or "probability" in read
     probability = read.get("probability", 1.0)
     return Plan(
         effect=kind.effect(read),
@@ -236,8 +262,8 @@ def _where(what: str, kind: What, read: Said, rpcs: Collection[str]) -> Where:
     if rpc and not any(Where(Site.RPC, rpc).fits(name) for name in rpcs):
         raise Invalid(f"no RPC is called {rpc!r}; {nearest(rpc, rpcs)}")
     return Where(
-        site=kind.site or (Site.RPC if rpc else Site.STEP),
-        name=rpc or step,
+        site=_site(kind, read),
+        name=rpc or step or read.get("body", kind.name),
         moment=Moment(read.get("when", "before")),
         objects=tuple((word, read[word]) for word in OBJECTS if word in read),
         path=read.get("path", ""),
@@ -245,6 +271,12 @@ def _where(what: str, kind: What, read: Said, rpcs: Collection[str]) -> Where:
         container=read.get("container", ""),
         by=read.get("by", ""),
     )
+
+
+def _site(kind: What, read: Said) -> Site:
+    if "way" in read:
+        return Site(read["way"])
+    return kind.site or (Site.RPC if "rpc" in read else Site.STEP)
 
 
 def _text(what: str, kind: What, read: Said) -> str:
