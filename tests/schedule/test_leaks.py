@@ -4,12 +4,18 @@ import base64
 import os
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import modal
 import pytest
 
 from modal_emulator.emulator import Running
+from modal_emulator.findings.disguises import disguises
+from modal_emulator.pytest_plugin.reports import describe
+from modal_emulator.schedule.calls import Calls
+from modal_emulator.schedule.logs import Logs
+from modal_emulator.world import World
 
 TOKEN = "s3cr3t-Val/ue+for'this"
 NEWER = "an0ther-value-n0w"
@@ -164,3 +170,66 @@ def test_a_former_value_is_looked_for_while_a_container_has_it(modal_emulator: R
     assert set(leaks(modal_emulator)) == {"in a result of spill"}
     later["new"] = NEWER
     assert set(leaks(modal_emulator)) == {"in a result of spill", "in Dict 'later'"}
+
+
+@pytest.mark.modal(runtime="inline", leaks_ignore=["partner.TOKEN"])
+def test_whose_values_are_no_secret_can_be_said(modal_emulator: Running) -> None:
+    modal_emulator.secret("partner", TOKEN=TOKEN)
+    with app.run():
+        spill.remote("log")
+    assert modal_emulator.journal("finding") == ()
+
+
+@pytest.mark.modal(runtime="inline", mask_logs=True)
+def test_logs_are_masked_for_who_asks(
+    modal_emulator: Running, capfd: pytest.CaptureFixture[str]
+) -> None:
+    modal_emulator.secret("partner", TOKEN=TOKEN)
+    with app.run():
+        spill.remote("log")
+        spill.remote("base64")
+    assert set(leaks(modal_emulator)) == {"in the log of spill"}
+    printed = "".join(capfd.readouterr())
+    assert "login with ***TOKEN***" in printed and "YW5uOn***TOKEN***" in printed
+    assert TOKEN not in printed
+
+
+@pytest.mark.modal(runtime="inline")
+def test_logs_are_the_users_own_otherwise(
+    modal_emulator: Running, capfd: pytest.CaptureFixture[str]
+) -> None:
+    modal_emulator.secret("partner", TOKEN=TOKEN)
+    with app.run():
+        spill.remote("log")
+    assert f"login with {TOKEN}" in "".join(capfd.readouterr())
+
+
+@pytest.mark.parametrize("modal_emulator", [{"runtime": each} for each in RUNTIMES], indirect=True)
+def test_what_the_emulator_says_of_a_run_shows_no_value(modal_emulator: Running) -> None:
+    secret = modal_emulator.secret("partner", TOKEN=TOKEN)
+    with app.run():
+        for where in ("log", "file", "name", "dict", "queue", "result", "arguments"):
+            spill.remote(where)
+        with pytest.raises(ValueError, match="cannot log in"):
+            spill.remote("error")
+        secret.update(TOKEN=NEWER)
+        spill.remote("nowhere")
+        modal_emulator.settle()
+        told = [*map(repr, modal_emulator.journal()), repr(secret)]
+        told += [modal_emulator.ask(describe), *modal_emulator.ask(_members)]
+    modal_emulator.settle()
+    told.append(modal_emulator.ask(describe))
+    found = [text for text in told if "kind='finding'" in text]
+    assert len(found) > 7 and any("rotation drift" in text for text in found)
+    planted = [form.decode() for value in (TOKEN, NEWER) for form in disguises(value)]
+    assert [(form, text) for form in planted for text in told if form in text] == []
+
+
+def _members(world: World) -> list[str]:
+    members = [getattr(world, each.name) for each in fields(world)]
+    return [repr(member) for member in (world, *members, *map(_inside, members))]
+
+
+def _inside(member: object) -> object:
+    """Return what a member keeps, but for payloads of calls and logs, which are the user's."""
+    return {} if isinstance(member, Calls | Logs) else getattr(member, "__dict__", {})

@@ -45,7 +45,11 @@ FORWARDED = (*FROM_TERMINAL, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, sign
 @runtime_options
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, required=True)
 def exec_(
-    state_dir: Path | None, runtime: str, docker_network: str, command: tuple[str, ...]
+    state_dir: Path | None,
+    runtime: str,
+    docker_network: str,
+    mask_logs: bool,
+    command: tuple[str, ...],
 ) -> None:
     r"""
     Run COMMAND against a server of its own.
@@ -61,7 +65,9 @@ def exec_(
         found = "/" in command[0] and Path(command[0]).exists()
         tell(f"{command[0]}: {'cannot be executed' if found else 'command not found'}")
         raise SystemExit(NOT_EXECUTABLE if found else NOT_FOUND)
-    running = started(state_dir, runtime=runtime, docker_network=docker_network)
+    running = started(
+        state_dir, runtime=runtime, docker_network=docker_network, mask_logs=mask_logs
+    )
     raise SystemExit(asyncio.run(_exec(running, command)))
 
 

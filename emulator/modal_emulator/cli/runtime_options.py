@@ -1,4 +1,4 @@
-"""The options of `serve` and `exec` that say what containers are made of."""
+"""The options of `serve` and `exec` that say what containers are made of, and what they show."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -29,6 +29,12 @@ def runtime_options(command: Command) -> Command:
             show_default=True,
             envvar="MODAL_EMULATOR_DOCKER_NETWORK",
             help="The network of Docker's containers and builds.",
+        ),
+        click.option(
+            "--mask-logs",
+            is_flag=True,
+            envvar="MODAL_EMULATOR_MASK_LOGS",
+            help="Show ***KEY*** in place of values of secrets in what containers print.",
         ),
     )
     for option in reversed(add):

@@ -29,6 +29,8 @@ class LeakRules:
     """The same for values that are looked for, whatever they are like."""
     shortest: int = 6
     """Characters; shorter values are not looked for."""
+    mask_logs: bool = False
+    """Logs are kept and shown with `***KEY***` in place of what is looked for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,14 @@ __all__ = ["Event", "Journal"]
 
 Value = str | int | float | bool | None
 
-_CHOSEN = ("path", "to", "error", "name", "title", "text")
-"""The values that may hold anything."""
+_OURS = frozenset(
+    {
+        *("app_id", "call_id", "container_id", "function_id", "image_id", "input_id", "object_id"),
+        *("sandbox_id", "secret_id", "volume_id", "cloud", "function", "region", "status", "step"),
+        *("subject", "via", "where", "why"),
+    }
+)
+"""The values that user code cannot fill as it likes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +47,9 @@ class Journal:
 
     def add(self, kind: str, **values: Value) -> None:
         """Record that `kind` happened now."""
-        for chosen in _CHOSEN:
-            if text := values.get(chosen):
-                values[chosen] = self._mask(str(text))
+        for name, value in values.items():
+            if value and value.__class__ is str and name not in _OURS:
+                values[name] = self._mask(value)
         event = Event(self._clock.now(), kind, MappingProxyType(values))
         self._events.append(event)
         for listener in tuple(self._listeners):

@@ -97,7 +97,8 @@ def pytest_configure(config: pytest.Config) -> None:
             "markers",
             f"{mark}(clock, runtime, isolation, background_commit_seconds, after_kill, "
             "exit_grace_seconds, schedules, dst_policy, cron_limit, listings_per_second, faults, "
-            "watch_files, redis, seed_volumes, seed_secrets): "
+            "watch_files, redis, seed_volumes, seed_secrets, leaks_ignore, "
+            "leaks_always, leaks_min_length, mask_logs): "
             "settings of the test's emulator",
         )
 

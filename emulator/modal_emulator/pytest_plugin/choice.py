@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from modal_emulator.pytest_plugin.leaking import add_leaks, leaks_of_session
 from modal_emulator.pytest_plugin.seeds import add_seeds, seeds_of_session
 
 __all__ = [
@@ -71,6 +72,7 @@ def add_options(parser: pytest.Parser) -> None:
     )
     _add_time(parser, group)
     _add_pictures(parser, group)
+    add_leaks(parser, group)
     group.addoption(
         "--modal-keep",
         nargs="?",
@@ -162,7 +164,7 @@ def options_of_session(config: pytest.Config) -> dict[str, Any]:
         options["watch_files"] = False
     if faults := config.getini(FAULTS):
         options["faults"] = [_from_root(config, line) for line in faults]
-    return {**options, **seeds_of_session(config)}
+    return {**options, **seeds_of_session(config), **leaks_of_session(config)}
 
 
 def options_of_test(request: pytest.FixtureRequest, settings: Mapping[str, Any]) -> dict[str, Any]:

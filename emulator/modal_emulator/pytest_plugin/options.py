@@ -13,6 +13,7 @@ from typing import Any
 from modal_emulator.emulator import Settings
 from modal_emulator.ground.errors import Invalid
 from modal_emulator.ground.instants import parse_beginning
+from modal_emulator.pytest_plugin.leaking import names
 from modal_emulator.pytest_plugin.seeds import secret_seeds, volume_seeds
 from modal_emulator.schedule.after_kill import AfterKill
 from modal_emulator.schedule.cron import DstPolicy
@@ -116,5 +117,9 @@ OPTIONS: dict[str, Callable[[Settings, Any], Settings]] = {
     "listings_per_second": lambda s, v: replace(s, listings_per_second=_rate(v)),
     "faults": lambda s, v: replace(s, faults=_faults(v)),
     "watch_files": lambda s, v: replace(s, watch_files=_yes_or_no(v)),
+    "leaks_ignore": lambda s, v: replace(s, leaks=replace(s.leaks, ignore=names(v))),
+    "leaks_always": lambda s, v: replace(s, leaks=replace(s.leaks, always=names(v))),
+    "leaks_min_length": lambda s, v: replace(s, leaks=replace(s.leaks, shortest=_some(v))),
+    "mask_logs": lambda s, v: replace(s, leaks=replace(s.leaks, mask_logs=_yes_or_no(v))),
     "redis": lambda s, v: replace(s, keyed_store=_name(v)),
 }

@@ -5,7 +5,7 @@ Of each volume the newest versions with who made them, and of each container wha
 of paths and functions, and nothing of what files, secrets or arguments hold.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from modal_emulator.ground.instants import show_instant
 from modal_emulator.ground.virtual import Mode
@@ -41,7 +41,7 @@ def describe(world: World, newest: int | None = NEWEST) -> str:
         lines += _volume(world, f"{_plain(name)}{where}", volume_id, newest)
     if left := world.faults.left():
         lines.append(f"planned and never met: {', '.join(map(str, left))}")
-    return "\n".join(lines)
+    return world.leaks.mask("\n".join(lines))
 
 
 def _clock(world: World) -> Iterator[str]:
@@ -69,7 +69,7 @@ def _volume(world: World, title: str, volume_id: str, newest: int | None) -> Ite
 def _row(world: World, volume_id: str, record: Record) -> tuple[str, ...]:
     try:
         changes = telling(world.volumes.changed(volume_id, record.number))
-        paths = [_path(change) for change in changes]
+        paths = [_path(change, world.leaks.mask) for change in changes]
     except Exception:  # a version that is not kept; the table must not hide the failure
         paths = []
     listed = ", ".join(paths[:PATHS])
@@ -82,8 +82,8 @@ def _row(world: World, volume_id: str, record: Record) -> tuple[str, ...]:
     return (str(record.number), str(record.base), by.via, who, listed)
 
 
-def _path(change: Change) -> str:
-    path = _plain(show(change.parts) or ".")[:LONGEST]
+def _path(change: Change, mask: Callable[[str], str]) -> str:
+    path = _plain(mask(show(change.parts)) or ".")[:LONGEST]
     return path if change.entry is not None else f"{path} (removed)"
 
 

@@ -18,6 +18,7 @@ from modal_emulator.store.secrets import Secrets
 __all__ = ["Drift", "Handed"]
 
 _CHANGES = frozenset({"secret.written", "secret.deleted"})
+_REMEMBERED = 1000  # values that nobody has any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class Handed:
         self._secrets = secrets
         self._clock = clock
         self._given: dict[str, tuple[_Share, ...]] = {}
+        self._former: dict[Value, None] = {}
         self._drifts: dict[str, Drift] = {}
         self._on_change: list[Callable[[], None]] = []
         journal.listen(self._hear)
@@ -64,8 +66,11 @@ class Handed:
             for key, text in self._secrets.values(secret.secret_id).items():
                 yield Value(key, secret.name, text)
         for shares in self._given.values():
-            for share in shares:
-                yield from (Value(key, share.name, text) for key, text in share.values.items())
+            yield from _values(shares)
+
+    def former(self) -> Iterator[Value]:
+        """Yield what containers had that are gone: nobody uses it, but it may be written down."""
+        return iter(self._former)
 
     def on_change(self, listener: Callable[[], None]) -> None:
         """Call `listener` whenever `values` may have become other ones."""
@@ -85,8 +90,11 @@ class Handed:
         elif event.kind == "container.exit":
             container_id = str(event.values["container_id"])
             self._drifts.pop(container_id, None)
-            if self._given.pop(container_id, None) is None:
+            shares = self._given.pop(container_id, None)
+            if shares is None:
                 return
+            if len(self._former) < _REMEMBERED:
+                self._former.update(dict.fromkeys(_values(shares)))
         else:
             return
         for listener in self._on_change:
@@ -117,6 +125,11 @@ class Handed:
             if share.name and any(key in share.values for key in keys)
         }
         return Drift(keys, tuple(names), before.since if before else self._clock.now())
+
+
+def _values(shares: tuple[_Share, ...]) -> Iterator[Value]:
+    for share in shares:
+        yield from (Value(key, share.name, text) for key, text in share.values.items())
 
 
 def _together(shares: tuple[_Share, ...]) -> dict[str, str]:

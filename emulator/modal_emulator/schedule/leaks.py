@@ -9,13 +9,13 @@ What is small is looked through at once, and what is large, or a file, in a thre
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from modal_emulator.findings.leaks import NONE, Needles, Sighting, Trail
-from modal_emulator.findings.secrecy import LeakRules
+from modal_emulator.findings.secrecy import LeakRules, Value
 from modal_emulator.ground.errors import EmulatorError
 from modal_emulator.ground.journal import Event, Journal
 from modal_emulator.ground.steps import Kind, Step
@@ -63,14 +63,16 @@ class Leaks:
         self._apps = apps
         self._journal = journal
         self._rules = rules
-        self._needles, self._stale = NONE, True
+        self._needles = self._masked = NONE
+        self._sought: tuple[tuple[Value, ...], tuple[Value, ...]] = ((), ())
+        self._stale = True
         self._trails: dict[tuple[str, int], Trail] = {}
         self._told: set[tuple[str, str, str]] = set()
         self._work: set[asyncio.Task[None]] = set()
         self._reading = asyncio.Lock()
         self._over = threading.Event()
         handed.on_change(self._changed)
-        logs.listen(self._log)
+        logs.read_first(self._log)
         steps.listen(self._step)
         journal.listen(self._hear)
         journal.mask_with(self.mask)
@@ -78,9 +80,7 @@ class Leaks:
     @property
     def needles(self) -> Needles:
         """What is looked for now; nothing while there is no secret."""
-        if self._stale:
-            self._stale = False
-            self._needles = Needles(self._handed.values(), self._rules)
+        self._renew()
         return self._needles
 
     def look(self, data: bytes, place: Callable[[], Place]) -> None:
@@ -104,8 +104,9 @@ class Leaks:
             self._tell(trail.follow(needles, piece), place)
 
     def mask(self, text: str) -> str:
-        """Return the text without the values of secrets."""
-        return self.needles.mask(text)
+        """Return the text without values of secrets, also former ones."""
+        self._renew()
+        return self._masked.mask(text)
 
     async def looked(self) -> None:
         """Return once all that was begun is looked through."""
@@ -120,12 +121,24 @@ class Leaks:
 
     # ---------------------------------------------------------------- what is told by itself
 
+    def _renew(self) -> None:
+        if not self._stale:
+            return
+        self._stale = False
+        values, former = tuple(self._handed.values()), tuple(self._handed.former())
+        if (values, former) == self._sought:
+            return
+        self._sought = (values, former)
+        self._needles = self._masked = Needles(values, self._rules)
+        if not set(former) <= set(values):
+            self._masked = Needles((*values, *former), self._rules)
+
     def _changed(self) -> None:
         self._stale = not self._over.is_set()
 
-    def _log(self, line: LogLine) -> None:
+    def _log(self, line: LogLine) -> LogLine:
         if not self.needles:
-            return
+            return line
         trail = self._trails.setdefault((line.container_id, line.descriptor), Trail())
 
         def place() -> Place:
@@ -133,6 +146,7 @@ class Leaks:
             return Place(f"in the log of {function or 'a Sandbox'}", line.container_id)
 
         self.follow(trail, line.text.encode(errors="surrogatepass"), place)
+        return replace(line, text=self.mask(line.text)) if self._rules.mask_logs else line
 
     def _step(self, step: Step, _error: Exception | None) -> None:
         if step.kind is not Kind.RUN or not step.arguments or not self.needles:

@@ -75,6 +75,7 @@ class Logs:
         self._apps: dict[str, _AppLog] = defaultdict(_AppLog)
         self._entry = 0
         self._listeners: list[Callable[[LogLine], None]] = []
+        self._readers: list[Callable[[LogLine], LogLine]] = []
 
     def add(
         self,
@@ -100,6 +101,8 @@ class Logs:
             input_id,
             call_id,
         )
+        for reader in self._readers:
+            line = reader(line)
         log = self._apps[app_id]
         log.lines.append(line)
         log.pulse.beat()
@@ -110,6 +113,10 @@ class Logs:
         """Call `listener` for each later line of any app; the answer ends that."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
+
+    def read_first(self, reader: Callable[[LogLine], LogLine]) -> None:
+        """Let `reader` see each line before all others, and return the one that is kept."""
+        self._readers.append(reader)
 
     def read(self, app_id: str, after: int, wanted: LogFilter) -> Iterator[LogLine]:
         """Return the lines of the app that came after this entry."""

@@ -8,9 +8,12 @@ connection is known to `edge_http` and `edge_socket`.
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Protocol
 
+from modal_emulator.findings.leaks import Trail
 from modal_emulator.schedule.calls import Outcome, State, Status
+from modal_emulator.schedule.leaks import Place
 from modal_emulator.web.edge_errors import TERMINATED, TIMED_OUT, internal
 from modal_emulator.world import World
 
@@ -80,6 +83,8 @@ class WebCall:
         self._passage = self._call.passage
         self._given = self._taken = 0
         self.belongs_to = function_id
+        self._path = str(scope.get("path", ""))
+        self._trails = {"header": Trail(), "body": Trail()}
 
     @property
     def call_id(self) -> str:
@@ -165,4 +170,21 @@ class WebCall:
         if blob_id:
             path = self._world.blobs.path(blob_id)
             message = self._messages.read(await asyncio.to_thread(path.read_bytes))
+        if self._world.leaks.needles:
+            self._look(message)
         return message
+
+    def _look(self, message: Message) -> None:
+        """Look for secrets in what the app answers."""
+        headers = b"\n".join(b": ".join(pair) for pair in message.get("headers", ()))
+        body = message.get("body") or message.get("bytes") or message.get("text") or b""
+        body = body.encode(errors="surrogatepass") if isinstance(body, str) else bytes(body)
+        for part, data in (("header", headers), ("body", body)):
+            if data:
+                self._world.leaks.follow(self._trails[part], data, partial(self._place, part))
+
+    def _place(self, part: str) -> Place:
+        function = self._world.apps.past(self.belongs_to).tag.removesuffix(".*")
+        container_id = self._call.inputs[0].container_id if self._call.inputs else ""
+        where = f"in {'a header' if part == 'header' else 'the body'} of an answer of {function}"
+        return Place(where, container_id, notes=(f"to a request for {self._path}",))
