@@ -79,6 +79,7 @@ PLACES = {
     "dict": ("in Dict 'kept'", "***TOKEN***"),
     "queue": ("in Queue 'sent'", "***TOKEN***"),
     "result": ("in a result of spill", "***TOKEN***"),
+    "arguments": ("in the arguments of a program that spill starts", "--token=***TOKEN***"),
 }
 
 

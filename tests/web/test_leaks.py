@@ -1,0 +1,51 @@
+"""What web functions answer is looked through for values of secrets."""
+
+import os
+
+import httpx
+import modal
+import pytest
+
+from modal_emulator.emulator import Running
+
+TOKEN = "t0ken-of-the-partner"
+
+app = modal.App("leaking-web")
+
+
+@app.function(secrets=[modal.Secret.from_name("partner")])
+@modal.asgi_app()
+def web():  # type: ignore[no-untyped-def]
+    async def answer(scope, receive, send) -> None:  # type: ignore[no-untyped-def]
+        if scope["type"] != "http":
+            return
+        token, path = os.environ["TOKEN"].encode(), scope["path"]
+        headers = [(b"x-debug", b"a=" + token)] if path == "/header" else []
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        pieces = {"/body": [b'{"token": "' + token], "/streamed": [b"x" * 9 + token[:5], token[5:]]}
+        for piece in pieces.get(path, [b"fine"]):
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    return answer
+
+
+PLACES = {
+    "/header": ["TOKEN of secret 'partner' is in a header of an answer of web"],
+    "/body": ["TOKEN of secret 'partner' is in the body of an answer of web"],
+    "/streamed": ["TOKEN of secret 'partner' is in the body of an answer of web"],
+    "/fine": [],
+}
+
+
+@pytest.mark.modal(runtime="inline")
+@pytest.mark.parametrize("path", PLACES)
+def test_answers_are_looked_through(modal_emulator: Running, path: str) -> None:
+    modal_emulator.secret("partner", TOKEN=TOKEN)
+    app.deploy()
+    httpx.get(f"{web.get_web_url()}{path}", timeout=30).raise_for_status()
+    found = modal_emulator.journal("finding")
+    assert [event.values["title"] for event in found] == PLACES[path]
+    for event in found:
+        assert f"to a request for {path}" in str(event.values["text"])
+        assert event.values["container_id"]
