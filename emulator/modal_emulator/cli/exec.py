@@ -14,11 +14,11 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from modal_emulator.cli.runtime_options import runtime_options
+from modal_emulator.cli.runtime_options import runtime_options, runtime_settings
 from modal_emulator.cli.start import started, tell
 from modal_emulator.ground.errors import EmulatorError
 from modal_emulator.guard import pointed
@@ -44,13 +44,7 @@ FORWARDED = (*FROM_TERMINAL, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, sign
 )
 @runtime_options
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, required=True)
-def exec_(
-    state_dir: Path | None,
-    runtime: str,
-    docker_network: str,
-    mask_logs: bool,
-    command: tuple[str, ...],
-) -> None:
+def exec_(state_dir: Path | None, command: tuple[str, ...], **options: Any) -> None:
     r"""
     Run COMMAND against a server of its own.
 
@@ -65,9 +59,7 @@ def exec_(
         found = "/" in command[0] and Path(command[0]).exists()
         tell(f"{command[0]}: {'cannot be executed' if found else 'command not found'}")
         raise SystemExit(NOT_EXECUTABLE if found else NOT_FOUND)
-    running = started(
-        state_dir, runtime=runtime, docker_network=docker_network, mask_logs=mask_logs
-    )
+    running = started(state_dir, **runtime_settings(options))
     raise SystemExit(asyncio.run(_exec(running, command)))
 
 

@@ -5,7 +5,9 @@ from typing import Any, TypeVar
 
 import click
 
-__all__ = ["runtime_options"]
+from modal_emulator.findings.secrecy import LeakRules
+
+__all__ = ["runtime_options", "runtime_settings"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -40,3 +42,12 @@ def runtime_options(command: Command) -> Command:
     for option in reversed(add):
         command = option(command)
     return command
+
+
+def runtime_settings(options: dict[str, Any]) -> dict[str, Any]:
+    """Take these options out of those of a command, and return them as fields of `Settings`."""
+    return {
+        "runtime": options.pop("runtime"),
+        "docker_network": options.pop("docker_network"),
+        "leaks": LeakRules(mask_logs=options.pop("mask_logs")),
+    }

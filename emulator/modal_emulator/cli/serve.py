@@ -13,7 +13,7 @@ import click
 
 from modal_emulator import __version__
 from modal_emulator.cli.reaching import telling
-from modal_emulator.cli.runtime_options import runtime_options
+from modal_emulator.cli.runtime_options import runtime_options, runtime_settings
 from modal_emulator.cli.schedule_options import schedule_options, schedule_rules
 from modal_emulator.cli.start import started, tell
 from modal_emulator.ground.errors import EmulatorError, Invalid
@@ -112,9 +112,6 @@ def serve(
     state_dir: Path,
     host: str,
     port: int,
-    runtime: str,
-    docker_network: str,
-    mask_logs: bool,
     listings_per_second: float | None,
     keep_versions: int | None,
     keyed_store: str,
@@ -123,7 +120,7 @@ def serve(
     rate: float | None,
     faults_file: Path | None,
     as_json: bool,
-    **schedules: Any,
+    **others: Any,
 ) -> None:
     """
     Run a server until it is interrupted.
@@ -143,15 +140,13 @@ def serve(
         state_dir,
         host,
         port,
-        runtime=runtime,
-        docker_network=docker_network,
-        mask_logs=mask_logs,
+        **runtime_settings(others),
         listings_per_second=listings_per_second,
         versions_kept=keep_versions,
         keyed_store=keyed_store,
         addresses=Addresses(addresses),
         clock=_beginning(clock, rate),
-        schedules=schedule_rules(**schedules),
+        schedules=schedule_rules(**others),
     )
     asyncio.run(_serve(running, state_dir, as_json, faults_file))
 

@@ -41,7 +41,6 @@ async def started(
     keyed_store: str = "",
     clock: Beginning | None = None,
     schedules: "ScheduleRules | None" = None,
-    mask_logs: bool = False,
     **others: Any,
 ) -> "AsyncIterator[Emulator]":
     """
@@ -55,7 +54,6 @@ async def started(
         click.ClickException: it cannot be started; the message says why and what to do.
     """
     from modal_emulator.emulator import Emulator, Settings
-    from modal_emulator.findings.secrecy import LeakRules
     from modal_emulator.schedule.rules import ScheduleRules
     from modal_emulator.store.limits import VolumeLimits
 
@@ -66,7 +64,6 @@ async def started(
         keyed_store=keyed_store,
         clock=clock,
         schedules=schedules or ScheduleRules(),
-        leaks=LeakRules(mask_logs=mask_logs),
         **others,
     )
     emulator = Emulator(directory, host=host, port=port, settings=settings)
