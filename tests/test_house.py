@@ -83,6 +83,7 @@ ONLY_IN = {
     "pytest": ("pytest_plugin",),
     "redis": ("engines",),
     "docker": ("runtime",),
+    "hypothesis": ("orders",),
     "trustme": ("web",),
 }
 NOT_BELOW_RUNTIME = {"asyncio", "modal"}
