@@ -127,5 +127,9 @@ def test_what_a_request_is_about_is_read_off_its_fields() -> None:
     assert list(_paths(sent)) == ["a", "b"]
     old = api_pb2.VolumePutFilesRequest(files=[api_pb2.MountFile(filename="c")])
     assert list(_paths(old)) == ["c"]
+    update = api_pb2.DictUpdateRequest(updates=[api_pb2.DictEntry(key=b"k")])
+    assert list(_paths(update)) == ["b'k'"]
+    assert list(_paths(api_pb2.DictGetRequest(key=b"k"))) == ["b'k'"]
+    assert list(_paths(api_pb2.QueueGetRequest(partition_key=b"p"))) == ["b'p'"]
     copy = api_pb2.VolumeCopyFiles2Request(src_paths=["a", "b"], dst_path="c")
     assert list(_paths(copy)) == ["a", "b", "c"]

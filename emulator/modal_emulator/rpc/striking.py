@@ -27,6 +27,7 @@ IDS = {
     "function_call_id": "called",
 }
 NAMED = {"Volume": "volume", "Dict": "dict", "Queue": "queue", "Secret": "secret"}
+KEYS = ("key", "partition_key")  # of Dicts and Queues, as the steps tell them
 PATHS = ("path", "paths", "src_paths", "dst_path")
 UNAWARE = "Heartbeat"
 """In the name of what an SDK sends on its own, whatever the user's code does."""
@@ -87,6 +88,11 @@ def _paths(request: Any) -> Iterator[str]:
             value = getattr(request, name)
             for path in [value] if isinstance(value, str | bytes) else value:
                 yield path.decode(errors="replace") if isinstance(path, bytes) else path
+    for name in KEYS:
+        if name in fields and isinstance(getattr(request, name), bytes):
+            yield repr(getattr(request, name))
+    if "updates" in fields and request.DESCRIPTOR.name.startswith("Dict"):
+        yield from (repr(entry.key) for entry in request.updates)
     if "files" in fields:
         for file in request.files:
             yield getattr(file, "path", "") or getattr(file, "filename", "")
