@@ -1,0 +1,48 @@
+"""An app for `bench_steps`: functions that do little but work on files."""
+
+import os
+from pathlib import Path
+from time import perf_counter
+
+import modal
+
+app = modal.App("steps")
+volume = modal.Volume.from_name("steps", create_if_missing=True)
+FILE = Path("/data/file")
+
+
+@app.function(volumes={"/data": volume})
+def warm(number: int) -> int:
+    return number + 1
+
+
+@app.function(volumes={"/data": volume}, single_use_containers=True)
+def once() -> int:
+    return len(os.listdir("/data"))
+
+
+@app.function(volumes={"/data": volume})
+def loop(name: str, count: int) -> float:
+    """Return the seconds that it took."""
+    FILE.write_text("some text")
+    work = LOOPS[name]
+    began = perf_counter()
+    for _ in range(count):
+        work()
+    return perf_counter() - began
+
+
+def opens() -> None:
+    with open(FILE) as file:
+        file.read()
+
+
+def looks() -> None:
+    os.stat("/data/file")
+
+
+def looks_elsewhere() -> None:
+    os.stat("/root")
+
+
+LOOPS = {"opens": opens, "looks": looks, "looks_elsewhere": looks_elsewhere}
