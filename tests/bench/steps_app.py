@@ -1,6 +1,5 @@
 """An app for `bench_steps`: functions that do little but work on files."""
 
-import os
 from pathlib import Path
 from time import perf_counter
 
@@ -9,6 +8,7 @@ import modal
 app = modal.App("steps")
 volume = modal.Volume.from_name("steps", create_if_missing=True)
 FILE = Path("/data/file")
+ELSEWHERE = Path("/root")
 
 
 @app.function(volumes={"/data": volume})
@@ -18,7 +18,7 @@ def warm(number: int) -> int:
 
 @app.function(volumes={"/data": volume}, single_use_containers=True)
 def once() -> int:
-    return len(os.listdir("/data"))
+    return len(list(FILE.parent.iterdir()))
 
 
 @app.function(volumes={"/data": volume})
@@ -33,16 +33,16 @@ def loop(name: str, count: int) -> float:
 
 
 def opens() -> None:
-    with open(FILE) as file:
+    with FILE.open() as file:
         file.read()
 
 
 def looks() -> None:
-    os.stat("/data/file")
+    FILE.stat()
 
 
 def looks_elsewhere() -> None:
-    os.stat("/root")
+    ELSEWHERE.stat()
 
 
 LOOPS = {"opens": opens, "looks": looks, "looks_elsewhere": looks_elsewhere}

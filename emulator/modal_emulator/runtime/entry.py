@@ -16,20 +16,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from modal_emulator.ground.clock import adopt_time_zone
-from modal_emulator.runtime import kernel, portable, renames
+from modal_emulator.runtime import kernel
 from modal_emulator.runtime.becoming import restore_signals, show_time
 from modal_emulator.runtime.disk import ARGUMENTS, SERVER
 from modal_emulator.runtime.job import Isolation, Job
 from modal_emulator.runtime.named_sockets import redirect_sockets
 from modal_emulator.runtime.outline import python_needs
 from modal_emulator.runtime.ports import host_of_ports, show_eth0
-from modal_emulator.runtime.replacing import Places
 from modal_emulator.runtime.seccomp import Filter
-from modal_emulator.runtime.shadow import Shadow, shadow_of
+from modal_emulator.runtime.shadow import shadow_of
 from modal_emulator.runtime.sight_line import FarSight
+from modal_emulator.runtime.standing import Standing
 from modal_emulator.runtime.telling import tell_lines
 from modal_emulator.runtime.watcher import Watcher
-from modal_emulator.runtime.watching import watchings
 
 __all__ = ["Entry", "environment_of"]
 
@@ -45,7 +44,7 @@ class Entry:
     root: Path | None
     """The directory to make `/`; None where the machine's own root is kept."""
     output: tuple[int, int]
-    places: Places
+    standing: Standing
     watched: Filter | None = None
     """What has the kernel ask the warden about calls on volumes."""
     sight: tuple[int, int] | None = None
@@ -68,31 +67,20 @@ class Entry:
         shadow = shadow_of(self.job, needs) if self.root is None else None
         _set_environment(environment_of(self.job))
         if shadow is not None:
+            self.standing.redirect(shadow)
             redirect_sockets(lambda: shadow)
-        watching = list[Watcher]()
-        self._replace(shadow, watching)
+        elif self.job.isolation is Isolation.USER:
+            self.standing.complete_renames()
         os.umask(0o022)
         os.makedirs(self.job.working_directory, exist_ok=True)  # noqa: PTH103  (redirected)
         os.chdir(self.job.working_directory)
         sys.argv[1:] = []
         tell_lines()
         if self.sight is not None:
-            watching.append(Watcher(self.job.mounts, FarSight(*self.sight)))
+            self.standing.tell(Watcher(self.job.mounts, FarSight(*self.sight)))
         if self.watched is not None:
             _be_watched(self.watched)
         runpy.run_module(self.job.entrypoint, run_name="__main__", alter_sys=True)
-
-    def _replace(self, shadow: Shadow | None, watching: list[Watcher]) -> None:
-        """Put other file functions in place, which find files and tell who watches, if one does."""
-        new: portable.Redirections = {}
-        if shadow is not None:
-            new = portable.redirections(lambda: shadow)
-        elif self.job.isolation is Isolation.USER:
-            new = renames.completed()
-        if self.sight is not None:
-            new = watchings(lambda: watching[0] if watching and watching[0].looks else None, new)
-        if new:
-            self.places.replace(new)
 
     def _connect(self) -> None:
         nothing = os.open(os.devnull, os.O_RDONLY)

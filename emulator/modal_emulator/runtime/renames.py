@@ -20,18 +20,21 @@ from modal_emulator.runtime.portable import Redirections
 __all__ = ["completed"]
 
 
-def completed() -> Redirections:
-    """Return `os.rename` and `os.replace` with the missing case."""
-    return {(posix, name): _complete(getattr(posix, name)) for name in ("rename", "replace")}
+def completed(is_due: Callable[[], bool]) -> Redirections:
+    """Return `os.rename` and `os.replace` with the missing case, for where it is due."""
+    names = ("rename", "replace")
+    return {(posix, name): _complete(getattr(posix, name), is_due) for name in names}
 
 
-def _complete(original: Callable[..., None]) -> Callable[..., None]:
+def _complete(original: Callable[..., None], is_due: Callable[[], bool]) -> Callable[..., None]:
     @functools.wraps(original)
     def rename(src: Any, dst: Any, **options: Any) -> None:
         try:
             original(src, dst, **options)
         except OSError as error:
-            if error.errno != errno.EXDEV or options or not _is_one_directory(src, dst):
+            if error.errno != errno.EXDEV or options or not is_due():
+                raise
+            if not _is_one_directory(src, dst):
                 raise
             _copy(original, os.fsdecode(src), os.fsdecode(dst))
 

@@ -37,6 +37,7 @@ class VolumePaths:
         self._starts = tuple(self._tops)
         self._real = real
         self._known: dict[str, Spot | None] = {}
+        self._found: dict[str, Spot] = {}
         paths = (sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib"))
         ours = (f"{each}/" for each in (sys.prefix, sys.base_prefix) if each not in ("/", "/usr"))
         self._elsewhere = ("/proc/", "/dev/", "/sys/", "/usr/", *ours, *(p for p in paths if p))
@@ -49,6 +50,8 @@ class VolumePaths:
             return None
         if isinstance(name, bytes):
             name = os.fsdecode(name)
+        if (spot := self._found.get(name)) is not None:
+            return spot
         if name[:1] != "/":
             if base is not None:
                 return _below(base, name)
@@ -56,10 +59,13 @@ class VolumePaths:
                 return None
             name = f"{self._here()}/{name}"
         if name.startswith(self._starts):
-            if "/." in name or "//" in name:
-                name = posixpath.normpath(name)
-            if (spot := self._by_name(name)) is not None:
+            whole = posixpath.normpath(name) if "/." in name or "//" in name else name
+            if (spot := self._by_name(whole)) is not None:
+                if len(self._found) >= _MOST:
+                    self._found.clear()
+                self._found[name] = spot
                 return spot
+            name = whole
         elif name.startswith(self._elsewhere) and "/.." not in name:
             return None
         return self._by_directory(name)

@@ -29,16 +29,16 @@ from modal_emulator.runtime.mounts import Mounts
 from modal_emulator.runtime.outline import python_needs
 from modal_emulator.runtime.overlay import Privilege
 from modal_emulator.runtime.pausing import Pause
-from modal_emulator.runtime.replacing import Places
 from modal_emulator.runtime.root import Root
 from modal_emulator.runtime.seccomp import Filter
+from modal_emulator.runtime.standing import Standing
 from modal_emulator.runtime.watch import Watch
 
 __all__ = ["begin"]
 
 
 def begin(
-    end: socket.socket, output: tuple[int, int], isolation: Isolation, places: Places
+    end: socket.socket, output: tuple[int, int], isolation: Isolation, standing: Standing
 ) -> Entry:
     """
     Turn a fresh fork of the zygote into a warden.
@@ -60,7 +60,7 @@ def begin(
         job = Job.from_values(message["job"])
         warden = _Warden(server, job, _take_sight(server) if job.seen else None)
         warden.mount(needs)
-        return warden.fork(output, places)
+        return warden.fork(output, standing)
     except Exception as error:
         _leave(server, {"failed": f"{type(error).__name__}: {error}"}, 1)
 
@@ -130,7 +130,7 @@ class _Warden:
         ports = Ports(job.address, job.source_address) if job.address else None
         self._watch = Watch(processes, self._mounts, ports, self._sync)
 
-    def fork(self, output: tuple[int, int], places: Places) -> Entry:  # noqa: RET503  (_serve never returns)
+    def fork(self, output: tuple[int, int], standing: Standing) -> Entry:  # noqa: RET503  (_serve never returns)
         """
         Make the main process, where this returns; the warden itself stays and watches.
 
@@ -152,7 +152,7 @@ class _Warden:
             if self._watch is not None:
                 self._watch.forget()
             root = self._root.path if self._root else None
-            return Entry(self._job, root, output, places, watched, self._sight)
+            return Entry(self._job, root, output, standing, watched, self._sight)
         for file in (*output, *(self._sight or ())):
             os.close(file)
         if watched is not None:

@@ -18,7 +18,7 @@ from modal_emulator.runtime import kernel
 from modal_emulator.runtime.entry import Entry
 from modal_emulator.runtime.job import Isolation
 from modal_emulator.runtime.lines import Peer
-from modal_emulator.runtime.replacing import Places
+from modal_emulator.runtime.standing import Standing
 from modal_emulator.runtime.warden import begin
 
 __all__ = ["main"]
@@ -28,7 +28,7 @@ def main(file: int, module: str) -> None:
     """Serve until the server is gone; in a container's main process, be that."""
     _forget_working_directory()
     _preload(module)
-    places = Places()
+    standing = Standing()
     gc.collect()
     gc.freeze()  # forks then share these pages for as long as nobody writes there
     if sys.platform == "linux":
@@ -36,7 +36,7 @@ def main(file: int, module: str) -> None:
     # Wardens are nobody's to wait for: the server watches them itself.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    entry = _serve(Peer(socket.socket(fileno=file)), places)
+    entry = _serve(Peer(socket.socket(fileno=file)), standing)
     if entry is not None:
         entry.run()
 
@@ -56,7 +56,7 @@ def _preload(module: str) -> None:
         delattr(sys.modules[package], name)
 
 
-def _serve(server: Peer, places: Places) -> Entry | None:
+def _serve(server: Peer, standing: Standing) -> Entry | None:
     server.send({"ready": os.getpid()})
     while True:
         message = server.receive()
@@ -75,7 +75,7 @@ def _serve(server: Peer, places: Places) -> Entry | None:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             isolation = Isolation(message["isolation"])
             line = socket.socket(fileno=end)
-            return begin(line, (output[0], output[1]), isolation, places)
+            return begin(line, (output[0], output[1]), isolation, standing)
         for file in (end, *output):
             os.close(file)
         server.send({"forked": True})
