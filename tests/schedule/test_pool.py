@@ -12,6 +12,7 @@ from modal_emulator.runtime.backend import Exit
 from modal_emulator.schedule.calls import Calls, FunctionCall, Input, Outcome, State, Status
 from modal_emulator.schedule.limits import PoolLimits
 from modal_emulator.schedule.pool import Pool
+from modal_emulator.schedule.serving import Serving
 from modal_emulator.schedule.settling import Settling
 from modal_emulator.schedule.worker import Ending, Worker
 from modal_emulator.store.apps import Function, FunctionSpec
@@ -39,6 +40,7 @@ class Stage:
             Journal(self.clock),
             PoolLimits(max_containers=4, exit_grace=GRACE),
             lambda: ids.mint("ta"),
+            Serving(),
         )
         self.call = self.calls.open("fu-1", 4)
 

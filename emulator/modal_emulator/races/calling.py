@@ -2,11 +2,12 @@
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from modal_emulator.emulator import Running, present
 from modal_emulator.ground.errors import Conflict
+from modal_emulator.races.drawing import Draws
 from modal_emulator.races.exploring import Explored, explore_on
 
 __all__ = ["explore"]
@@ -23,6 +24,11 @@ def explore(
     schedules: int = 200,
     depth: int = 3,
     mode: str = "auto",
+    background_commits: str = "never",
+    containers: str = "drawn",
+    kills: int = 0,
+    rpc_failures: int = 0,
+    crons: Sequence[str] = (),
     seed: int | None = None,
     replay: str = "",
     running: Running | None = None,
@@ -30,35 +36,40 @@ def explore(
     """
     Run a program of concurrent calls in one order of its steps after the other.
 
-    Returns an `Exploration`; as a decorator it makes a test, whose arguments are fixtures.
-
-    Args:
-        program: what is run; what it raises is a failure.
-        invariant: called after each schedule, when all containers have ended, with the emulator if
-            it takes an argument; raises or returns False where something is wrong.
-        app: a modal.App, or several, run around each schedule.
-        setup: called before each schedule; nothing is held yet.
-        schedules: at most so many.
-        depth: of the bugs that a chance is stated for: so many steps must come in one order.
-        mode: "exhaustive", "pct", "random", or "auto", which is exhaustive where that is small.
-        seed: of all that is drawn; None draws one.
-        replay: the token of the one schedule to run.
-        running: the emulator; None takes the one that runs in this process.
+    As a decorator it makes a test, whose arguments are fixtures. `Explored` and `Draws` say what
+    the arguments mean; without `running` the emulator is the one that runs in this process.
 
     Raises:
         RaceFound: a schedule fails; it tells the shortest one that was found.
         Invalid: an argument makes no sense.
     """
     __tracebackhide__ = True
-    apps = () if app is None else tuple(app) if isinstance(app, list | tuple) else (app,)
     asked = Explored(
-        program or _nothing, invariant, apps, setup, schedules, depth, mode, seed, replay
+        program=program or _nothing,
+        invariant=invariant,
+        apps=_apps(app),
+        setup=setup,
+        schedules=schedules,
+        depth=depth,
+        mode=mode,
+        seed=seed,
+        replay=replay,
+        draws=Draws(background_commits, containers, kills, rpc_failures, tuple(crons)),
     )
+    return _begin(program, running, asked)
+
+
+def _begin(program: Callable[..., Any] | None, running: Running | None, asked: Explored) -> Any:
+    __tracebackhide__ = True
     if program is None:
         return functools.partial(_as_test, asked=asked)
     if running is None and _is_a_test(program):
         return _as_test(program, asked=asked)
     return explore_on(running or present(), asked)
+
+
+def _apps(app: Any) -> tuple[Any, ...]:
+    return () if app is None else tuple(app) if isinstance(app, list | tuple) else (app,)
 
 
 def _nothing() -> None:

@@ -8,16 +8,20 @@ same run. What happens in it is in `schedule`; how orders are picked, in `orders
 import inspect
 import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from modal_emulator.emulator import Running
 from modal_emulator.ground.chance import Chance
 from modal_emulator.ground.errors import Invalid
 from modal_emulator.ground.instants import Beginning
+from modal_emulator.orders.exploring import Explorer, RandomWalks, explore
 from modal_emulator.orders.options import Chooser, Outcome
+from modal_emulator.orders.priorities import Auto, Priorities
+from modal_emulator.orders.reduction import Exhaustive
 from modal_emulator.orders.tokens import Token
-from modal_emulator.orders.walks import RandomWalk, Replay, Run, run_once
+from modal_emulator.orders.walks import Replay, Run, run_once
+from modal_emulator.races.drawing import Draws
 from modal_emulator.races.found import Exploration, RaceFound
 from modal_emulator.races.programs import Phase, ProgramThread
 from modal_emulator.races.schedule import Schedule
@@ -28,29 +32,48 @@ __all__ = ["Explored", "explore_on", "play"]
 INSTANT = 1_767_225_600.0
 """When each schedule begins, 2026-01-01: any instant, and always the same."""
 
-MODES = ("auto", "exhaustive", "pct", "random")
+_EXPLORERS: dict[str, Callable[[Chance, "Explored"], Explorer]] = {
+    "auto": lambda chance, asked: Auto(chance, asked.depth, asked.schedules),
+    "exhaustive": lambda chance, asked: Exhaustive(),
+    "pct": lambda chance, asked: Priorities(chance, asked.depth),
+    "random": lambda chance, asked: RandomWalks(chance),
+}
+"""By the modes that tests write."""
 
 _PARTING = 10.0
 """The machine's seconds that the program's thread may take to end after a schedule."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Explored:
-    """What is explored, and how."""
+    """What is explored, and how; the names are those that tests write."""
 
     program: Callable[[], Any]
+    """What is run; what it raises is a failure."""
     invariant: Callable[..., Any] | None = None
+    """
+    Called after each schedule, when all containers have ended, with the emulator if it takes an
+    argument; raises or returns False where something is wrong.
+    """
     apps: Sequence[Any] = ()
-    setup: Callable[[], Any] | None = None
+    """Run around each schedule."""
+    setup: Callable[..., Any] | None = None
+    """Called before each schedule, while nothing is held yet."""
     schedules: int = 200
+    """At most so many are run."""
     depth: int = 3
+    """Of the bugs that a chance is stated for: so many steps must come in one order."""
     mode: str = "auto"
+    """auto, exhaustive, pct or random; auto is exhaustive where that is small."""
     seed: int | None = None
+    """Of all that is drawn; None draws one."""
     replay: str = ""
+    """The token of the one schedule to run."""
+    draws: Draws = field(default_factory=Draws)
 
     def __post_init__(self) -> None:
-        if self.mode not in MODES:
-            raise Invalid(f"there is no mode {self.mode!r}; there is: {', '.join(MODES)}")
+        if self.mode not in _EXPLORERS:
+            raise Invalid(f"there is no mode {self.mode!r}; there is: {', '.join(_EXPLORERS)}")
         if self.schedules < 1 or self.depth < 1:
             raise Invalid("schedules and depth are at least 1")
 
@@ -90,14 +113,18 @@ def explore_on(running: Running, asked: Explored) -> Exploration:
 def _try_many(running: Running, asked: Explored) -> Exploration:
     __tracebackhide__ = True
     chance = Chance(asked.seed)
-    steps = 0
-    for count in range(1, asked.schedules + 1):
-        run = run_once(lambda chooser: play(running, asked, chooser), RandomWalk(chance))
-        steps = max(steps, len(run.steps))
-        if run.failed:
-            found = _found(run, Exploration(count, False, steps=steps), running.wishes.test)
-            raise found from run.outcome.failure
-    return Exploration(asked.schedules, False, steps=steps)
+    explorer = _EXPLORERS[asked.mode](chance, asked)
+    report = explore(lambda chooser: play(running, asked, chooser), explorer, asked.schedules)
+    done = Exploration(
+        report.schedules,
+        report.exhaustive,
+        report.chance or 0.0,
+        report.depth or 0,
+        report.max_steps,
+    )
+    if report.failing is not None:
+        raise _found(report.failing, done, running.wishes.test) from report.failing.outcome.failure
+    return done
 
 
 def _replay(running: Running, asked: Explored) -> Exploration:
@@ -132,7 +159,7 @@ def play(running: Running, asked: Explored, chooser: Chooser) -> Outcome:
         running.tell(world.settling.changed)
 
     program = ProgramThread(asked.program, asked.apps, asked.setup, stir)
-    schedule = Schedule(world, program, chooser)
+    schedule = Schedule(world, program, chooser, asked.draws)
     failure: BaseException | None = None
     program.start()
     try:

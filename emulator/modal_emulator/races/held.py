@@ -11,15 +11,16 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from modal_emulator.ground.errors import EmulatorError
 from modal_emulator.ground.steps import Kind, Moment, Step
 
-__all__ = ["PROGRAM", "Cast", "Gate", "Held"]
+__all__ = ["PROGRAM", "UNHELD", "Cast", "Gate", "Held"]
 
 PROGRAM = "program"
 """The actor that is no container: what the test itself does."""
 
 # They say what has been decided already, and nothing that follows at once concerns anybody else.
-UNHELD = frozenset({Kind.INPUT, Kind.RESULT, Kind.STOP, Kind.RUN})
+UNHELD = frozenset({Kind.INPUT, Kind.RESULT, Kind.STOP, Kind.RUN, Kind.BACKGROUND_COMMIT})
 
 
 class Cast:
@@ -60,13 +61,12 @@ class Gate:
 
     def __init__(self, cast: Cast, unheld: frozenset[Kind], changed: Callable[[], None]) -> None:
         self._cast = cast
-        self._unheld = UNHELD | unheld
+        self._unheld = unheld
+        self.holds_files = Kind.READ not in unheld
         self._changed = changed
         self._held: list[Held] = []
         self.is_open = True
         """Whether everything passes."""
-        self.exempt: set[tuple[str, Kind]] = set()
-        """Steps of containers that were chosen before they arrived here."""
         self.last: dict[str, Step] = {}
         """What each actor was let do last."""
 
@@ -81,9 +81,7 @@ class Gate:
             self._cast.name(step.container_id, step.function)
         if moment is Moment.BEFORE:
             self.last[self._cast.name(step.container_id, step.function)] = step
-        if moment is not Moment.BEFORE or self.is_open or step.kind in self._unheld:
-            return False
-        return (step.container_id, step.kind) not in self.exempt
+        return moment is Moment.BEFORE and not self.is_open and step.kind not in self._unheld
 
     async def arrive(self, step: Step, moment: Moment) -> None:
         """Wait to be let go; raises what `fail` was given."""
@@ -106,6 +104,12 @@ class Gate:
             held.go.set_result(None)
         else:
             held.go.set_exception(error)
+
+    def forget(self, container_id: str) -> None:
+        """A container is gone, and what it wanted to do will not happen."""
+        for held in tuple(self._held):
+            if held.step.container_id == container_id:
+                self.let_go(held, EmulatorError("the container is gone"))
 
     def open(self) -> None:
         """Let everything go, and hold nothing any more."""

@@ -7,47 +7,48 @@ that is due only when nothing else can happen. It is played on the emulator's lo
 """
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 
+from modal_emulator.ground.steps import Step
 from modal_emulator.orders.options import Chooser, Option
+from modal_emulator.races.drawing import Draws, Extras, Move
 from modal_emulator.races.found import Deadlock, Endless
 from modal_emulator.races.held import PROGRAM, Cast, Gate, Held
 from modal_emulator.races.programs import Phase, ProgramThread
-from modal_emulator.races.telling import Played, action_of
+from modal_emulator.races.telling import QUIET, Played, action_of, played
 from modal_emulator.races.touching import NOTHING, Touch, touched
 from modal_emulator.rpc.results import terminated
 from modal_emulator.world import World
 
-__all__ = ["LONGEST", "Move", "Schedule"]
+__all__ = ["LONGEST", "Schedule"]
 
 LONGEST = 1000
 """The most choices of one schedule; it is taken for endless after that."""
+
+CLOCK = "clock"
+"""The actor that lets time pass, where that is a choice."""
 
 _IDLE = 1000
 """So often time may go on without anything that could be chosen."""
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
-    """Something that can happen now, and how."""
-
-    option: Option
-    act: Callable[[], Awaitable[None]]
-    where: str = ""
-
-
 class Schedule:
     """Plays a program once."""
 
-    def __init__(self, world: World, program: ProgramThread, chooser: Chooser) -> None:
+    def __init__(
+        self, world: World, program: ProgramThread, chooser: Chooser, draws: Draws
+    ) -> None:
         self._world = world
         self._settling = world.settling
         self._program = program
         self._chooser = chooser
         self.cast = Cast()
-        self.gate = Gate(self.cast, frozenset(), self._settling.changed)
+        self.gate = Gate(self.cast, draws.unheld, self._settling.changed)
+        self._sees_views = draws.background_commits == "drawn"
+        self._is_fresh = draws.containers == "new" and not draws.kills
+        self._extras = Extras(world, draws, self.cast, self.gate)
         self.played: list[Played] = []
         self._touches: dict[Held, Touch] = {}
         self._causes: dict[Held, frozenset[str]] = {}
@@ -65,16 +66,24 @@ class Schedule:
             Conflict: something does not come to rest.
             Exception: whatever the chooser raises.
         """
-        remove = self._world.steps.add(self.gate)
+        takers = [self._world.steps.add(self.gate), self._world.steps.listen(self._over)]
         self._settling.is_led = True
         try:
             while not self._is_over():
                 await self._settling.settled(self._at_work)
                 await self._go_on()
         finally:
+            self._extras.end()
             self._settling.is_led = False
             self.gate.open()
-            remove()
+            for take in takers:
+                take()
+
+    def _over(self, step: Step, error: Exception | None) -> None:
+        """Note what happened."""
+        if step.kind not in QUIET and not self.gate.is_open:
+            name = self.cast.name(step.container_id, step.function)
+            self.played.append(played(self._world, step, name, error))
 
     async def give_up(self) -> None:
         """End what goes on, so that the program's thread comes to its end."""
@@ -95,12 +104,14 @@ class Schedule:
         """Let one thing happen."""
         phase = self._program.phase
         if phase is Phase.OPENED:
+            self._extras.begin()
             self.gate.is_open = False
             self._program.go_on()
-        elif self.gate.held:
+        elif await self._extras.always() or await self._pass():
+            return
+        elif moves := await self._moves():
             self._idle = 0
-            if not await self._pass():
-                await self._choose(await self._moves())
+            await self._choose(moves)
         elif phase is Phase.DONE and not self._works():
             self._program.go_on()
         elif phase is Phase.OVER and not self._works():
@@ -117,6 +128,9 @@ class Schedule:
         for worker in self._world.dispatcher.workers():
             if not worker.leaving:
                 worker.pool.let_go(worker)
+
+    async def _tick(self) -> None:
+        await self._let_time_pass()
 
     async def _let_time_pass(self) -> bool:
         clock = self._world.clock
@@ -136,28 +150,43 @@ class Schedule:
 
     async def _moves(self) -> list[Move]:
         """Return all that can happen."""
-        return [await self._move(held, await self._touch(held)) for held in self.gate.held]
+        held = self.gate.held
+        moves = [move for each in held for move in await self._moves_of(each)]
+        going = self._program.phase is Phase.RUNNING or self._works()
+        extras = await self._extras.moves(held, going=going)
+        if extras and not moves and self._world.clock.next_due() is not None:
+            # Nothing has to happen now, so it may as well happen later.
+            moves.append(Move(Option(CLOCK, "time passes", writes=frozenset({CLOCK})), self._tick))
+        return moves + extras
 
     async def _touch(self, held: Held) -> Touch:
         if held not in self._touches:
             world = self._world
-            self._touches[held] = await touched(world, held.step, held.actor, sees_views=False)
+            touch = await touched(
+                world, held.step, held.actor, sees_views=self._sees_views, fresh=self._is_fresh
+            )
+            self._touches[held] = touch | self._extras.lives(held)
             # What was done last is what made this possible, if not by the same actor.
             mine = self._current in (None, held.actor)
             self._causes[held] = frozenset() if mine else frozenset({self._done(self._current)})
         return self._touches[held]
 
-    async def _move(self, held: Held, touch: Touch) -> Move:
-        option = Option(
-            held.actor,
-            await action_of(self._world, held.step),
-            touch.reads | self._causes[held],
-            touch.writes,
-        )
-        where = held.step.where[-1] if held.step.where else ""
-        return Move(option, partial(self._let_go, held), where)
+    async def _moves_of(self, held: Held) -> list[Move]:
+        """Return the ways in which a step can happen: one, or for a call one for each server."""
+        touch = await self._touch(held)
+        action = action_of(self._world, held.step)
+        reads, writes = touch.reads | self._causes[held], touch.writes
+        moves = []
+        servers: list[str | None] = [*self._extras.servers(held)]
+        for server in servers or [None]:
+            words = "" if server is None else f", in {server or 'a new container'}"
+            option = Option(held.actor, action + words, reads, writes)
+            moves.append(Move(option, partial(self._let_go, held, server)))
+        return moves
 
-    async def _let_go(self, held: Held) -> None:
+    async def _let_go(self, held: Held, server: str | None) -> None:
+        if server is not None:
+            self._extras.serve_next(server)
         self.gate.let_go(held)
 
     async def _choose(self, moves: list[Move]) -> None:
@@ -174,7 +203,8 @@ class Schedule:
         actor = move.option.actor
         self._current = actor
         self._counts[actor] += 1
-        self.played.append(Played(actor, move.option.action, move.where, len(moves) > 1))
+        if move.option.optional or actor == CLOCK:
+            self.played.append(Played(actor, move.option.action))
         await move.act()
 
     def _done(self, actor: str | None) -> str:

@@ -11,14 +11,13 @@ from typing import NamedTuple
 from zlib import crc32
 
 from modal_emulator.ground.steps import FILE_STEPS, Kind, Step
-from modal_emulator.schedule.worker import Worker
 from modal_emulator.store.drafts import Heavy
 from modal_emulator.store.layer import Change, telling
 from modal_emulator.store.paths import Parts
 from modal_emulator.store.tree import Kind as EntryKind
 from modal_emulator.world import World
 
-__all__ = ["NOTHING", "Touch", "touched"]
+__all__ = ["NOTHING", "Touch", "life_of", "touched"]
 
 _LANES = 32
 
@@ -41,8 +40,15 @@ class Touch(NamedTuple):
 NOTHING = Touch()
 
 
-async def touched(world: World, step: Step, actor: str, *, sees_views: bool) -> Touch:
-    """Return what a step would touch now; with `sees_views`, background commits read views."""
+async def touched(
+    world: World, step: Step, actor: str, *, sees_views: bool = False, fresh: bool = False
+) -> Touch:
+    """
+    Return what a step would touch now.
+
+    With `sees_views`, background commits read what containers see; with `fresh`, each input gets a
+    container of its own.
+    """
     kind, about = step.kind, step.object_id
     if kind in COMMITS:
         touch = await _commit(world, step, actor)
@@ -56,8 +62,21 @@ async def touched(world: World, step: Step, actor: str, *, sees_views: bool) -> 
     if kind in FILE_STEPS:
         return Touch(writes=frozenset({_view(actor)})) if sees_views else NOTHING
     if kind in (Kind.CALL, Kind.OUTPUT):
-        return Touch(writes=_pool(world, step))
+        return _served(world, step, fresh=fresh)
     return _keyed(step)
+
+
+def _served(world: World, step: Step, *, fresh: bool) -> Touch:
+    """Return what decides which container gets an input: the containers of the function."""
+    if step.kind is Kind.CALL:
+        pool = world.dispatcher.pool(step.object_id)
+        if not pool.workers and not pool.backlog:
+            return NOTHING  # there is no choice, whenever it comes
+    else:
+        pool = world.dispatcher.worker(step.container_id).pool
+    if fresh and not pool.function.spec.max_containers:
+        return NOTHING
+    return Touch(writes=frozenset({f"{pool.function.function_id} containers"}))
 
 
 def _keyed(step: Step) -> Touch:
@@ -100,11 +119,9 @@ def _takes_along(change: Change) -> bool:
     return change.entry is None or change.entry.kind is not EntryKind.FILE
 
 
-def _pool(world: World, step: Step) -> frozenset[str]:
-    if step.kind is Kind.CALL:
-        return frozenset({f"{step.object_id} containers"})
-    worker: Worker = world.dispatcher.worker(step.container_id)
-    return frozenset({f"{worker.pool.function.function_id} containers"})
+def life_of(actor: str) -> str:
+    """Name what ends when this actor is killed, or its step fails."""
+    return f"life of {actor}"
 
 
 def _view(actor: str) -> str:

@@ -17,6 +17,7 @@ from modal_emulator.schedule.calls import Calls, FunctionCall, Input, Outcome, S
 from modal_emulator.schedule.limits import PoolLimits
 from modal_emulator.schedule.logs import Logs
 from modal_emulator.schedule.pool import Pool
+from modal_emulator.schedule.serving import Serving
 from modal_emulator.schedule.settling import Settling
 from modal_emulator.schedule.worker import Ending, Launcher, Worker
 from modal_emulator.store.apps import Apps, AppState, Function
@@ -56,6 +57,8 @@ class Dispatcher:
         self._draining: list[Pool] = []
         self._heartbeats: dict[str, float] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self.serving = Serving()
+        """Who says which container serves an input."""
         settling.watch(self.workers)
 
     def pool(self, function_id: str) -> Pool:
@@ -263,4 +266,5 @@ class Dispatcher:
             self._journal,
             self._limits,
             lambda: self._ids.ordered("ta", self._clock.now()),
+            self.serving,
         )

@@ -52,7 +52,7 @@ class Eyesight:
     @property
     def attention(self) -> Attention:
         """How much is to be seen; from any thread."""
-        return Attention.HOLD if self._steps.gated else Attention.NOTE
+        return Attention.HOLD if self._steps.holds_files else Attention.NOTE
 
     def look(self, container_id: str, complete: Complete) -> "Look | None":
         """Return what sees one container that is to start on this event loop, if anything does."""

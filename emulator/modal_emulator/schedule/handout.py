@@ -36,6 +36,7 @@ class Handout:
         self._begin = begin
         self._may_shrink = may_shrink
         self._waiting: OrderedDict[str, Input] = OrderedDict()
+        self._kept_for: dict[str, str] = {}
         self._pulse = Pulse()
 
     def __len__(self) -> int:
@@ -52,6 +53,15 @@ class Handout:
         """Queue an input."""
         self._waiting[new.input_id] = new
         self._pulse.beat()
+
+    def keep_for(self, waiting: Input, worker: Worker) -> None:
+        """Give this one to no other container than this."""
+        self._kept_for[waiting.input_id] = worker.container_id
+
+    def keep_nothing_for(self, worker: Worker) -> None:
+        """A container is gone, or leaves: what was kept for it is anybody's."""
+        for input_id in [i for i, c in self._kept_for.items() if c == worker.container_id]:
+            del self._kept_for[input_id]
 
     def put_first(self, undone: Input) -> None:
         """Queue an input before all others."""
@@ -95,6 +105,10 @@ class Handout:
             return None
         finally:
             worker.asking = False
+
+    def _may_have(self, worker: Worker, waiting: Input) -> bool:
+        kept = self._kept_for.get(waiting.input_id)
+        return kept is None or kept == worker.container_id
 
     async def _fill(self, worker: Worker, taken: list[Input], most: int, linger: float) -> None:
         """Wait for more inputs of a batch, until it is full or `linger` seconds are over."""

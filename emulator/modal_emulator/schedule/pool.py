@@ -25,6 +25,7 @@ from modal_emulator.schedule.handout import Handout
 from modal_emulator.schedule.limits import PoolLimits
 from modal_emulator.schedule.placing import Place
 from modal_emulator.schedule.scaling import to_start
+from modal_emulator.schedule.serving import Serving
 from modal_emulator.schedule.settling import Settling
 from modal_emulator.schedule.worker import RESTARTS, Ending, Launcher, Worker
 from modal_emulator.store.apps import Function
@@ -45,8 +46,10 @@ class Pool:
         journal: Journal,
         limits: PoolLimits,
         new_id: Callable[[], str],
+        serving: Serving,
     ) -> None:
         self.function = function
+        self._serving = serving
         self._calls = calls
         self._launcher = launcher
         self._clock = clock
@@ -79,7 +82,18 @@ class Pool:
             self._successor(new)
             return
         self._inputs.put(new)
+        self._place(new)
         self.scale()
+
+    def asking(self) -> list[Worker]:
+        """Return the containers that wait for an input, in the order in which they began."""
+        return [w for w in self.workers.values() if w.asking and not w.leaving]
+
+    def may_grow(self) -> bool:
+        """Say whether it may have another container."""
+        return len(self.workers) < (
+            self.function.spec.max_containers or self._limits.max_containers
+        )
 
     def scale(self) -> None:
         """Start containers for what waits and for `min_containers`."""
@@ -149,6 +163,7 @@ class Pool:
     def exited(self, worker: Worker, ended: Exit) -> None:
         """The worker's container is gone: answer for its inputs and replace it if need be."""
         self.workers.pop(worker.container_id, None)
+        self._inputs.keep_nothing_for(worker)
         worker.leaving = True
         worker.gone.set()
         worker.came_up()
@@ -250,11 +265,22 @@ class Pool:
         timeout = self.function.spec.timeout or self._limits.timeout
         self._attempts.limit(new, timeout, self._time_out)
 
-    def _start(self, place: Place) -> None:
+    def _place(self, new: Input) -> None:
+        """Keep an input for the container that is to have it, if anybody chooses."""
+        if self._serving.choose is None or not (asking := self.asking()):
+            return
+        worker = self._serving.choose(self.function, asking)
+        if worker is None and self.may_grow() and (place := self._launcher.place(self.function)):
+            worker = self._start(place)
+        if worker is not None:
+            self._inputs.keep_for(new, worker)
+
+    def _start(self, place: Place) -> Worker:
         worker = Worker(self._new_id(), self, self._clock.now(), place)
         self.workers[worker.container_id] = worker
         self._inputs.beat()  # with one more, another may leave
         self._spawn(self._launch(worker))
+        return worker
 
     async def _launch(self, worker: Worker) -> None:
         try:

@@ -59,6 +59,11 @@ class Steps:
         return bool(self._gates)
 
     @property
+    def holds_files(self) -> bool:
+        """Say whether anybody may hold what containers do with files by themselves."""
+        return any(getattr(gate, "holds_files", True) for gate in self._gates)
+
+    @property
     def background_is_off(self) -> bool:
         """Say whether background commits happen only when somebody asks for one."""
         return self._by_hand > 0
