@@ -50,6 +50,22 @@ def much(count: int) -> bytes:
     return b"x" * count
 
 
+@app.function(volumes={"/data": data})
+def stamp(name: str) -> float:
+    """Write a file; say what time it is."""
+    (DATA / name).write_text(name)
+    data.commit()
+    return time.time()
+
+
+@app.function()
+def nap(seconds: float) -> float:
+    """Sleep; say how long that was."""
+    began = time.time()
+    time.sleep(seconds)
+    return time.time() - began
+
+
 @app.function()
 def clock() -> float:
     return time.time()

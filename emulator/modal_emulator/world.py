@@ -45,6 +45,7 @@ from modal_emulator.schedule.rules import ScheduleRules
 from modal_emulator.schedule.sandboxes import Sandboxes
 from modal_emulator.schedule.schedules import Schedules
 from modal_emulator.schedule.settling import Settling
+from modal_emulator.schedule.skews import Skews
 from modal_emulator.schedule.steps import Steps
 from modal_emulator.schedule.surroundings import Certifier, CommandRouter, Surroundings
 from modal_emulator.schedule.tunnels import Tunnels
@@ -201,6 +202,7 @@ class World:
         names = Names(ledger, clock, ids, around.births, user=WORKSPACE)
         environments = Environments(ledger, names, clock, ids)
         content = Content(directory / "content")
+        skews = Skews(clock, around.skew_clock)
         volumes = Volumes(
             ledger=ledger,
             names=names,
@@ -211,6 +213,7 @@ class World:
             ids=ids,
             journal=journal,
             limits=settings.volumes,
+            stamps=skews.stamps,
         )
         secrets = Secrets(ledger, names, environments, clock, journal, WORKSPACE)
         engines = open_engines(
@@ -267,7 +270,8 @@ class World:
             eyesight=eyesight,
             backend=around.backend,
             clock_page=around.clock_page,
-            stamps=clock.stamps,
+            faults=faults,
+            skews=skews,
             door=around.door,
             translator=translator,
         )

@@ -199,3 +199,34 @@ def test_a_blob_breaks_off(modal_faults: FaultsHandle) -> None:
         assert breaking.size.remote(b"x" * 3_000_000) == 3_000_000
         assert len(breaking.much.remote(3_000_000)) == 3_000_000
     assert modal_faults.left == ()
+
+
+@everywhere
+@pytest.mark.parametrize("begins", ["real", "2024-01-31T12:00:00Z"])
+def test_a_container_has_a_clock_that_is_off(
+    modal_emulator: Running, modal_faults: FaultsHandle, runtime: str, begins: str
+) -> None:
+    if begins != "real":
+        modal_emulator.clock.freeze(begins)
+    with breaking.app.run():
+        modal_faults.skew(seconds=-300, function="stamp")
+        seen, other = breaking.stamp.remote("a"), breaking.clock.remote()
+        breaking.write.remote("b")
+        now = modal_emulator.clock.timestamp()
+        assert now - 330 < seen <= now - 300
+        assert now - 30 < other <= now + 0.001
+        entries = {entry.path: entry.mtime for entry in breaking.data.listdir("/")}
+        assert now - 331 < entries["a"] <= now - 300 and now - 31 < entries["b"] <= now
+    assert [s.fault for s in modal_faults.struck] == ["skew"]
+
+
+@everywhere
+def test_a_sleep_with_a_clock_that_is_off_lasts_as_long(
+    modal_emulator: Running, modal_faults: FaultsHandle, runtime: str
+) -> None:
+    modal_emulator.clock.freeze("2024-01-31T12:00:00Z")
+    began = modal_emulator.clock.timestamp()
+    modal_faults.skew(seconds=1000)
+    with breaking.app.run():
+        assert 60 <= breaking.nap.remote(60.0) < 61
+        assert modal_emulator.clock.timestamp() - began == 60

@@ -34,6 +34,7 @@ class Stage:
             ready=more.get("ready", True),
             asking=more.get("asking", False),
             leaving=more.get("leaving", False),
+            skew=0.0,
         )
         self.workers.append(worker)
         return worker

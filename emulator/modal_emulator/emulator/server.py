@@ -222,9 +222,11 @@ class Emulator:
         await self.stop()
 
     def _surround(self, clock: VirtualClock) -> Surroundings:
+        faces = self._show(clock)
         return Surroundings(
             clock=clock,
-            clock_page=self._show(clock),
+            clock_page=lambda: faces.page,
+            skew_clock=faces.skew,
             # Without a directory nothing is left that the ids of another run could hit.
             ids=Ids(salt=self._credentials.token_secret if self._directory else ""),
             births=Births(),
@@ -241,16 +243,16 @@ class Emulator:
             rpcs=rpcs,
         )
 
-    def _show(self, clock: VirtualClock) -> Callable[[], Path | None]:
-        """Let who is to see this clock see it; returns what tells processes where."""
-        faces = Faces(
+    def _show(self, clock: VirtualClock) -> Faces:
+        """Let who is to see this clock see it."""
+        self._faces = Faces(
             clock,
             self._lodging.sockets / "clock",
             here=self._shows_time,
             on_leaving=self._renew,
         )
-        self._take_back.append(faces.close)
-        return lambda: faces.page
+        self._take_back.append(self._faces.close)
+        return self._faces
 
     def _renew(self) -> None:
         if self._world is not None:  # a clock that begins elsewhere does so before its World
@@ -305,6 +307,7 @@ class Emulator:
             await self._around.clock.halt()
             await self._world.close()
             self._world = None
+            self._faces.align()
 
 
 def _begin(clock: VirtualClock, beginning: Beginning | None) -> None:

@@ -114,6 +114,10 @@ class FaultsHandle:
         """Take a region down; `regions.up` brings it up again."""
         return self.plan("region_down", region=region, rpc=rpc, **where)
 
+    def skew(self, *, seconds: float, function: str | None = None, **often: Any) -> PlannedFault:
+        """Let the clocks of containers that start from now on be ahead, or with a minus behind."""
+        return self.plan("skew", seconds=seconds, function=function, **often)
+
     def listing_rate_limited(
         self, volume: str | None = None, times: int = 1, **where: Any
     ) -> PlannedFault:

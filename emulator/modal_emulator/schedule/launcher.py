@@ -20,15 +20,16 @@ from modal_emulator.runtime.environ import container_environment
 from modal_emulator.schedule.calls import Calls, Input
 from modal_emulator.schedule.commits import Commits, MountPoint
 from modal_emulator.schedule.eyesight import Eyesight
+from modal_emulator.schedule.faults import Faults
 from modal_emulator.schedule.handed import Handed
 from modal_emulator.schedule.logs import Logs
 from modal_emulator.schedule.network import Network, Seat
 from modal_emulator.schedule.placing import Place, Placing
+from modal_emulator.schedule.skews import Skews
 from modal_emulator.schedule.steps import Steps
 from modal_emulator.schedule.worker import Ending, Worker
 from modal_emulator.store.app import AppState
 from modal_emulator.store.apps import Apps, Function
-from modal_emulator.store.changes import Stamps
 from modal_emulator.store.history import Committer
 from modal_emulator.store.images import Images
 from modal_emulator.store.mounts import Mounts
@@ -107,7 +108,8 @@ class ContainerLauncher:
         eyesight: Eyesight,
         backend: Backend,
         clock_page: Callable[[], Path | None],
-        stamps: Callable[[], Stamps | None],
+        faults: Faults,
+        skews: Skews,
         door: Door,
         translator: Translator,
     ) -> None:
@@ -124,7 +126,8 @@ class ContainerLauncher:
         self._eyesight = eyesight
         self._backend = backend
         self._clock_page = clock_page
-        self._stamps = stamps
+        self._faults = faults
+        self._skews = skews
         self._door = door
         self._translator = translator
 
@@ -143,7 +146,7 @@ class ContainerLauncher:
         by_socket = self._backend.by_socket
         socket = await self._door.open(worker.container_id) if by_socket else None
         try:
-            page = self._clock_page() if by_socket else None
+            page = self._page(worker)
             worker.keeps_machine_time = by_socket and page is None
             seat = self._network.enter(
                 worker.container_id, proxy_id=function.spec.proxy_id, offers=self._backend.offers
@@ -249,7 +252,7 @@ class ContainerLauncher:
             files=tuple(self._mounts.tree(i) for i in (*spec.mount_ids, *copied)),
             working_directory=(image.working_directory if image else "") or "/root",
             socket=socket,
-            stamps=self._stamps,
+            stamps=partial(self._skews.stamps, worker.container_id),
             clock_page=page,
             address=seat.address,
             source_address=seat.source_address,
@@ -273,6 +276,15 @@ class ContainerLauncher:
             )
 
         return complete
+
+    def _page(self, worker: Worker) -> Path | None:
+        """Return where a process finds the clock, which may be off for this container."""
+        tag = worker.pool.function.tag.removesuffix(".*")
+        worker.skew = self._faults.skew(worker.container_id, tag)
+        if not worker.skew:
+            return self._clock_page() if self._backend.by_socket else None
+        page = self._skews.begin(worker.container_id, worker.skew)
+        return page if self._backend.by_socket else None
 
     def _output(self, worker: Worker) -> Callable[[int, bytes], None]:
         """Decode what comes in pieces, so that a character split between two stays whole."""

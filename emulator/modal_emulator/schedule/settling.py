@@ -206,6 +206,7 @@ class Settling:
     def _sleeps(self, worker: Worker) -> bool:
         """Say whether its code sleeps by what the container alone knows, and see that it wakes."""
         until = None if worker.container is None else worker.container.asleep_until
+        until = None if until is None else until - worker.skew
         if until is None or until <= self._clock.now() or worker.ending is not None:
             return False
         if self._naps.get(worker.container_id) != until:

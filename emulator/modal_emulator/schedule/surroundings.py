@@ -11,6 +11,7 @@ from modal_emulator.ground.virtual import VirtualClock
 from modal_emulator.runtime.addresses import Pool
 from modal_emulator.runtime.backend import Backend
 from modal_emulator.schedule.launcher import Door, Translator
+from modal_emulator.schedule.skews import ShowSkewed
 from modal_emulator.schedule.tunnels import Relay
 from modal_emulator.store.apps import Apps
 from modal_emulator.store.births import Births
@@ -47,6 +48,7 @@ class Surroundings:
     """What outlives a World and is handed to each."""
 
     clock: VirtualClock
+    skew_clock: ShowSkewed
     clock_page: Callable[[], Path | None]
     """Where a process finds the clock's instant; None while that is the machine's."""
     ids: Ids

@@ -73,6 +73,8 @@ class Worker:
     """It takes no further input."""
     keeps_machine_time: bool = False
     """Its code goes on seeing that when the emulator's clock leaves it."""
+    skew: float = 0.0
+    """How many seconds its clock is ahead of the emulator's."""
     ending: Ending | None = None
     failure: bytes = b""
     """What it reported when user code could not be imported or entered."""

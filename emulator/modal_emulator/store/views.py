@@ -30,13 +30,13 @@ class Views:
         lines: Lines,
         line: Callable[[str], Line],
         told: Callable[[Line, Version, Committer], None],
-        stamps: Callable[[], Stamps | None],
+        stamps: Callable[[str], Stamps | None],
     ) -> None:
         """
         Keep views of what `lines` holds.
 
         `line` returns the line of a volume that exists, or raises; `told` hears of each publishing;
-        `stamps` returns how the machine's stamps are to be read.
+        `stamps` returns how the machine's stamps of what somebody wrote are to be read.
         """
         self._lines = lines
         self._line = line
@@ -61,7 +61,7 @@ class Views:
         current, line = self._held(checkout)
         draft = Draft(line.shelf.workroom(), current.seen, budget=budget)
         try:
-            return current.stage(draft, stored, self._stamps())
+            return current.stage(draft, stored, self._stamps(checkout.holder))
         except BaseException:
             line.drop(draft.directory)
             raise
@@ -77,7 +77,7 @@ class Views:
         draft = Draft(line.shelf.workroom(), current.seen, takes_over=True)
         room = line.shelf.workroom()
         try:
-            staged = current.stage(draft, stored, self._stamps())
+            staged = current.stage(draft, stored, self._stamps(checkout.holder))
             if staged is None:
                 line.drop(room)
                 return None

@@ -7,7 +7,7 @@ before the one transaction that makes them a version. It knows no container and 
 """
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from modal_emulator.ground.ids import Ids
 from modal_emulator.ground.journal import Journal
 from modal_emulator.store.archive import Archive
 from modal_emulator.store.arrivals import adding, directory_members
+from modal_emulator.store.changes import Stamps
 from modal_emulator.store.checkout import Checkout, Staged
 from modal_emulator.store.content import Content
 from modal_emulator.store.drafts import Budget, Written
@@ -56,6 +57,7 @@ class Volumes:
         ids: Ids,
         journal: Journal,
         limits: VolumeLimits = VolumeLimits(),  # noqa: B008 - a frozen value
+        stamps: Callable[[str], Stamps | None] | None = None,
     ) -> None:
         self._ledger = ledger
         self._names = names
@@ -66,7 +68,8 @@ class Volumes:
         self._limits = limits
         self._archive = Archive(ledger)
         self._lines = Lines(directory, self._archive, clock, limits)
-        self._views = Views(self._lines, self._line, self._told, clock.stamps)
+        stamps = stamps or (lambda _: clock.stamps())
+        self._views = Views(self._lines, self._line, self._told, stamps)
         self._seeds: dict[str, VolumeSeed] = {}
         """What is to be in volumes that nobody has looked into yet."""
         names.register(Family(VOLUME, "vo", forget=self._forget, remade=self._tell))

@@ -11,6 +11,7 @@ from modal_emulator.schedule.faults import (
     Plan,
     RegionDown,
     Site,
+    Skew,
     Truncate,
     Unavailable,
     Where,
@@ -80,6 +81,10 @@ RPCS = ("VolumeCommit", "VolumeReload", "VolumeListFiles2", "DictPop")
             Plan(Truncate(5), Where(Site.UPLOAD, "blob"), times=2),
         ),
         ("truncate download", Plan(Truncate(), Where(Site.DOWNLOAD))),
+        (
+            "skew -1.5 function=add",
+            Plan(Skew(-1.5), Where(Site.CLOCK, function="add"), times=None),
+        ),
         ("disk_full", Plan(DiskFull(), Where(Site.STEP, "write|make"), times=None)),
         (
             "disk_full data at=commit times=1",

@@ -30,6 +30,7 @@ __all__ = [
     "Preempt",
     "RegionDown",
     "Site",
+    "Skew",
     "Truncate",
     "Unavailable",
     "Where",
@@ -54,6 +55,8 @@ class Site(Enum):
     """A block of a file, or a blob, is fetched over HTTP."""
     UPLOAD = "upload"
     """One is brought."""
+    CLOCK = "clock"
+    """A container starts, and is shown a clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,8 +183,25 @@ class RegionDown:
     region: str
 
 
+@dataclass(frozen=True, slots=True)
+class Skew:
+    """The clock of a container is so many seconds ahead, for as long as it runs."""
+
+    seconds: float
+
+
 Effect = (
-    Fail | Delay | Drop | Unavailable | Corrupt | Truncate | DiskFull | Kill | Preempt | RegionDown
+    Fail
+    | Delay
+    | Drop
+    | Unavailable
+    | Corrupt
+    | Truncate
+    | DiskFull
+    | Kill
+    | Preempt
+    | RegionDown
+    | Skew
 )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from modal_emulator.ground.errors import Invalid
 
-__all__ = ["chance", "choice", "count", "nearest", "seconds", "some", "text", "truth"]
+__all__ = ["chance", "choice", "count", "nearest", "number", "seconds", "some", "text", "truth"]
 
 Read = Callable[[str, Any], Any]
 
@@ -54,7 +54,7 @@ def some(name: str, value: Any) -> int:
 
 def seconds(name: str, value: Any) -> float:
     """Return a number from 0."""
-    found = _number(name, value)
+    found = number(name, value)
     if found < 0:
         raise Invalid(f"{name} is a number from 0, not {value!r}")
     return found
@@ -62,7 +62,7 @@ def seconds(name: str, value: Any) -> float:
 
 def chance(name: str, value: Any) -> float:
     """Return a number above 0, at most 1."""
-    found = _number(name, value)
+    found = number(name, value)
     if not 0 < found <= 1:
         raise Invalid(f"{name} is above 0 and at most 1, not {value!r}")
     return found
@@ -86,7 +86,8 @@ def _whole(name: str, value: Any, least: int) -> int:
     return found
 
 
-def _number(name: str, value: Any) -> float:
+def number(name: str, value: Any) -> float:
+    """Return any number that is finite."""
     try:
         found = float(value)
     except (TypeError, ValueError):

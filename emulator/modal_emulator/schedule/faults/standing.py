@@ -16,7 +16,7 @@ from modal_emulator.ground.errors import Exhausted, Invalid
 from modal_emulator.ground.ids import Ids
 from modal_emulator.ground.journal import Journal
 from modal_emulator.schedule.faults.planned import Planned
-from modal_emulator.schedule.faults.plans import Delay, Fail, Occasion, Plan, Site
+from modal_emulator.schedule.faults.plans import Delay, Fail, Occasion, Plan, Site, Skew
 from modal_emulator.schedule.faults.struck import note
 from modal_emulator.schedule.faults.texts import RATE_LIMITED
 from modal_emulator.store.history import Committer
@@ -173,6 +173,11 @@ class Faults:
                 )
             )
         )
+
+    def skew(self, container_id: str, function: str) -> float:
+        """Return how many seconds the clock of a container that starts is to be ahead."""
+        plan = self._last(Occasion(Site.CLOCK, container_id=container_id, function=function))
+        return plan.effect.seconds if plan and isinstance(plan.effect, Skew) else 0.0
 
     def _last(self, occasion: Occasion) -> Plan | None:
         met = self.meet(occasion) if self._standing else ()
