@@ -13,6 +13,7 @@ import pytest
 from modal_emulator.emulator import Running
 from modal_emulator.findings.disguises import disguises
 from modal_emulator.pytest_plugin.reports import describe
+from modal_emulator.rpc.control import answer
 from modal_emulator.schedule.calls import Calls
 from modal_emulator.schedule.logs import Logs
 from modal_emulator.world import World
@@ -114,12 +115,12 @@ def test_a_value_is_found_where_it_comes_to_light(modal_emulator: Running, where
 def test_a_process_is_looked_at_the_same_way(modal_emulator: Running) -> None:
     modal_emulator.secret("partner", TOKEN=TOKEN)
     with app.run():
-        for where in ("log", "file", "dict", "result", "nowhere"):
+        for where in ("log", "file", "dict", "result", "arguments", "nowhere"):
             spill.remote(where)
         with pytest.raises(ValueError, match="cannot log in"):
             spill.remote("error")
     assert set(leaks(modal_emulator)) == {
-        *(PLACES[where][0] for where in ("log", "file", "dict", "result")),
+        *(PLACES[where][0] for where in ("log", "file", "dict", "result", "arguments")),
         "in what is raised by spill",
     }
 
@@ -220,6 +221,10 @@ def test_what_the_emulator_says_of_a_run_shows_no_value(modal_emulator: Running)
         told += [modal_emulator.ask(describe), *modal_emulator.ask(_members)]
     modal_emulator.settle()
     told.append(modal_emulator.ask(describe))
+    world = modal_emulator.ask(lambda world: world)
+    told.append(modal_emulator.run(answer(world, "VolumeShow", '{"name": "leaky"}')))
+    told += [str(modal_emulator.findings()), str(modal_emulator.story())]
+    assert "***TOKEN***" in told[-1] and "***TOKEN***" in told[-3]
     found = [text for text in told if "kind='finding'" in text]
     assert len(found) > 7 and any("rotation drift" in text for text in found)
     planted = [form.decode() for value in (TOKEN, NEWER) for form in disguises(value)]

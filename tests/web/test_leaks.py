@@ -1,7 +1,9 @@
 """What web functions answer is looked through for values of secrets."""
 
+import asyncio
 import os
 
+import aiohttp
 import httpx
 import modal
 import pytest
@@ -17,6 +19,11 @@ app = modal.App("leaking-web")
 @modal.asgi_app()
 def web():  # type: ignore[no-untyped-def]
     async def answer(scope, receive, send) -> None:  # type: ignore[no-untyped-def]
+        if scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.accept"})
+            await send({"type": "websocket.send", "text": os.environ["TOKEN"]})
+            await send({"type": "websocket.close", "code": 1000})
         if scope["type"] != "http":
             return
         token, path = os.environ["TOKEN"].encode(), scope["path"]
@@ -49,3 +56,21 @@ def test_answers_are_looked_through(modal_emulator: Running, path: str) -> None:
     for event in found:
         assert f"to a request for {path}" in str(event.values["text"])
         assert event.values["container_id"]
+
+
+@pytest.mark.modal(runtime="inline")
+def test_messages_of_websockets_are_looked_through(modal_emulator: Running) -> None:
+    modal_emulator.secret("partner", TOKEN=TOKEN)
+    app.deploy()
+    url = f"{web.get_web_url()}/ws"
+
+    async def hear() -> str:
+        async with (
+            aiohttp.ClientSession() as client,
+            client.ws_connect(url) as socket,
+        ):
+            return await socket.receive_str()
+
+    assert asyncio.run(hear()) == TOKEN
+    found = [event.values["title"] for event in modal_emulator.journal("finding")]
+    assert found == PLACES["/body"]

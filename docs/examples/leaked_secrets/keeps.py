@@ -9,7 +9,7 @@ How a secret stays in a container's environment.
 - Give it to programs by their environment, which they have anyway, not by arguments.
 - Send it in a header: URLs end up in errors and in logs, also in those of others.
 
-The test that comes with this looks for the token in all these places, and finds it when a line of
+In a test, the emulator looks for the token in all these places, and finds it when a line of
 `leaks.py` comes back.
 """
 

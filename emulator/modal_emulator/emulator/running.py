@@ -225,10 +225,12 @@ class Running:
 
     def story(self) -> Story:
         """Return who did what with storage so far, in order, and what followed from what."""
+        self._run(self._emulator.world.leaks.looked())
         return self.ask(story)
 
     def findings(self) -> tuple[Finding, ...]:
         """Return what went wrong so far, whatever levels are set; see `Subject`."""
+        self._run(self._emulator.world.leaks.looked())
         return self.ask(findings)
 
     def picture(self, path: str | Path, heading: str = "A run") -> Path:
