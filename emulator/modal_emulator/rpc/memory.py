@@ -10,10 +10,8 @@ goes its usual way, also what a forked process sends: its calls come in by the w
 import asyncio
 import os
 import threading
-from collections.abc import Iterable
 from contextlib import suppress
 from contextvars import Context
-from threading import Thread
 from typing import Any
 
 from google.protobuf.message import DecodeError, Message
@@ -208,9 +206,14 @@ def _put(hooks: tuple[Any, Any]) -> None:
 
 def _where(here: Here | None) -> tuple[str, ...]:
     """Return the lines of user code that wait for the running task: a container's or a client's."""
-    threads: Iterable[Thread] = threading.enumerate() if here is None else tuple(here.threads)
-    mine = (each.ident for each in threads if here is not None or belongs_to(each) is None)
-    return lines_waiting(ident for ident in mine if ident is not None)
+
+    def belongs(thread: int) -> bool:
+        if here is not None:
+            return any(each.ident == thread for each in tuple(here.threads))
+        all_of_them = threading.enumerate()
+        return all(each.ident != thread or belongs_to(each) is None for each in all_of_them)
+
+    return lines_waiting(belongs)
 
 
 def _is_cancelled() -> bool:

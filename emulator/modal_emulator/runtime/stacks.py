@@ -12,7 +12,7 @@ import os
 import sys
 import sysconfig
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
@@ -22,6 +22,10 @@ _WAITS = frozenset({"_run_function_sync", "_run_function_async"})
 _NEAR = 8  # frames between the place where a thread stands and synchronicity's own
 _DEEP = 8  # tasks that wait for one another
 _LOOP = "run_forever"
+_NAMES_OF_WAITS = _WAITS | {_LOOP}
+
+_Wait = tuple[FrameType, "tuple[str, ...] | None"]
+"""Where somebody waits for the SDK, whose local `coro` is the work; and a task's own lines."""
 
 
 class _Names:
@@ -82,30 +86,27 @@ def innermost(frame: FrameType | None) -> FrameType | None:
     return frame
 
 
-def lines_waiting(threads: Iterable[int]) -> tuple[str, ...]:
+def lines_waiting(belongs: Callable[[int], bool]) -> tuple[str, ...]:
     """
-    Return the lines of that one among these threads, or of their tasks, that waits for this task.
+    Return the lines of that thread, or of that task, that waits for the running task.
 
-    To be called on the SDK's loop. Of several that wait, it is the one whose work leads to the
-    running task; where nobody's does, nobody can tell, and nothing is returned.
+    To be called on the SDK's loop; only threads count that `belongs` says yes to, given their
+    identity. Of several that wait, it is the one whose work leads here; where nobody's does,
+    nobody can tell, and nothing is returned.
     """
-    frames = sys._current_frames()
     here = threading.get_ident()
-    found = list[tuple[Any, tuple[str, ...]]]()
-    for thread in threads:
-        frame = frames.get(thread)
-        if frame is None or thread == here:
-            continue
-        waits, loop = _wait_of(frame)
-        if waits is not None:
-            found.append((waits.f_locals.get("coro"), lines_of(waits)))
-        elif loop is not None:
-            found.extend(_tasks_of(loop))
+    found = list[_Wait]()
+    for thread, frame in sys._current_frames().items():
+        if thread != here and (waits := _wait_of(frame)) is not None and belongs(thread):
+            found += _tasks_of(waits) if waits.f_code.co_name == _LOOP else [(waits, None)]
     if len(found) > 1:
-        tasks = {task.get_coro(): task for task in asyncio.all_tasks()}
+        tasks: dict[Any, Any] = {task.get_coro(): task for task in asyncio.all_tasks()}
         me = asyncio.current_task()
-        found = [each for each in found if _leads(tasks.get(each[0]), me)]
-    return found[0][1] if len(found) == 1 else ()
+        found = [each for each in found if _leads(tasks.get(each[0].f_locals.get("coro")), me)]
+    if len(found) != 1:
+        return ()
+    ((waits, lines),) = found
+    return lines_of(waits) if lines is None else lines
 
 
 def _leads(waits: Any, task: object) -> bool:
@@ -120,26 +121,19 @@ def _leads(waits: Any, task: object) -> bool:
     return waits is task
 
 
-def _wait_of(
-    frame: FrameType | None,
-) -> tuple[FrameType | None, asyncio.AbstractEventLoop | None]:
-    """Return the frame in which a thread waits for the SDK, or else the loop that it runs."""
+def _wait_of(frame: FrameType | None) -> FrameType | None:
+    """Return the frame in which a thread waits for the SDK, or else that of its event loop."""
     for _ in range(_NEAR):
-        if frame is None:
-            break
-        name = frame.f_code.co_name
-        if name in _WAITS:
-            return frame, None
-        if name == _LOOP:
-            loop = frame.f_locals.get("self")
-            return None, loop if isinstance(loop, asyncio.AbstractEventLoop) else None
+        if frame is None or frame.f_code.co_name in _NAMES_OF_WAITS:
+            return frame
         frame = frame.f_back
-    return None, None
+    return None
 
 
-def _tasks_of(loop: asyncio.AbstractEventLoop) -> Iterable[tuple[Any, tuple[str, ...]]]:
-    """Return what each task of a loop has the SDK work on, and its lines."""
-    for task in asyncio.all_tasks(loop):
+def _tasks_of(running: FrameType) -> Iterator[_Wait]:
+    """Yield the frame in which each task of a loop waits for the SDK, and the task's lines."""
+    loop = running.f_locals.get("self")
+    for task in asyncio.all_tasks(loop) if isinstance(loop, asyncio.AbstractEventLoop) else ():
         lines = list[str]()
         inner: Any = task.get_coro()
         while inner is not None:
@@ -148,7 +142,7 @@ def _tasks_of(loop: asyncio.AbstractEventLoop) -> Iterable[tuple[Any, tuple[str,
                 break
             code = frame.f_code
             if code.co_name in _WAITS:
-                yield frame.f_locals.get("coro"), tuple(lines)
+                yield frame, tuple(lines)
                 break
             name = _NAMES.of(code.co_filename)
             if name is not None:

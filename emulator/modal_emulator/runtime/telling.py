@@ -5,7 +5,6 @@ It puts a header into the calls that are steps, and none into others, which go t
 """
 
 import json
-import sys
 from functools import wraps
 from typing import Any
 
@@ -38,7 +37,7 @@ def tell_lines() -> None:
         method: Any, message: Any, *, timeout: Any = None, metadata: Any = None
     ) -> Any:
         if method.name in paths:
-            lines = lines_waiting(sys._current_frames())
+            lines = lines_waiting(lambda thread: True)
             metadata = {**dict(metadata or {}), HEADER: json.dumps(lines)}
         return await call(method, message, timeout=timeout, metadata=metadata)
 
