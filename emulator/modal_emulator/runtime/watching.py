@@ -194,6 +194,10 @@ class _Watch:
                     opener = None if isinstance(file, int) else _open_for_all
                 super().__init__(file, mode, closefd, opener)
 
+            def __repr__(self) -> str:
+                # Newer Pythons say the type's bare name.
+                return str(super().__repr__()).replace("<FileIO", "<_io.FileIO", 1)
+
             def close(self) -> Any:
                 watcher = self.__watcher
                 if watcher is None or self.closed or not self.closefd:
