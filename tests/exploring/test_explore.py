@@ -1,3 +1,4 @@
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,15 @@ async def test_a_program_may_be_asynchronous() -> None:
     await keep.remote.aio(3)
 
 
+def test_tasks_of_a_program_are_steps_apart(modal_emulator: Running) -> None:
+    async def program() -> None:
+        await asyncio.gather(add.remote.aio(1), add.remote.aio(2))
+
+    with pytest.raises(RaceFound) as found:
+        explore(program, invariant=both_are_there, app=app, containers="new", seed=3)
+    assert {"add#1", "add#2"} <= set(found.value.story.split())
+
+
 def test_what_goes_on_for_ever_is_told(
     modal_emulator: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -131,7 +141,7 @@ def test_a_run_tells_what_was_explored(pytester: pytest.Pytester) -> None:
             "E*RaceFound: AssertionError: the invariant does not hold",
             "*program*dict write 'seen'*",
             "*pytest *::test_bad* --modal-replay=s1*",
-            "*explored 1 schedule*the last of which fails",
+            "*::test_bad: found in schedule 1*",
             "*test_nothing_to_choose: explored 1 schedule, all of them",
         ]
     )

@@ -21,7 +21,7 @@ from modal_emulator.orders.walks import Replay, Run, run_once
 if TYPE_CHECKING:
     from hypothesis.database import ExampleDatabase
 
-__all__ = ["MissingHypothesis", "Shrinker", "search"]
+__all__ = ["MissingHypothesis", "Shrinker", "own_database", "search"]
 
 _LONGEST = 3000  # choices; Hypothesis has a limit of its own a little above
 _EXAMPLES = 5  # the quiet run comes first, then the given one
@@ -33,6 +33,20 @@ class MissingHypothesis(ImportError):
 
     def __init__(self) -> None:
         super().__init__("exploring orders needs Hypothesis: pip install 'modal-emulator[explore]'")
+
+
+def own_database() -> ExampleDatabase | None:
+    """
+    Return the database that Hypothesis uses by default: the project's, if it has one.
+
+    Raises:
+        MissingHypothesis: it is not installed.
+    """
+    try:
+        from hypothesis import settings
+    except ImportError:
+        raise MissingHypothesis from None
+    return settings.default.database if settings.default is not None else None
 
 
 def search(

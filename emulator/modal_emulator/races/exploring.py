@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from modal_emulator.emulator import Running
+from modal_emulator.emulator import Running, Settings
 from modal_emulator.ground.chance import Chance
 from modal_emulator.ground.errors import Invalid
 from modal_emulator.ground.instants import Beginning
@@ -19,6 +19,7 @@ from modal_emulator.orders.exploring import Explorer, RandomWalks, explore
 from modal_emulator.orders.options import Chooser, Outcome
 from modal_emulator.orders.priorities import Auto, Priorities
 from modal_emulator.orders.reduction import Exhaustive
+from modal_emulator.orders.shrinking import MissingHypothesis, Shrinker, own_database, search
 from modal_emulator.orders.tokens import Token
 from modal_emulator.orders.walks import Replay, Run, run_once
 from modal_emulator.races.drawing import Draws
@@ -40,8 +41,20 @@ _EXPLORERS: dict[str, Callable[[Chance, "Explored"], Explorer]] = {
 }
 """By the modes that tests write."""
 
+_SHRINKING = 100
+"""At most so many runs to make a failing schedule short."""
+
 _PARTING = 10.0
 """The machine's seconds that the program's thread may take to end after a schedule."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What is told of a schedule that goes wrong."""
+
+    story: str
+    seen: tuple[str, ...]
+    """What went wrong with storage in it, a line each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,45 +99,78 @@ def explore_on(running: Running, asked: Explored) -> Exploration:
     """
     Run schedules until one goes wrong, or enough were run.
 
+    After one that goes wrong, its World is left as it is, so that it can be looked at.
+
     Raises:
         RaceFound: one goes wrong.
         Invalid: the token is none of this program.
     """
     __tracebackhide__ = True
-    before, seed = running.settings, running.ask(lambda world: world.ids.seed)
     wishes = running.wishes
     asked = replace(
         asked,
         replay=wishes.replay or asked.replay,
         schedules=min(asked.schedules, wishes.schedules or asked.schedules),
     )
+    before, seed = running.settings, running.ask(lambda world: world.ids.seed)
     try:
         done = _replay(running, asked) if asked.replay else _try_many(running, asked)
-        wishes.told.append(str(done))
-        return done
     except RaceFound as found:
-        wishes.told.append(f"{found.exploration}, the last of which fails")
+        wishes.told.append(found.exploration.found)
         raise
-    finally:
-        running.sow(seed)
-        running.reset(before)
+    except BaseException:
+        _leave(running, before, seed)
+        raise
+    wishes.told.append(str(done))
+    _leave(running, before, seed)
+    return done
+
+
+def _leave(running: Running, settings: Settings, seed: int | str | None) -> None:
+    running.sow(seed)
+    running.reset(settings)
 
 
 def _try_many(running: Running, asked: Explored) -> Exploration:
     __tracebackhide__ = True
-    chance = Chance(asked.seed)
-    explorer = _EXPLORERS[asked.mode](chance, asked)
-    report = explore(lambda chooser: play(running, asked, chooser), explorer, asked.schedules)
+
+    def program(chooser: Chooser) -> Outcome:
+        return play(running, asked, chooser)
+
+    explorer = _EXPLORERS[asked.mode](Chance(asked.seed), asked)
+    shrinker = _shrinker(running, asked)
+    if shrinker is None:
+        report = explore(program, explorer, asked.schedules)
+    else:
+        report = search(program, explorer, asked.schedules, shrinker)
+    found = report.failing is not None
     done = Exploration(
         report.schedules,
-        report.exhaustive,
-        report.chance or 0.0,
+        report.exhaustive and not found,
+        0.0 if found else report.chance or 0.0,
         report.depth or 0,
         report.max_steps,
+        report.shrink_runs,
     )
-    if report.failing is not None:
-        raise _found(report.failing, done, running.wishes.test) from report.failing.outcome.failure
-    return done
+    if report.failing is None:
+        return done
+    # Once more, so that what is left to look at is this one and none that came in shrinking it.
+    again = run_once(program, Replay(report.failing.choices))
+    failing = again if again.failed else report.failing
+    raise _found(failing, done, running.wishes.test) from failing.outcome.failure
+
+
+def _shrinker(running: Running, asked: Explored) -> Shrinker | None:
+    """Return what makes failing schedules short; None where Hypothesis is not installed."""
+    name = getattr(asked.program, "__qualname__", repr(type(asked.program)))
+    count = len(running.wishes.told)
+    key = f"{running.wishes.test} {count} {name} {asked.draws}".encode()
+    try:
+        # Who gives a seed wants the same runs each time, whatever failed before.
+        database = own_database() if asked.seed is None else None
+        return Shrinker(_SHRINKING, key=key, database=database)
+    except MissingHypothesis:
+        return None
 
 
 def _replay(running: Running, asked: Explored) -> Exploration:
@@ -139,12 +185,13 @@ def _replay(running: Running, asked: Explored) -> Exploration:
 
 
 def _found(run: Run, done: Exploration, test: str) -> RaceFound:
-    played = run.outcome.story
-    assert isinstance(played, tuple)
-    failure, token, story = run.outcome.failure, str(Token.of(run.choices, run.steps)), show(played)
+    told = run.outcome.story
+    assert isinstance(told, Told)
+    failure, token, story = run.outcome.failure, str(Token.of(run.choices, run.steps)), told.story
+    seen = "".join(f"\n{line}" for line in told.seen)
     text = (
-        f"{type(failure).__name__}: {failure}\n\n{story}\n\n"
-        f"{done}; this one again:\n  pytest {shlex.quote(test)} --modal-replay={token}"
+        f"{type(failure).__name__}: {failure}\n\n{story}\n{seen}\n"
+        f"{done.found}; this one again:\n  pytest {shlex.quote(test)} --modal-replay={token}"
     )
     return RaceFound(text, story, token, done)
 
@@ -175,10 +222,18 @@ def play(running: Running, asked: Explored, chooser: Chooser) -> Outcome:
     failure = failure or program.failure
     if failure is None and asked.invariant is not None:
         failure = _violation(asked.invariant, running)
-    return Outcome(failure, tuple(schedule.played))
+    return Outcome(failure, _tell(running, schedule, failure))
 
 
-def _settings(running: Running) -> Any:
+def _tell(running: Running, schedule: Schedule, failure: BaseException | None) -> Told | None:
+    """Tell of a schedule that goes wrong."""
+    if failure is None:
+        return None
+    seen = dict.fromkeys(f"{each.subject.value}: {each.title}" for each in running.findings())
+    return Told(show(schedule.played), tuple(seen))
+
+
+def _settings(running: Running) -> Settings:
     now = running.settings
     at = INSTANT if now.clock is None or now.clock.at is None else now.clock.at
     return replace(now, background_commit_interval=0.0, clock=Beginning(at, 0.0))

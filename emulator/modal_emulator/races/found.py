@@ -27,6 +27,8 @@ class Exploration:
     """So many steps that must come in one order make such a bug."""
     steps: int = 0
     """The most choices that one schedule had."""
+    shrinking: int = 0
+    """How many more were run to make a failing schedule short."""
 
     def __str__(self) -> str:
         plural = "" if self.schedules == 1 else "s"
@@ -38,6 +40,13 @@ class Exploration:
                 f"{count} of more: at least {self.chance:.0%} to meet a bug of depth {self.depth}"
             )
         return f"{count} of more"
+
+    @property
+    def found(self) -> str:
+        """What is said of a schedule that goes wrong."""
+        where = f"schedule {self.schedules}" if self.schedules else "one that failed before"
+        more = f", made short in {self.shrinking} more" if self.shrinking else ""
+        return f"found in {where}{more}"
 
 
 class RaceFound(AssertionError):

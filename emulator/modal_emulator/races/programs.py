@@ -7,8 +7,9 @@ whoever asks; nothing here knows of steps.
 
 import asyncio
 import inspect
+import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import ExitStack
 from enum import Enum
 from typing import Any
@@ -47,6 +48,7 @@ class ProgramThread:
         self._on_phase = on_phase
         self._may_go_on = threading.Semaphore(0)
         self._thread = threading.Thread(target=self._work, name="modal program", daemon=True)
+        self._loop: asyncio.AbstractEventLoop | None = None
         self.phase = Phase.OPENING
         self.failure: BaseException | None = None
         """What the program raised."""
@@ -55,8 +57,17 @@ class ProgramThread:
 
     @property
     def is_at_work(self) -> bool:
-        """Whether it does something of its own now."""
+        """Whether it does something of its own now, or waits for what is asked of the emulator."""
         return self.phase in (Phase.OPENING, Phase.RUNNING, Phase.CLOSING)
+
+    @property
+    def is_awake(self) -> bool:
+        """Whether tasks of an asynchronous program go on, though others of them wait."""
+        if (loop := self._loop) is None or loop.is_closed():
+            return False
+        frame = sys._current_frames().get(self._thread.ident or 0)
+        sleeps = frame is not None and frame.f_code.co_name == "select"
+        return not sleeps or bool(getattr(loop, "_ready", ()))
 
     def start(self) -> None:
         """Open the apps; it then waits in OPENED."""
@@ -79,11 +90,11 @@ class ProgramThread:
                 for app in self._apps:
                     stack.enter_context(app.run())
                 if self._setup is not None:
-                    _called(self._setup)
+                    self._call(self._setup)
                 self._reach(Phase.OPENED)
                 self._may_go_on.acquire()
                 try:
-                    _called(self._program)
+                    self._call(self._program)
                 except BaseException as error:
                     self.failure = error
                 self._reach(Phase.DONE)
@@ -97,8 +108,14 @@ class ProgramThread:
         self.phase = phase
         self._on_phase()
 
+    def _call(self, function: Callable[[], Any]) -> None:
+        value = function()
+        if inspect.iscoroutine(value):
+            asyncio.run(self._await(value))
 
-def _called(function: Callable[[], Any]) -> None:
-    value = function()
-    if inspect.iscoroutine(value):
-        asyncio.run(value)
+    async def _await(self, work: Coroutine[Any, Any, Any]) -> None:
+        self._loop = asyncio.get_running_loop()
+        try:
+            await work
+        finally:
+            self._loop = None

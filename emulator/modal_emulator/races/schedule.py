@@ -97,7 +97,8 @@ class Schedule:
         return self._program.phase is Phase.OVER and not self._world.dispatcher.workers()
 
     def _at_work(self) -> Iterable[str]:
-        if self._program.is_at_work and not self._settling.resting(None):
+        program = self._program
+        if program.is_at_work and (program.is_awake or not self._settling.resting(None)):
             yield "the program"
 
     async def _go_on(self) -> None:
