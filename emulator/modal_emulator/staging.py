@@ -192,7 +192,7 @@ class ActorHandle:
         Take its container away as Modal does: interrupt, grace, kill; its input begins again.
 
         The actor is held at the first step of its next container. What is held of it now is not
-        done, unless nothing but its going on can end it.
+        done.
         """
         __tracebackhide__ = True
         self._stage._run(self._stage._staging.preempt(self._role, LIMIT))

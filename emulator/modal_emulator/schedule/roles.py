@@ -104,6 +104,13 @@ class Role:
         self.left -= 1
         return self.left <= 0
 
+    def break_off(self, error: Exception) -> None:
+        """Let what is held fail."""
+        for held in self.held:
+            if not held.freed.done():
+                held.freed.set_exception(error)
+        self.held = []
+
     def let_go(self) -> None:
         """Let the first pass that is held, and the others look again."""
         for place, held in enumerate(self.held):

@@ -194,7 +194,8 @@ class Staging:
 
         def at_rest() -> bool:
             if not worker.gone.is_set():
-                role.let_go()  # the interrupt does not reach it there
+                # Where the interrupt does not reach it: a thread that waits for an answer.
+                role.break_off(Conflict(f"the container of {role.name} is being taken away"))
             return worker.gone.is_set()
 
         await self._until(role, again, at_rest, limit, str(FIRST))
