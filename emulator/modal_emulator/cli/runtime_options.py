@@ -33,6 +33,13 @@ def runtime_options(command: Command) -> Command:
             help="The network of Docker's containers and builds.",
         ),
         click.option(
+            "--watch-files/--no-watch-files",
+            default=True,
+            show_default=True,
+            envvar="MODAL_EMULATOR_WATCH_FILES",
+            help="See what functions do with files in volumes, step by step.",
+        ),
+        click.option(
             "--mask-logs",
             is_flag=True,
             envvar="MODAL_EMULATOR_MASK_LOGS",
@@ -49,5 +56,6 @@ def runtime_settings(options: dict[str, Any]) -> dict[str, Any]:
     return {
         "runtime": options.pop("runtime"),
         "docker_network": options.pop("docker_network"),
+        "watch_files": options.pop("watch_files"),
         "leaks": LeakRules(mask_logs=options.pop("mask_logs")),
     }

@@ -21,7 +21,7 @@ __all__ = ["Find", "Watcher"]
 
 T = TypeVar("T")
 
-_MOST = 5000  # steps that are remembered, so that they are told only once
+_MOST = 1000  # steps of one kind that a line tells of in an epoch, such as one that unpacks a lot
 
 
 class _Looking(threading.local):
@@ -37,7 +37,7 @@ class Watcher:
         self._sight = sight
         self._paths = VolumePaths(mounts, self._real)
         self._looking = _Looking()
-        self._told: set[object] = set()
+        self._told: dict[object, set[object]] = {}
         self._epoch = -1
         self.files: dict[int, Spot] = {}
         """What is open in volumes, by the file descriptor."""
@@ -102,12 +102,13 @@ class Watcher:
         frame: FrameType | None = innermost(sys._getframe(2))
         line = (frame.f_code, frame.f_lineno) if frame is not None else None
         number = None if error is None else error.errno
-        step = (kind, spot, to, arguments, line, number)
+        step = (spot, to, arguments, number)
         epoch = self._sight.epoch
-        if epoch != self._epoch or len(self._told) > _MOST:
-            self._epoch, self._told = epoch, set()
-        if step not in self._told:
-            self._told.add(step)
+        if epoch != self._epoch:
+            self._epoch, self._told = epoch, {}
+        told = self._told.setdefault((kind, line), set())
+        if step not in told and len(told) < _MOST:
+            told.add(step)
             where = lines_of(frame)
             self._sight.note(Step(kind, "", "", "", *spot, to, arguments, where=where), error)
 

@@ -214,6 +214,17 @@ def test_what_is_told_again_and_again_is_told_once_in_an_epoch(watched: Watched)
     assert watched.steps(later).count("look flag") == 3
 
 
+def unpacks() -> None:
+    for number in range(1100):
+        os.mkdir(f"/data/{number}")
+    os.mkdir("/data/last")
+
+
+def test_a_line_that_goes_on_and_on_tells_of_its_first_thousand(watched: Watched) -> None:
+    told = watched.steps(unpacks)
+    assert (told[-2], told[-1], len(told)) == ("make 999", "make last", 1001)
+
+
 def test_attention_may_change_while_code_runs(watched: Watched) -> None:
     def changes() -> None:
         for attention in (Attention.OFF, Attention.HOLD, Attention.NOTE, Attention.OFF):
