@@ -28,7 +28,7 @@ def patient(name: str) -> int:
     for attempt in range(1, 10):
         try:
             data.commit()
-        except modal.exception.Error:
+        except Exception:  # older SDKs raise what gRPC does
             continue
         return attempt
     return 0

@@ -18,6 +18,10 @@ RUNTIMES = [
 ]
 everywhere = pytest.mark.parametrize("runtime", RUNTIMES)
 inline = pytest.mark.modal(runtime="inline")
+retrying = pytest.mark.skipif(
+    not hasattr(modal.volume, "_raise_on_block_response_error"),
+    reason="this SDK does not try bodies again, or not from their beginning",
+)
 process = pytest.mark.modal(runtime="process")
 
 
@@ -32,16 +36,16 @@ def test_the_sdk_tries_again_what_is_unavailable(modal_faults: FaultsHandle, run
 
 
 @everywhere
-@pytest.mark.parametrize(("status", "error"), [("ABORTED", "ConflictError"), ("DATA_LOSS", "Data")])
+@pytest.mark.parametrize("status", ["ABORTED", "DATA_LOSS"])
 def test_user_code_meets_what_the_sdk_does_not_try_again(
-    modal_faults: FaultsHandle, runtime: str, status: str, error: str
+    modal_faults: FaultsHandle, runtime: str, status: str
 ) -> None:
     modal_faults.error("VolumeCommit", status=status, times=2)
     with breaking.app.run():
         if status == "DATA_LOSS":
             assert breaking.patient.remote("a") == 3
         else:
-            with pytest.raises(RuntimeError, match="ABORTED, as planned"):
+            with pytest.raises(Exception, match="ABORTED, as planned"):
                 breaking.write.remote("a")
 
 
@@ -65,7 +69,7 @@ def test_a_step_fails_for_one_function_and_one_path_alone(
     )
     with breaking.app.run():
         assert breaking.count.remote("apples") == 1
-        with pytest.raises(modal.exception.ConflictError):
+        with pytest.raises(Exception, match="ABORTED, as planned"):
             breaking.count.remote("bread")
         breaking.totals["bread"] = 5  # a client's
         assert breaking.count.remote("bread") == 6
@@ -163,8 +167,10 @@ def test_a_world_that_cannot_be_leaves_the_one_before(line: str) -> None:
         assert emulator.ask(lambda world: world.journal) is before
 
 
-@inline
-def test_a_full_disk_refuses_what_is_opened_for_writing(modal_faults: FaultsHandle) -> None:
+@everywhere
+def test_a_full_disk_refuses_what_is_opened_for_writing(
+    modal_faults: FaultsHandle, runtime: str
+) -> None:
     with breaking.app.run():
         with modal_faults.disk_full("data", function="write"):
             for _ in range(2):
@@ -178,6 +184,7 @@ def test_a_full_disk_refuses_what_is_opened_for_writing(modal_faults: FaultsHand
         assert breaking.listed() == ["b"]
 
 
+@retrying
 @inline
 @pytest.mark.parametrize(("way", "body"), [("download", "block"), ("upload", "block")])
 def test_the_sdk_tries_again_what_broke_off(
@@ -191,6 +198,7 @@ def test_the_sdk_tries_again_what_broke_off(
     assert modal_faults.left == () and [s.plan for s in modal_faults.struck] == [str(plan.plan)]
 
 
+@retrying
 @inline
 def test_a_blob_breaks_off(modal_faults: FaultsHandle) -> None:
     modal_faults.truncate("upload", "blob", keep=3)

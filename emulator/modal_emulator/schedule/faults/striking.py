@@ -47,6 +47,7 @@ WORDS = {
 }
 """What an object is called in plans, by the prefix of its id."""
 _FILES = frozenset(kind.value for kind in FILE_STEPS)
+_HEARD = 0.1  # the machine's seconds in which an interrupt reaches a container
 LOST = Code.ABORTED, "the container is lost, as planned"  # what no SDK would send once more
 
 
@@ -131,7 +132,9 @@ class Striking:
             return  # a client, or a Sandbox's container
         if isinstance(effect, Preempt):
             worker.pool.interrupt(worker, Ending.PREEMPTED)
-            return
+            # Whoever waits for an answer hears of it only then in threads, and before in processes.
+            await self._clock.live(_HEARD)
+            raise Planned(*LOST)
         why = Ending.OUT_OF_MEMORY if effect.oom else Ending.KILLED
         await asyncio.shield(self._apart(worker.pool.kill(worker, why)))
         raise Planned(*LOST)
