@@ -15,7 +15,7 @@ ROWS = [
 ]
 # What shows that a test has containers of this kind; inline is what a test has by default.
 SIGNS = {
-    "inline": r"emulator: Running|def test_\w+\(modal_emulator",
+    "inline": r"emulator: Running|def test_\w+\(modal_emulator|--modal-runtime inline",
     "processes": r"modal_run|\"process\"|transport=\"wire\"",
 }
 

@@ -1,0 +1,30 @@
+"""The nine races among the examples: what is broken is found, and what is fixed passes."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+RACES = Path(__file__).parents[2] / "docs" / "examples" / "races"
+
+
+@pytest.mark.slow
+def test_as_a_reader_runs_them(warm: Path) -> None:
+    done = subprocess.run(
+        [
+            str(warm / "python-m-pytest"),
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "--modal-runtime",
+            "inline",
+        ],
+        cwd=RACES,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=110,
+    )
+    assert re.match(r"18 passed in ", done.stdout.splitlines()[-1]), done.stdout + done.stderr
