@@ -5,17 +5,20 @@ A program makes concurrent calls and asserts what comes of them; an invariant is
 app has ended. Options are those of `explore`.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import modal
 
-from modal_emulator.emulator import Running
+if TYPE_CHECKING:  # in a container of its own process there is no emulator
+    from modal_emulator.emulator import Running
 
 __all__ = ["Bug", "Program", "Twin", "at_once"]
 
-Program = Callable[[Running], None]
+Program = Callable[["Running"], None]
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ class Bug:
     fixed: Twin
     invariant: Program | None = None
     setup: Program | None = None
+    runtime: str = "inline"
     options: Mapping[str, Any] = field(default_factory=dict)
 
 

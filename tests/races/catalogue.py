@@ -46,10 +46,14 @@ def _examples() -> Mapping[str, Bug]:
         "lost_update": _example("lost_update", lambda t, m, _: t.two_are_added(m)),
         "check_then_write": _example("check_then_write", lambda t, m, _: t.two_want_the_name(m)),
         "manifest_before_data": _example(
-            "manifest_before_data", lambda t, m, _: t.read_while_published(m)
+            "manifest_before_data",
+            lambda t, m, _: t.read_while_published(m),
+            setup=lambda t, running: t.first_version(running),
         ),
         "early_reload": _example("early_reload", lambda t, m, _: t.a_job_is_worked_on(m)),
-        "cron_cleanup": _example("cron_cleanup", lambda t, m, _: t.a_report_is_made(m)),
+        "cron_cleanup": _example(
+            "cron_cleanup", lambda t, m, _: t.a_report_is_made(m), crons=("clean",)
+        ),
         "two_pollers": _example(
             "two_pollers",
             lambda t, m, running: t.two_runs_overlap(m, running),
