@@ -107,8 +107,8 @@ class Handout:
             worker.asking = False
 
     def _may_have(self, worker: Worker, waiting: Input) -> bool:
-        kept = self._kept_for.get(waiting.input_id)
-        return kept is None or kept == worker.container_id
+        kept = self._kept_for.get(waiting.input_id, waiting.only)
+        return kept in ("", worker.container_id)
 
     async def _fill(self, worker: Worker, taken: list[Input], most: int, linger: float) -> None:
         """Wait for more inputs of a batch, until it is full or `linger` seconds are over."""
@@ -127,7 +127,7 @@ class Handout:
     def _pop(self, worker: Worker, most: int) -> list[Input]:
         if worker.leaving:
             return []
-        mine = (i for i in self._waiting.values() if i.only in ("", worker.container_id))
+        mine = (i for i in self._waiting.values() if self._may_have(worker, i))
         taken = list(islice(mine, most))
         for new in taken:
             del self._waiting[new.input_id]
