@@ -145,3 +145,23 @@ def test_a_run_tells_what_was_explored(pytester: pytest.Pytester) -> None:
             "*test_nothing_to_choose: explored 1 schedule, all of them",
         ]
     )
+
+
+def test_the_same_choices_give_the_same_run(modal_emulator: Running) -> None:
+    runs = []
+
+    def program() -> None:
+        two_at_once(add)
+
+    def note(running: Running) -> None:
+        steps = [
+            (e.at, e.values["step"], e.values["container_id"], e.values["call_id"])
+            for e in running.journal("step")
+            if e.values["step"] not in ("input", "stop", "result")  # nobody holds these
+        ]
+        runs.append(steps)
+
+    for _ in range(2):
+        explore(program, invariant=note, app=app, schedules=3, mode="random", seed=5)
+    assert runs[:3] == runs[3:]
+    assert runs[0] != runs[1]
