@@ -48,8 +48,6 @@ def test_lines_of_blocking_code(modal_emulator: Running, runtime: str) -> None:
     assert steps(modal_emulator, "dict write") == [([line("puts")], 0)] * 2
     assert steps(modal_emulator, "exit commit") == [([""], 1)]
     assert steps(modal_emulator, "output") == [([""], 0)] * 2
-    ((calls, _), _) = steps(modal_emulator, "call")
-    assert calls[-1].startswith("test_stepping.py:")
 
 
 @both
@@ -66,3 +64,13 @@ def test_lines_of_threads(modal_emulator: Running, runtime: str) -> None:
         stepping.storing_in_threads.remote()
     found = sorted(lines[-1] for lines, _ in steps(modal_emulator, "dict write"))
     assert found == sorted([line("puts first"), line("puts second")])
+
+
+@pytest.mark.modal(runtime="inline", background_commit_seconds=0)
+def test_lines_of_a_client_in_this_process(modal_emulator: Running) -> None:
+    with stepping.app.run():
+        stepping.storing.remote("a")
+    for kind in ("call", "result"):
+        ((lines, _),) = steps(modal_emulator, kind)
+        assert lines[-1].startswith("test_stepping.py:")
+        assert lines[-1].endswith(" in test_lines_of_a_client_in_this_process")
