@@ -1,6 +1,7 @@
 """Where values of secrets come to light, and what is told of it; asked in both runtimes."""
 
 import base64
+import io
 import os
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from modal_emulator.findings.disguises import disguises
 from modal_emulator.pytest_plugin.reports import describe
 from modal_emulator.rpc.control import answer
 from modal_emulator.schedule.calls import Calls
+from modal_emulator.schedule.leaks import Place
 from modal_emulator.schedule.logs import Logs
 from modal_emulator.world import World
 
@@ -51,7 +53,7 @@ def spill(where: str) -> str:
     elif where == "error":
         raise ValueError(f"cannot log in with {token}")
     elif where == "large result":
-        return "x" * 3_000_000 + token
+        return "x" * 1_500_000 + token
     elif where == "dict":
         modal.Dict.from_name("kept", create_if_missing=True)["token"] = {"its": token}
     elif where == "queue":
@@ -204,6 +206,28 @@ def test_logs_are_the_users_own_otherwise(
     with app.run():
         spill.remote("log")
     assert f"login with {TOKEN}" in "".join(capfd.readouterr())
+
+
+def test_what_is_uploaded_is_looked_through(modal_emulator: Running) -> None:
+    modal_emulator.secret("partner", TOKEN=TOKEN)
+    uploaded = modal.Volume.from_name("uploaded", create_if_missing=True)
+    with uploaded.batch_upload() as batch:
+        batch.put_file(io.BytesIO(f"TOKEN={TOKEN}".encode()), "conf/.env")
+    assert leaks(modal_emulator) == {
+        "in the file conf/.env of volume 'uploaded'": "TOKEN=***TOKEN***"
+    }
+
+
+def test_bytes_that_came_as_a_blob_are_looked_through(modal_emulator: Running) -> None:
+    modal_emulator.secret("partner", TOKEN=TOKEN)
+
+    def look(world: World) -> None:
+        blob_id = world.blobs.add(b"\0" * 3_000_000 + TOKEN.encode())
+        world.leaks.look_into(world.blobs.path(blob_id), Place("in a blob"))
+        world.leaks.look_into(Path("/gone"), Place("nowhere"))
+
+    modal_emulator.ask(look)
+    assert leaks(modal_emulator) == {"in a blob": "***TOKEN***"}
 
 
 @pytest.mark.parametrize("modal_emulator", [{"runtime": each} for each in RUNTIMES], indirect=True)
