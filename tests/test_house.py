@@ -49,6 +49,7 @@ FLOORS = {
     "emulator": 8,
     "guard": 7,
     "races": 9,
+    "mutation": 10,
     "pytest_plugin": 10,
     "dashboard": 10,
     "cli": 11,

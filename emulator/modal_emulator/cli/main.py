@@ -8,6 +8,7 @@ from modal_emulator.cli.cron import cron
 from modal_emulator.cli.doctor import doctor
 from modal_emulator.cli.exec import exec_
 from modal_emulator.cli.faults import faults
+from modal_emulator.cli.mutate import mutate
 from modal_emulator.cli.ping import ping
 from modal_emulator.cli.proxy import proxy
 from modal_emulator.cli.region import region
@@ -32,6 +33,7 @@ def main() -> None:
 main.add_command(serve)
 main.add_command(exec_)
 main.add_command(doctor)
+main.add_command(mutate)
 main.add_command(ping)
 main.add_command(support)
 main.add_command(volume)
