@@ -73,12 +73,10 @@ _NAMES = {change.name.lower(): change for change in Change}
 def mutate(
     sources: tuple[Path, ...],
     volumes: tuple[str, ...],
-    changes: tuple[str, ...],
-    copies: tuple[Path, ...],
-    timeout: float | None,
     fail_under: float | None,
     file: Path | None,
     command: tuple[str, ...],
+    **options: Any,
 ) -> None:
     r"""
     Run the tests again with each commit and reload removed, doubled or moved.
@@ -92,12 +90,22 @@ def mutate(
     if shutil.which(command[0]) is None:
         raise click.UsageError(f"{command[0]}: command not found")
     signal.signal(signal.SIGTERM, _leave)  # so that copies are removed
-    project = Project(Path.cwd(), copies)
+    project = Project(Path.cwd(), options["copies"])
     found = survey(project.root, _chosen(project, sources), volumes)
+    result = _tried(found, Suite(project, command, options["timeout"]), options["changes"])
+    _tell_survey(found)
+    _tell_score(result)
+    if file is not None:
+        file.write_text(json.dumps(_document(result), indent=2) + "\n")
+    score = 100 * result.tested / max(len(result.points), 1)
+    passed = score >= fail_under if fail_under is not None else not result.untested
+    sys.exit(0 if passed else 1)
+
+
+def _tried(found: Survey, suite: Suite, changes: tuple[str, ...]) -> Result:
     if not found.calls:
         _tell_survey(found)
         raise click.ClickException("no commit or reload of a volume was found")
-    suite = Suite(project, command, timeout)
     try:
         baseline = suite.baseline()
     except BaselineFailed as error:
@@ -107,15 +115,7 @@ def mutate(
         f"{baseline.tests} tests pass in {baseline.seconds:.1f} s without a change"
     )
     wanted = [_NAMES[name] for name in changes] or list(Change)
-    trials = suite.trials(found.calls, _tell, wanted)
-    result = Result(baseline, found, tuple(trials))
-    _tell_survey(found)
-    _tell_score(result)
-    if file is not None:
-        file.write_text(json.dumps(_document(result), indent=2) + "\n")
-    score = 100 * result.tested / max(len(result.points), 1)
-    passed = score >= fail_under if fail_under is not None else not result.untested
-    sys.exit(0 if passed else 1)
+    return Result(baseline, found, tuple(suite.trials(found.calls, _tell, wanted)))
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
@@ -135,11 +135,13 @@ def _chosen(project: Project, sources: tuple[Path, ...]) -> list[PurePosixPath]:
 
 
 def _tell(trial: Trial) -> None:
-    call = trial.call
-    verdict = trial.verdict.value.upper() if trial.verdict is Verdict.SURVIVED else trial.verdict
+    call, verdict = trial.call, trial.verdict.value
+    if trial.verdict is Verdict.SURVIVED:
+        verdict = verdict.upper()
     by = f" by {trial.by}" if trial.by else ""
-    click.echo(f"{call.where}  {call.receiver}.{call.method}()  {trial.change.value}: ", nl=False)
-    click.echo(f"{getattr(verdict, 'value', verdict)}{by}")
+    click.echo(
+        f"{call.where}  {call.receiver}.{call.method}()  {trial.change.value}: {verdict}{by}"
+    )
 
 
 def _tell_survey(found: Survey) -> None:
