@@ -12,6 +12,7 @@ from typing import Any
 
 from modal_emulator.engines.choice import open_engines
 from modal_emulator.engines.engine import DictEngine, Engines, QueueEngine, Registry
+from modal_emulator.findings.levels import Levels
 from modal_emulator.findings.secrecy import LeakRules
 from modal_emulator.ground.ids import Ids
 from modal_emulator.ground.instants import Beginning
@@ -114,6 +115,8 @@ class Settings:
     queues: QueueLimits = field(default_factory=QueueLimits)
     seeds: Seeds = field(default_factory=Seeds)
     leaks: LeakRules = field(default_factory=LeakRules)
+    findings: Levels = field(default_factory=Levels)
+    """How loudly it is told what went wrong in a run."""
 
 
 @dataclass(frozen=True, slots=True)

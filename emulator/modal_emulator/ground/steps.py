@@ -8,7 +8,7 @@ tells of steps and who holds them is in `schedule/steps`.
 from dataclasses import dataclass, field
 from enum import Enum
 
-__all__ = ["FILE_STEPS", "Kind", "Moment", "Step"]
+__all__ = ["FILE_STEPS", "KEEPING", "Kind", "Moment", "Step"]
 
 
 class Kind(str, Enum):
@@ -71,6 +71,10 @@ FILE_STEPS = frozenset(
 """Those that a container does by itself, without asking the server."""
 
 
+KEEPING = ("keeping",)
+"""The arguments of a WRITE to a file that was opened to be added to, or changed in places."""
+
+
 class Moment(str, Enum):
     """Before a step, or after it; one that failed is over as well."""
 
@@ -99,7 +103,10 @@ class Step:
     to: str = ""
     """The new name in a RENAME."""
     arguments: tuple[str, ...] = field(default=(), repr=False)
-    """Of the program that a RUN starts; they may hold secrets, and no journal keeps them."""
+    """
+    Of the program that a RUN starts; they may hold secrets, and no journal keeps them. Of a WRITE,
+    `KEEPING` where the file was not emptied, so that what was in it counts.
+    """
     version: int = 0
     """Of the volume as the container sees it; 0 where there is none, or an empty one."""
     where: tuple[str, ...] = ()

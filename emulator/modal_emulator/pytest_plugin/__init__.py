@@ -33,6 +33,11 @@ from modal_emulator.pytest_plugin.explored import (
     told_of,
     wishes_of,
 )
+from modal_emulator.pytest_plugin.findings import (
+    fail_for_findings,
+    show_findings,
+    tell_findings,
+)
 from modal_emulator.pytest_plugin.pictures import PICTURE, add_picture
 
 if TYPE_CHECKING:
@@ -98,7 +103,7 @@ def pytest_configure(config: pytest.Config) -> None:
             f"{mark}(clock, runtime, isolation, background_commit_seconds, after_kill, "
             "exit_grace_seconds, schedules, dst_policy, cron_limit, listings_per_second, faults, "
             "watch_files, redis, seed_volumes, seed_secrets, leaks_ignore, "
-            "leaks_always, leaks_min_length, mask_logs): "
+            "leaks_always, leaks_min_length, mask_logs, findings, findings_allow): "
             "settings of the test's emulator",
         )
 
@@ -166,6 +171,7 @@ def modal_emulator(
         request.node.user_properties += told_of(running.wishes)
         _keep(request.node, running)
         _note_schedules(request.node, running)
+        tell_findings(request.node, running)
 
 
 @pytest.fixture
@@ -224,6 +230,8 @@ def pytest_runtest_makereport(
         find_sources(call.excinfo.value, (item.path.parent, item.config.rootpath))
     report = yield
     _check_refused(item, report)
+    if call.when == "call" and RUNNING in item.stash:
+        fail_for_findings(item, report, item.stash[RUNNING])
     if report.failed:
         item.stash[FAILED] = True
         if RUNNING in item.stash:
@@ -237,6 +245,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     reports = [report for group in terminalreporter.stats.values() for report in group]
     properties = {(r.nodeid, *p) for r in reports for p in getattr(r, "user_properties", ())}
     show_explorations(terminalreporter, properties)
+    show_findings(terminalreporter, properties)
     seen = [text for _, name, text in properties if name == SCHEDULES]
     if reports_schedules(terminalreporter.config):
         from modal_emulator.pytest_plugin.unfired import told

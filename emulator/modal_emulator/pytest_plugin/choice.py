@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from modal_emulator.pytest_plugin.findings import add_findings, levels_of_session
 from modal_emulator.pytest_plugin.leaking import add_leaks, leaks_of_session
 from modal_emulator.pytest_plugin.seeds import add_seeds, seeds_of_session
 
@@ -63,6 +64,7 @@ def add_options(parser: pytest.Parser) -> None:
         default=[],
     )
     add_seeds(parser)
+    add_findings(parser)
     group = parser.getgroup("modal-emulator", "tests against modal-emulator")
     group.addoption(
         "--modal-runtime",
@@ -164,7 +166,8 @@ def options_of_session(config: pytest.Config) -> dict[str, Any]:
         options["watch_files"] = False
     if faults := config.getini(FAULTS):
         options["faults"] = [_from_root(config, line) for line in faults]
-    return {**options, **seeds_of_session(config), **leaks_of_session(config)}
+    found = {**leaks_of_session(config), **levels_of_session(config)}
+    return {**options, **seeds_of_session(config), **found}
 
 
 def options_of_test(request: pytest.FixtureRequest, settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -97,6 +97,10 @@ def _content(path: str) -> str:
         raise Invalid(f"{path} cannot be read: {error.strerror}") from None
 
 
+def _lines(value: Any) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
 OPTIONS: dict[str, Callable[[Settings, Any], Settings]] = {
     "clock": lambda s, v: replace(s, clock=parse_beginning(v)),
     "background_commit_seconds": lambda s, v: replace(s, background_commit_interval=_seconds(v)),
@@ -121,5 +125,7 @@ OPTIONS: dict[str, Callable[[Settings, Any], Settings]] = {
     "leaks_always": lambda s, v: replace(s, leaks=replace(s.leaks, always=names(v))),
     "leaks_min_length": lambda s, v: replace(s, leaks=replace(s.leaks, shortest=_some(v))),
     "mask_logs": lambda s, v: replace(s, leaks=replace(s.leaks, mask_logs=_yes_or_no(v))),
+    "findings": lambda s, v: replace(s, findings=s.findings.having(dict(v))),
+    "findings_allow": lambda s, v: replace(s, findings=s.findings.allowing(_lines(v))),
     "redis": lambda s, v: replace(s, keyed_store=_name(v)),
 }

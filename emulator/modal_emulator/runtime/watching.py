@@ -17,7 +17,7 @@ import types
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from modal_emulator.ground.steps import Kind
+from modal_emulator.ground.steps import KEEPING, Kind
 from modal_emulator.runtime.assembling import assemble
 from modal_emulator.runtime.watcher import Find
 
@@ -35,6 +35,7 @@ _KINDS = {
     Kind.CHANGE: "chmod chown lchown removexattr setxattr truncate utime",
 }
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+_EMPTYING = os.O_TRUNC | os.O_EXCL
 _NOWHERE = ("", "")
 
 
@@ -153,7 +154,8 @@ class _Watch:
                 watcher.files.pop(file, None)  # closed since, by other means
                 return file
             kind = Kind.WRITE if flags & _WRITING else Kind.READ
-            file = watcher.do(kind, spot, original, path, flags, *args, **kwargs)
+            keeps = KEEPING if kind is Kind.WRITE and not flags & _EMPTYING else ()
+            file = watcher.do(kind, spot, original, path, flags, *args, arguments=keeps, **kwargs)
             watcher.files[file] = spot
             return file
 
@@ -271,7 +273,9 @@ class _Watch:
                     spot = watcher.spot(path)
             if watcher is None or spot is None:
                 return original(database, *args, **kwargs)
-            return watcher.do(kind, spot, functools.partial(original, database), *args, **kwargs)
+            connect = functools.partial(original, database)
+            keeps = KEEPING if kind is Kind.WRITE else ()
+            return watcher.do(kind, spot, connect, *args, arguments=keeps, **kwargs)
 
         return watched
 

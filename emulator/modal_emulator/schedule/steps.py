@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Protocol, TypeVar
 
 from modal_emulator.ground.journal import Journal
-from modal_emulator.ground.steps import Moment, Step
+from modal_emulator.ground.steps import KEEPING, Moment, Step
 from modal_emulator.schedule.settling import Settling
 
 __all__ = ["Gate", "Steps"]
@@ -142,6 +142,7 @@ class Steps:
             to=step.to,
             version=step.version,
             where="\n".join(step.where),
+            keeps=step.arguments == KEEPING,
             error="" if error is None else repr(error),
         )
         for listener in tuple(self._listeners):
