@@ -1,5 +1,7 @@
 """An app whose functions work on one volume, for tests that read what happened."""
 
+import os
+
 import modal
 
 app = modal.App("story")
@@ -22,3 +24,32 @@ def read() -> str:
     shelf.reload()
     with open("/shelf/a.txt") as file:  # noqa: PTH123
         return file.read()
+
+
+@app.function(volumes={"/shelf": shelf})
+def add(name: str, through: str = "") -> None:
+    """Add a name to the index, while another container adds one as well."""
+    try:
+        with open("/shelf/index") as file:  # noqa: PTH123
+            names = file.read().split()
+    except FileNotFoundError:
+        names = []
+    if through:
+        add_too.remote(through)
+    with open("/shelf/index", "w") as file:  # noqa: PTH123
+        file.write("\n".join([*names, name]))
+    shelf.commit()
+
+
+@app.function(volumes={"/shelf": shelf})
+def add_too(name: str) -> None:
+    """Add a name with what was there kept, for which it was opened."""
+    with open("/shelf/index", "a") as file:  # noqa: PTH123
+        file.write(name)
+    shelf.commit()
+
+
+@app.function(volumes={"/shelf": shelf})
+def look() -> list[str]:
+    """Never reload."""
+    return os.listdir("/shelf")  # noqa: PTH208

@@ -28,6 +28,7 @@ def at_ten(
     return begin
 
 
+@pytest.mark.modal(findings={"default": "off"})
 def test_requests_collide(modal_emulator: Running, at_ten: Callable[[str], ModuleType]) -> None:
     collides = at_ten("collides")
     assert collides.price_now.remote() == "10 at 10:00"
@@ -41,6 +42,11 @@ def test_requests_collide(modal_emulator: Running, at_ten: Callable[[str], Modul
     modal_emulator.clock.move_to("2024-03-11T11:05:00Z")
     assert collides.price.remote() == "10 at 10:00"
     assert collides.price_now.remote() == "11 at 11:00"
+    assert [str(finding.subject) for finding in modal_emulator.findings()] == [
+        "reload that can never succeed",
+        "torn publish",
+        "stale read",
+    ]
 
 
 def test_requests_agree(modal_emulator: Running, at_ten: Callable[[str], ModuleType]) -> None:

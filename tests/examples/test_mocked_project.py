@@ -28,7 +28,8 @@ def run(warm: Path, *arguments: str) -> tuple[str, list[str]]:
 def test_what_a_mock_lets_pass(warm: Path) -> None:
     found = ["test_search", "test_publish", "test_cleanup", "test_forget"]
     assert run(warm, "tests_before") == ("5 passed", [])
-    assert run(warm, "tests_after") == ("4 failed, 1 passed", found)
+    # The warnings are a stale read and a lost update, which are two of the four.
+    assert run(warm, "tests_after") == ("4 failed, 1 passed, 2 warnings", found)
 
 
 @pytest.mark.slow

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from modal_emulator.cli.findings_option import findings_option, tell_findings
 from modal_emulator.cli.runtime_options import runtime_options, runtime_settings
 from modal_emulator.cli.start import started, tell
 from modal_emulator.ground.errors import EmulatorError
@@ -43,6 +44,7 @@ FORWARDED = (*FROM_TERMINAL, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, sign
     help="Where the state is kept. Without it the server starts empty and keeps nothing.",
 )
 @runtime_options
+@findings_option
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, required=True)
 def exec_(state_dir: Path | None, command: tuple[str, ...], **options: Any) -> None:
     r"""
@@ -59,11 +61,14 @@ def exec_(state_dir: Path | None, command: tuple[str, ...], **options: Any) -> N
         found = "/" in command[0] and Path(command[0]).exists()
         tell(f"{command[0]}: {'cannot be executed' if found else 'command not found'}")
         raise SystemExit(NOT_EXECUTABLE if found else NOT_FOUND)
+    findings = options.pop("findings")
     running = started(state_dir, **runtime_settings(options))
-    raise SystemExit(asyncio.run(_exec(running, command)))
+    raise SystemExit(asyncio.run(_exec(running, command, findings)))
 
 
-async def _exec(running: AbstractAsyncContextManager["Emulator"], command: Sequence[str]) -> int:
+async def _exec(
+    running: AbstractAsyncContextManager["Emulator"], command: Sequence[str], findings: str
+) -> int:
     signals: asyncio.Queue[signal.Signals] = asyncio.Queue()
     loop = asyncio.get_running_loop()
     for number in FORWARDED:
@@ -76,7 +81,9 @@ async def _exec(running: AbstractAsyncContextManager["Emulator"], command: Seque
             environment = _environment(emulator.environment, Path(own) / "modal.toml")
             if not signals.empty():
                 return KILLED + signals.get_nowait()
-            return await _run(command, environment, signals)
+            code = await _run(command, environment, signals)
+            await tell_findings(emulator, findings)
+            return code
 
 
 def _make_environment(emulator: "Emulator") -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from modal_emulator import __version__
+from modal_emulator.cli.findings_option import findings_option, tell_findings
 from modal_emulator.cli.reaching import telling
 from modal_emulator.cli.runtime_options import runtime_options, runtime_settings
 from modal_emulator.cli.schedule_options import schedule_options, schedule_rules
@@ -85,6 +86,7 @@ def _number_or_all(_context: click.Context, _option: click.Parameter, value: str
     help="Which URLs of web functions the SDK is given: ports on this machine, or Modal's names, "
     "which clients have to be led here for.",
 )
+@findings_option
 @schedule_options
 @click.option(
     "--clock",
@@ -120,6 +122,7 @@ def serve(
     rate: float | None,
     faults_file: Path | None,
     as_json: bool,
+    findings: str,
     **others: Any,
 ) -> None:
     """
@@ -148,7 +151,7 @@ def serve(
         clock=_beginning(clock, rate),
         schedules=schedule_rules(**others),
     )
-    asyncio.run(_serve(running, state_dir, as_json, faults_file))
+    asyncio.run(_serve(running, state_dir, as_json, faults_file, findings))
 
 
 def _beginning(clock: str | None, rate: float | None) -> Beginning | None:
@@ -165,6 +168,7 @@ async def _serve(
     directory: Path,
     as_json: bool,
     faults_file: Path | None,
+    findings: str,
 ) -> None:
     over = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -180,6 +184,7 @@ async def _serve(
         click.echo(_as_json(emulator, directory) if as_json else _as_text(emulator, directory))
         await over.wait()
         tell("stopping")
+        await tell_findings(emulator, findings)
 
 
 def _load(emulator: "Emulator", faults_file: Path) -> int:

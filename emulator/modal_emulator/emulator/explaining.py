@@ -3,7 +3,8 @@
 from functools import partial
 
 from modal_emulator.findings.book import Copy
-from modal_emulator.findings.finding import Finding
+from modal_emulator.findings.finding import Finding, Level
+from modal_emulator.findings.levels import DEFAULTS
 from modal_emulator.findings.search import search
 from modal_emulator.findings.story import Story, story_of
 from modal_emulator.ground.errors import EmulatorError
@@ -29,8 +30,13 @@ def story(world: World) -> Story:
 
 
 def findings(world: World) -> tuple[Finding, ...]:
-    """Return what went wrong so far, whatever the levels are."""
-    return search(story(world), partial(_copy, world))
+    """Return what went wrong so far; what is off by itself only if it is switched on."""
+    levels = world.settings.findings.by_subject
+    return tuple(
+        finding
+        for finding in search(story(world), partial(_copy, world))
+        if not levels[finding.subject] is DEFAULTS[finding.subject] is Level.OFF
+    )
 
 
 def _copy(world: World, volume_id: str, number: int, path: str) -> Copy | None:

@@ -229,7 +229,7 @@ class Running:
         return self.ask(story)
 
     def findings(self) -> tuple[Finding, ...]:
-        """Return what went wrong so far, whatever levels are set; see `Subject`."""
+        """Return what went wrong so far; what is off by itself only if it is switched on."""
         self._run(self._emulator.world.leaks.looked())
         return self.ask(findings)
 

@@ -177,6 +177,11 @@ class Book:
         """Return a lane's name, with its container where it is one."""
         return f"{self.names[lane]} ({lane})" if lane else "somebody outside"
 
+    def maker(self, version: Version) -> str:
+        """Return the lines of user code that made a version."""
+        where = self.entries[version.entry].where
+        return told_where(where) if where else "no line of its own"
+
     def copy(self, volume_id: str, number: int, path: str) -> Copy | None:
         """Return what a version held at a path, None if that cannot be told."""
         return self._contents(volume_id, number, path) if self._contents else None

@@ -27,6 +27,7 @@ from modal_emulator.ground.steps import Kind
 __all__ = ["lost_updates"]
 
 _MOST_LINES = 12
+_LONGEST = 100
 _MOST_PATHS = 5
 _ADVICE = (
     "Both must not work on the file at once: let one container do it, give each writer a file of",
@@ -141,7 +142,11 @@ def _difference(before: bytes, after: bytes) -> Sequence[str]:
     except UnicodeDecodeError:
         return ()
     lines = list(difflib.unified_diff(old, new, "lost", "kept", n=1, lineterm=""))
-    return lines[:_MOST_LINES] + (["..."] if len(lines) > _MOST_LINES else [])
+    return [_short(line) for line in lines[:_MOST_LINES]] + ["..."] * (len(lines) > _MOST_LINES)
+
+
+def _short(line: str) -> str:
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."
 
 
 def _told(book: Book, undoing: Version, undone: Version, losses: list[_Loss]) -> Finding:
@@ -163,8 +168,8 @@ def _told(book: Book, undoing: Version, undone: Version, losses: list[_Loss]) ->
         text.append(f"written: {told_where(first.write.where)}")
     if unseen:
         text.append("How it was written, and whether it was read before, could not be seen.")
-    text.append(f"published by {undoing.via}: {_where(book, undoing)}")
-    text.append(f"the other, by {undone.via}: {_where(book, undone)}")
+    text.append(f"published by {undoing.via}: {book.maker(undoing)}")
+    text.append(f"the other, by {undone.via}: {book.maker(undone)}")
     for loss in losses[:_MOST_PATHS]:
         if loss.gone:
             text += [f"{loss.path}: {loss.gone[0]}", *(f"  {line}" for line in loss.gone[1:])]
@@ -180,8 +185,3 @@ def _told(book: Book, undoing: Version, undone: Version, losses: list[_Loss]) ->
         functions=tuple(dict.fromkeys(book.lanes[lane].function for lane in lanes)),
         entries=tuple(sorted({*steps, undone.entry, undoing.entry})),
     )
-
-
-def _where(book: Book, version: Version) -> str:
-    where = book.entries[version.entry].where
-    return told_where(where) if where else "no line of its own"

@@ -33,7 +33,7 @@ def blocked_reloads(book: Book) -> Iterator[Finding]:
             continue  # nobody is seen to hold it for longer than this one try
         me, volume = book.names[view.lane], last.object
         text = [
-            f"{book.who(view.lane)} tried {len(reloads)} times, and stays on version "
+            f"{book.who(view.lane)} tried {_times(len(reloads))}, and stays on version "
             f"{view.version}.",
             f"refused: {told_where(last.where)}",
         ]
@@ -63,3 +63,7 @@ def _open(entries: tuple[Entry, ...], upto: int) -> list[Entry]:
         elif entry.kind == Kind.CLOSE and opened.get(entry.path):
             opened[entry.path].pop()
     return [one for group in opened.values() for one in group]
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"

@@ -117,7 +117,7 @@ def _told(book: Book, view: View, group: _Group) -> Finding:
         f"{book.who(view.lane)} saw version {view.version} of '{newer.volume}'; version "
         f"{newer.number}, by {book.who(newer.lane)}, had changed it already.",
         f"read: {told_where(read.where)}" + (f" ({read.error})" if read.error else ""),
-        f"version {newer.number}, by {newer.via}: {told_where(book.entries[newer.entry].where)}",
+        f"version {newer.number}, by {newer.via}: {book.maker(newer)}",
     ]
     if learnt is not None:
         line = f": {told_where(learnt.where)}" if learnt.where else ""
