@@ -78,6 +78,14 @@ def test_a_file_that_stays_open(tale: Tale) -> None:
     assert "log.txt is open since app.py:3 in work" in finding.text
 
 
+def test_the_end_of_a_container_closes_its_files_too_late(tale: Tale) -> None:
+    tale.step("work", Kind.READ, "log.txt")
+    tale.step("work", Kind.RELOAD, error=REFUSED)
+    tale.step("work", Kind.STOP)
+    tale.step("work", Kind.CLOSE, "log.txt")
+    assert len(found(tale, Subject.BLOCKED_RELOAD)) == 1
+
+
 def test_a_reload_that_was_granted_later(tale: Tale) -> None:
     tale.step("work", Kind.READ, "log.txt")
     tale.step("work", Kind.RELOAD, error=REFUSED)

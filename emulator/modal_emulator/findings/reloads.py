@@ -28,7 +28,8 @@ def blocked_reloads(book: Book) -> Iterator[Finding]:
         if not reloads or not all(OPEN_FILES in entry.error for entry in reloads):
             continue
         last = reloads[-1]
-        holders = _open(view.entries, last.number)
+        stops = (entry.number for entry in book.of_lane[view.lane] if entry.kind == Kind.STOP)
+        holders = _open(view.entries, last.number, next(stops, len(book.entries)))
         if not holders and len(reloads) < 2:
             continue  # nobody is seen to hold it for longer than this one try
         me, volume = book.names[view.lane], last.object
@@ -52,15 +53,15 @@ def blocked_reloads(book: Book) -> Iterator[Finding]:
         )
 
 
-def _open(entries: tuple[Entry, ...], upto: int) -> list[Entry]:
-    """Return the opens of files that were not closed before an entry nor after it."""
+def _open(entries: tuple[Entry, ...], upto: int, stop: int) -> list[Entry]:
+    """Return the opens of files before an entry that were closed only by the container's end."""
     opened: dict[str, list[Entry]] = {}
     for entry in entries:
         if entry.error:
             continue
         if entry.kind in (Kind.READ, Kind.WRITE) and entry.number < upto:
             opened.setdefault(entry.path, []).append(entry)
-        elif entry.kind == Kind.CLOSE and opened.get(entry.path):
+        elif entry.kind == Kind.CLOSE and entry.number < stop and opened.get(entry.path):
             opened[entry.path].pop()
     return [one for group in opened.values() for one in group]
 
