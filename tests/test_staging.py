@@ -281,8 +281,8 @@ def test_a_clock_that_stands_goes_on_for_an_actor_that_sleeps(
         sleeper.finish()
 
 
-@inline
-def test_file_steps_are_held(modal_stage: StageHandle) -> None:
+@everywhere
+def test_file_steps_are_held(modal_stage: StageHandle, runtime: str) -> None:
     with stagework.app.run():
         modal_stage.spawn(stagework.add, "a").finish()
         one = modal_stage.spawn(stagework.add, "b").until("read", "*.json", of="shared")

@@ -97,3 +97,15 @@ def test_a_step_in_words(step: Step, text: str) -> None:
 )
 def test_a_goal_in_words(goal: Goal, text: str) -> None:
     assert str(goal) == text
+
+
+def test_what_is_held_may_be_broken_off() -> None:
+    async def body() -> None:
+        role = Role("add#1")
+        waits = asyncio.get_running_loop().create_future()
+        role.held = [Held(WRITE, Moment.BEFORE, waits)]
+        role.break_off(ValueError("gone"))
+        assert isinstance(waits.exception(), ValueError)
+        assert role.held == []
+
+    asyncio.run(body())

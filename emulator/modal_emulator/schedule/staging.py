@@ -32,6 +32,9 @@ LEAVING = frozenset({Kind.STOP, Kind.EXIT_COMMIT})
 _LOOK = 0.02
 """The machine's seconds after which to look again at somebody who sleeps."""
 
+_HEEDING = 0.3
+"""The machine's seconds for an interrupt to be met; older SDKs look for one ten times a second."""
+
 
 class Staging:
     """The roles of one World, and the gate that holds them."""
@@ -185,7 +188,7 @@ class Staging:
         worker = self.worker(role)
         worker.pool.interrupt(worker, Ending.PREEMPTED)
         role.aim(FIRST)
-        role.spared = worker.container_id
+        role.spared, heeds_until = worker.container_id, monotonic() + _HEEDING
         if worker.container is None:
             role.let_go()  # whoever starts it looks at its ending
 
@@ -193,8 +196,8 @@ class Staging:
             return worker.gone.is_set() and bool(role.held)
 
         def at_rest() -> bool:
-            if not worker.gone.is_set():
-                # Where the interrupt does not reach it: a thread that waits for an answer.
+            if not worker.gone.is_set() and monotonic() > heeds_until:
+                # The interrupt does not reach a thread that waits for an answer.
                 role.break_off(Conflict(f"the container of {role.name} is being taken away"))
             return worker.gone.is_set()
 
