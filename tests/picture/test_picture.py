@@ -166,6 +166,19 @@ def test_no_name_escapes(path: str) -> None:
     assert any("reads" in (cell.text or "") for cell in page.iter("td"))
 
 
+def test_what_says_nothing_new_is_in_the_table_alone() -> None:
+    tale = Tale()
+    tale.start("add")
+    tale.commit("add", via="exit")
+    tale.exit("add")
+    story = tale.story()
+    assert draw_text(story).splitlines()[1:] == [
+        "  *  A starts, with shelf at v0",
+        "  *  A ends (in order)",
+    ]
+    assert "exit commit" in draw_html(story)
+
+
 def test_a_run_of_nothing_is_drawn() -> None:
     assert draw_text(Story()) == ""
     assert groups(page_of(Story(), ())) == {}

@@ -92,6 +92,7 @@ def _goes_without_saying(story: Story) -> set[int]:
         first = last.get(entry.lane) in (Kind.START.value, Beside.MOUNT.value)
         if (
             entry.kind in (Kind.RESULT.value, Kind.CLOSE.value, Kind.STOP.value)
+            or (entry.kind == Kind.EXIT_COMMIT.value and not entry.made)
             or (entry.kind == Kind.START.value and entry.lane in started)
             or (entry.kind == Kind.INPUT.value and first)
         ):

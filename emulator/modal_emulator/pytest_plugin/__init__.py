@@ -236,7 +236,8 @@ def pytest_runtest_makereport(
         item.stash[FAILED] = True
         if RUNNING in item.stash:
             _add_section(report, item.stash[RUNNING])
-            add_picture(item, report, item.stash[RUNNING])
+            error = call.excinfo.value if call.excinfo else None
+            add_picture(item, report, error, item.stash[RUNNING])
     return report
 
 

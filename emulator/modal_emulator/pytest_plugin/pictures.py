@@ -26,28 +26,32 @@ PICTURE = "modal_picture"
 LONGEST = 120
 
 
-def add_picture(item: pytest.Item, report: pytest.TestReport, running: Running) -> None:
+def add_picture(
+    item: pytest.Item, report: pytest.TestReport, error: BaseException | None, running: Running
+) -> None:
     """Add to the report of a test that failed what it looked like, and draw it if asked."""
     if any(name == PICTURE for name, _ in item.user_properties):
         return  # it has failed before
     directory = pictures_in(item.config)
     try:
-        if text := _lines(running):
+        if text := _lines(running, error):
             report.sections.append(("modal-emulator: what happened", text))
         if directory is not None:
             place = running.picture(directory / f"{_file_name(item.nodeid)}.html", item.nodeid)
             report.sections.append(("modal-emulator: picture", str(place)))
             item.user_properties.append((PICTURE, str(place)))
             report.user_properties.append((PICTURE, str(place)))
-    except Exception as error:  # it must not stand in the way of the failure itself
-        report.sections.append(("modal-emulator: picture", f"it cannot be drawn: {error!r}"))
+    except Exception as failure:  # it must not stand in the way of the test's own
+        report.sections.append(("modal-emulator: picture", f"it cannot be drawn: {failure!r}"))
 
 
-def _lines(running: Running) -> str:
+def _lines(running: Running, error: BaseException | None) -> str:
     from modal_emulator.picture import draw_text
+    from modal_emulator.races.found import RaceFound
 
     findings = running.findings()
-    return draw_text(running.story(), findings) if findings else ""
+    is_told = findings or isinstance(error, RaceFound)
+    return draw_text(running.story(), findings) if is_told else ""
 
 
 def _file_name(nodeid: str) -> str:
