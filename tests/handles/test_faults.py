@@ -238,3 +238,15 @@ def test_a_sleep_with_a_clock_that_is_off_lasts_as_long(
     with breaking.app.run():
         assert 60 <= breaking.nap.remote(60.0) < 61
         assert modal_emulator.clock.timestamp() - began == 60
+
+
+@inline
+def test_calls_are_known_by_the_function_that_is_called(modal_faults: FaultsHandle) -> None:
+    modal_faults.error("FunctionGetOutputs", status="ABORTED", called="size")
+    modal_faults.drop("FunctionGetOutputs", called="nobody")
+    with breaking.app.run():
+        assert breaking.clock.remote() > 0
+        with pytest.raises(Exception, match="ABORTED, as planned"):
+            breaking.size.remote(b"x")
+    assert modal_faults.left == ("drop('FunctionGetOutputs', called='nobody', times=1)",)
+    modal_faults.clear()

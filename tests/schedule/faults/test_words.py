@@ -149,3 +149,11 @@ def test_every_option_is_taken_by_some_fault_and_described() -> None:
     taken = {name for what in WHATS.values() for name in what.takes}
     assert taken | {"times", "after", "every", "probability", "seed"} == set(OPTIONS)
     assert all(set(what.needs) <= set(what.takes) for what in WHATS.values())
+
+
+def test_of_many_names_only_the_nearest_is_told() -> None:
+    many = [f"Rpc{number:03}" for number in range(50)]
+    with pytest.raises(Invalid, match="no RPC is called 'zzzzzz'; there are 50"):
+        plan_of("drop", {"rpc": "zzzzzz"}, many)
+    with pytest.raises(Invalid, match=r"seconds is a number, not \[\]"):
+        plan_of("delay", {"rpc": "Rpc001", "seconds": []}, many)
