@@ -11,10 +11,10 @@ import os
 import platform
 import statistics
 import sys
-import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
+from typing import Any
 
 from modal_emulator.emulator import Running
 from modal_emulator.pytest_plugin.session import Session, open_session
@@ -74,11 +74,12 @@ def measure(
     session: Session, running: Running, name: str, *, seeds: int, runs: int, schedules: int
 ) -> Row:
     """Look for one bug in all ways."""
-    print(time.strftime("%H:%M:%S"), name, file=sys.stderr, flush=True)
+    print(name, file=sys.stderr, flush=True)
     bug = BUGS[name]
     session.choose({"runtime": bug.runtime})
-    exhaustive = search(running, bug, bug.broken, mode="exhaustive", schedules=schedules)
-    fixed = search(running, bug, bug.fixed, mode="auto", schedules=schedules)
+    most: dict[str, Any] = {"schedules": schedules, "seed": 1}
+    exhaustive = search(running, bug, bug.broken, shorten=True, mode="exhaustive", **most)
+    fixed = search(running, bug, bug.fixed, mode="auto", **most)
     pct, walks = (
         [
             search(running, bug, bug.broken, mode=mode, seed=seed, schedules=schedules)
@@ -87,7 +88,10 @@ def measure(
         for mode in ("pct", "random")
     )
     session.choose({"runtime": "inline"})
-    return Row(name, exhaustive, pct, walks, list(_attempts(running, bug, seeds, runs)), fixed)
+    plain = list(_attempts(running, bug, seeds, runs))
+    row = Row(name, exhaustive, pct, walks, plain, fixed)
+    print(_line(row), file=sys.stderr, flush=True)
+    return row
 
 
 def _attempts(running: Running, bug: Bug, times: int, runs: int) -> Iterable[int]:
@@ -113,19 +117,22 @@ def page(rows: Iterable[Row], grown: Grown, settings: Mapping[str, int]) -> str:
         "| bug | all orders | PCT | random | plain runs | story | fixed twin |",
         "| --- | --: | --: | --: | --: | --: | --: |",
     ]
-    for row in rows:
-        fixed = "fails" if row.fixed.found else str(row.fixed.schedules)
-        cells = [
-            f"`{row.name}`",
-            _median([row.exhaustive]),
-            _median(row.pct),
-            _median(row.walks),
-            _middle(row.plain),
-            str(row.exhaustive.steps or "-"),
-            f"{fixed}, all" if row.fixed.exhaustive else fixed,
-        ]
-        table.append(f"| {' | '.join(cells)} |")
+    table += map(_line, rows)
     return "\n".join([head, machine, "", *table, "", *_speed(grown)])
+
+
+def _line(row: Row) -> str:
+    fixed = "fails" if row.fixed.found else str(row.fixed.schedules)
+    cells = [
+        f"`{row.name}`",
+        _median([row.exhaustive]),
+        _median(row.pct),
+        _median(row.walks),
+        _middle(row.plain),
+        str(row.exhaustive.steps or "-"),
+        f"{fixed}, all" if row.fixed.exhaustive else fixed,
+    ]
+    return f"| {' | '.join(cells)} |"
 
 
 def _speed(grown: Grown) -> Iterable[str]:
