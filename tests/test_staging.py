@@ -303,3 +303,17 @@ def test_a_run_is_drawn(modal_emulator: Running, runtime: str, tmp_path: Path) -
     text = place.read_text()
     assert "<h1>one &amp; all</h1>" in text
     assert "starts, with shared at v0" in text
+
+
+@inline
+@pytest.mark.modal(findings={"lost update": "off"})
+def test_what_is_off_is_not_marked(
+    modal_emulator: Running, modal_stage: StageHandle, tmp_path: Path
+) -> None:
+    with stagework.app.run():
+        one = modal_stage.spawn(stagework.add, "a").until("commit")
+        modal_stage.spawn(stagework.add, "b").finish()
+        one.finish()
+    assert [str(each.subject) for each in modal_emulator.findings()] == ["lost update"]
+    place = modal_emulator.picture(tmp_path / "run.html")
+    assert 'class="bad"' not in place.read_text()

@@ -12,7 +12,7 @@ from modal_emulator.emulator.explaining import findings, story
 from modal_emulator.emulator.server import DEFAULTS, MEMORY, Emulator
 from modal_emulator.emulator.wishes import Wishes
 from modal_emulator.endpoints import WebHandle
-from modal_emulator.findings.finding import Finding
+from modal_emulator.findings.finding import Finding, Level
 from modal_emulator.findings.story import Story
 from modal_emulator.ground.errors import Conflict
 from modal_emulator.ground.journal import Event
@@ -234,10 +234,15 @@ class Running:
         return self.ask(findings)
 
     def picture(self, path: str | Path, heading: str = "A run") -> Path:
-        """Draw what happened so far, with what went wrong, as a page for a browser."""
+        """
+        Draw what happened so far, as a page for a browser.
+
+        What went wrong is marked, but for what is off or allowed.
+        """
+        told = [each for each in self.findings() if self.settings.findings.of(each) != Level.OFF]
         drawn = Path(path)
         drawn.parent.mkdir(parents=True, exist_ok=True)
-        drawn.write_text(draw_html(self.story(), self.findings(), heading), encoding="utf-8")
+        drawn.write_text(draw_html(self.story(), told, heading), encoding="utf-8")
         return drawn
 
     def journal(self, kind: str = "") -> tuple[Event, ...]:

@@ -46,10 +46,12 @@ def add_picture(
 
 
 def _lines(running: Running, error: BaseException | None) -> str:
+    from modal_emulator.findings.finding import Level
     from modal_emulator.picture import draw_text
     from modal_emulator.races.found import RaceFound
 
-    findings = running.findings()
+    levels = running.settings.findings
+    findings = [each for each in running.findings() if levels.of(each) != Level.OFF]
     is_told = findings or isinstance(error, RaceFound)
     return draw_text(running.story(), findings) if is_told else ""
 
