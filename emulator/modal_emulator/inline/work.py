@@ -12,7 +12,7 @@ import queue
 import sys
 import threading
 import traceback
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -180,7 +180,8 @@ class Work:
             except KeyboardInterrupt:
                 pass  # the container is ending
             finally:
-                self._user_loop.call_soon_threadsafe(finish)
+                with suppress(RuntimeError):  # the container did not wait, and its loop is closed
+                    self._user_loop.call_soon_threadsafe(finish)
 
         context = contextvars.copy_context()
         name = f"{threading.current_thread().name} {job.items[0].input_id}"
