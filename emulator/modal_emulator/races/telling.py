@@ -71,8 +71,15 @@ def played(world: World, step: Step, actor: str, error: Exception | None) -> Pla
     if step.kind in FILE_STEPS:
         action += f" in version {step.version}"
     if error is not None:
-        action += f", which fails: {error}"
+        action += f", {_failed(error)}"
     return Played(actor, action, step.where[-1] if step.where else "")
+
+
+def _failed(error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "not there"
+    why = error.strerror if isinstance(error, OSError) else ""
+    return f"which fails: {why or error}"
 
 
 def show(played: Sequence[Played]) -> str:
