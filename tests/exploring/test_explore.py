@@ -61,6 +61,14 @@ def test_a_lost_update_is_found_and_replayed(modal_emulator: Running) -> None:
     assert again.value.schedules_run == 1
 
 
+@pytest.mark.modal(findings={"default": "off", "lost update": "fail"})
+def test_a_finding_that_fails_tests_fails_schedules(modal_emulator: Running) -> None:
+    with pytest.raises(RaceFound, match="lost update: ") as found:
+        explore(lambda: two_at_once(add), app=app, seed=1)
+    assert "commit 'explored'" in found.value.story
+    modal_emulator.reset()  # the finding would fail this test as well
+
+
 def test_what_is_right_passes_all_schedules(modal_emulator: Running) -> None:
     def invariant(running: Running) -> bool:
         return {"1", "2"} == {path.lstrip("/") for path in running.volume("explored").tree()}

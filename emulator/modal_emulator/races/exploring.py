@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from modal_emulator.emulator import Running, Settings
+from modal_emulator.findings.finding import Level
 from modal_emulator.ground.chance import Chance
 from modal_emulator.ground.errors import Invalid
 from modal_emulator.ground.instants import Beginning
@@ -222,6 +223,7 @@ def play(running: Running, asked: Explored, chooser: Chooser) -> Outcome:
     failure = failure or program.failure
     if failure is None and asked.invariant is not None:
         failure = _violation(asked.invariant, running)
+    failure = failure or _serious(running)
     return Outcome(failure, _tell(running, schedule, failure))
 
 
@@ -231,6 +233,16 @@ def _tell(running: Running, schedule: Schedule, failure: BaseException | None) -
         return None
     seen = dict.fromkeys(f"{each.subject.value}: {each.title}" for each in running.findings())
     return Told(show(schedule.played), tuple(seen))
+
+
+def _serious(running: Running) -> BaseException | None:
+    """Return the first finding that is to fail a test, if there is one."""
+    levels = running.settings.findings
+    if not levels.may_fail:
+        return None
+    failing = (each for each in running.findings() if levels.of(each) is Level.FAIL)
+    first = next(failing, None)
+    return None if first is None else AssertionError(f"{first.subject.value}: {first.title}")
 
 
 def _settings(running: Running) -> Settings:
