@@ -161,9 +161,9 @@ def main() -> None:
     """Measure all or some, and print the page."""
     parser = argparse.ArgumentParser()
     parser.add_argument("names", nargs="*", help="of bugs; all without any")
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--runs", type=int, default=200)
-    parser.add_argument("--schedules", type=int, default=300)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--runs", type=int, default=100)
+    parser.add_argument("--schedules", type=int, default=100)
     chosen = vars(parser.parse_args())
     names = chosen.pop("names") or list(BUGS)
     with open_session({"runtime": "inline"}) as session, session.test("races") as running:

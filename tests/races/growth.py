@@ -10,7 +10,7 @@ from modal_emulator.emulator import Running
 
 __all__ = ["growth"]
 
-app = modal.App("growth")
+app = modal.App("growth", include_source=False)
 volume = modal.Volume.from_name("growth", create_if_missing=True)
 FILES = Path("/files")
 
