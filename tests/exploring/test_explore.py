@@ -1,4 +1,5 @@
 import asyncio
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +124,7 @@ def test_what_goes_on_for_ever_is_told(
 
     with pytest.raises(RaceFound, match=r"Endless|Deadlock"):
         explore(lambda: queue.get(), schedules=1)
+    assert "modal program" not in {thread.name for thread in threading.enumerate()}
 
 
 def test_a_run_tells_what_was_explored(pytester: pytest.Pytester) -> None:

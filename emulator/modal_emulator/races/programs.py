@@ -14,7 +14,12 @@ from contextlib import ExitStack
 from enum import Enum
 from typing import Any
 
+from modal_emulator.ground.clock import monotonic
+from modal_emulator.runtime.inline.here import CLIENT, Client
+
 __all__ = ["Phase", "ProgramThread"]
+
+_LOOK = 0.05  # of the machine's seconds
 
 
 class Phase(Enum):
@@ -49,6 +54,7 @@ class ProgramThread:
         self._may_go_on = threading.Semaphore(0)
         self._thread = threading.Thread(target=self._work, name="modal program", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._client = Client()
         self.phase = Phase.OPENING
         self.failure: BaseException | None = None
         """What the program raised."""
@@ -81,10 +87,15 @@ class ProgramThread:
     def part(self, timeout: float) -> bool:
         """Let it come to its end, wherever it waits, and wait for that; say whether it came."""
         self._may_go_on.release(2)
-        self._thread.join(timeout)
+        ends = monotonic() + timeout
+        while self._thread.is_alive() and monotonic() < ends:
+            if self.phase in (Phase.OPENING, Phase.RUNNING):
+                self._client.break_off()  # such as a get from a Queue that stays empty
+            self._thread.join(_LOOK)
         return not self._thread.is_alive()
 
     def _work(self) -> None:
+        CLIENT.set(self._client)
         try:
             with ExitStack() as stack:
                 for app in self._apps:

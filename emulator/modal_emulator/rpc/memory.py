@@ -10,7 +10,7 @@ goes its usual way, also what a forked process sends: its calls come in by the w
 import asyncio
 import os
 import threading
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from contextvars import Context
 from typing import Any
 
@@ -28,7 +28,7 @@ from modal_emulator.rpc.links import LOST, Answer, End, Headers, Link
 from modal_emulator.rpc.quick import ask
 from modal_emulator.rpc.server import handlers
 from modal_emulator.rpc.status import Details
-from modal_emulator.runtime.inline.here import HERE, Here
+from modal_emulator.runtime.inline.here import CLIENT, HERE, Here
 from modal_emulator.runtime.inline.spawning import belongs_to
 from modal_emulator.runtime.stacks import lines_waiting
 from modal_emulator.runtime.telling import CALLS
@@ -124,8 +124,10 @@ class Memory:
                 return await asyncio.wrap_future(Context().run(begin, work, self.home))
             # What is started for the call must not belong to the caller's container.
             HERE.set(None)
+            client = CLIENT.get()
             try:
-                return await work
+                with nullcontext() if client is None else client.calling():
+                    return await work
             finally:
                 HERE.set(here)
         except asyncio.CancelledError:

@@ -6,14 +6,16 @@ blocking or not, onto the SDK's own thread, and with every task that is made on 
 that user code starts get it from `spawning`. Code of the test itself runs in no container.
 """
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from threading import Thread
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
 
-__all__ = ["HERE", "Here", "here"]
+__all__ = ["CLIENT", "HERE", "Client", "Here", "here"]
 
 
 @dataclass(slots=True, eq=False)
@@ -48,6 +50,33 @@ class Here:
 
 
 HERE: ContextVar[Here | None] = ContextVar("modal_emulator_here", default=None)
+
+
+class Client:
+    """A thread outside of containers whose calls of the SDK can be broken off."""
+
+    def __init__(self) -> None:
+        self._calls: dict[asyncio.Task[Any], asyncio.AbstractEventLoop] = {}
+
+    @contextmanager
+    def calling(self) -> Iterator[None]:
+        """For the length of the block, the task that runs it waits for an answer."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._calls[task] = asyncio.get_running_loop()
+        try:
+            yield
+        finally:
+            del self._calls[task]
+
+    def break_off(self) -> None:
+        """Cancel what waits for an answer now; from any thread."""
+        for task, loop in tuple(self._calls.items()):
+            with suppress(RuntimeError):  # its loop is closed
+                loop.call_soon_threadsafe(task.cancel)
+
+
+CLIENT: ContextVar[Client | None] = ContextVar("modal_emulator_client", default=None)
 
 
 def here() -> Here | None:
