@@ -86,6 +86,7 @@ def test_the_exception_of_a_program_is_a_failure(modal_emulator: Running) -> Non
             lambda: two_at_once_of_nothing(),
             app=app,
             setup=lambda: locks.put("first", True),
+            seed=1,
         )
     assert found.value.schedules_run == 1
 

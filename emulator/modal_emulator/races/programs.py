@@ -7,7 +7,6 @@ whoever asks; nothing here knows of steps.
 
 import asyncio
 import inspect
-import sys
 import threading
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import ExitStack
@@ -16,6 +15,7 @@ from typing import Any
 
 from modal_emulator.ground.clock import monotonic
 from modal_emulator.runtime.inline.here import CLIENT, Client
+from modal_emulator.runtime.stacks import frames
 
 __all__ = ["Phase", "ProgramThread"]
 
@@ -71,7 +71,7 @@ class ProgramThread:
         """Whether tasks of an asynchronous program go on, though others of them wait."""
         if (loop := self._loop) is None or loop.is_closed():
             return False
-        frame = sys._current_frames().get(self._thread.ident or 0)
+        frame = frames().get(self._thread.ident or 0)
         sleeps = frame is not None and frame.f_code.co_name == "select"
         return not sleeps or bool(getattr(loop, "_ready", ()))
 

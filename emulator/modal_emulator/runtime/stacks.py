@@ -8,6 +8,7 @@ tells who waits for which work. Nothing is hooked for that, so calls cost nothin
 """
 
 import asyncio
+import gc
 import os
 import sys
 import sysconfig
@@ -16,7 +17,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
-__all__ = ["innermost", "lines_of", "lines_waiting"]
+__all__ = ["frames", "innermost", "lines_of", "lines_waiting"]
 
 _WAITS = frozenset({"_run_function_sync", "_run_function_async"})
 _NEAR = 8  # frames between the place where a thread stands and synchronicity's own
@@ -59,6 +60,26 @@ class _Names:
 
 _NAMES = _Names()
 
+_STILL = threading.Lock()
+
+
+def frames() -> dict[int, FrameType]:
+    """
+    Return the innermost frame of each thread, by the thread's identity.
+
+    Python holds a lock of its own over all threads while it makes the answer. Should garbage be
+    collected then, and take along a thread, it waits for that lock for ever (gh-106883), and with
+    it everything does.
+    """
+    with _STILL:
+        collects = gc.isenabled()
+        gc.disable()
+        try:
+            return sys._current_frames()
+        finally:
+            if collects:
+                gc.enable()
+
 
 def lines_of(frame: FrameType | None) -> tuple[str, ...]:
     """Return the lines of user code of a stack, as `file.py:12 in add`, the innermost last."""
@@ -96,7 +117,7 @@ def lines_waiting(belongs: Callable[[int], bool]) -> tuple[str, ...]:
     """
     here = threading.get_ident()
     found = list[_Wait]()
-    for thread, frame in sys._current_frames().items():
+    for thread, frame in frames().items():
         if thread != here and (waits := _wait_of(frame)) is not None and belongs(thread):
             found += _tasks_of(waits) if waits.f_code.co_name == _LOOP else [(waits, None)]
     if len(found) > 1:

@@ -4,11 +4,11 @@ Threads that go on though their container has ended.
 Python cannot end a thread. What can be done is to say which one it is and where it stands.
 """
 
-import sys
 from dataclasses import dataclass
 from threading import Thread
 
 from modal_emulator.runtime.inline.here import Here
+from modal_emulator.runtime.stacks import frames
 
 __all__ = ["Leftover", "Remains", "alive"]
 
@@ -36,11 +36,11 @@ class Remains:
 
     def running(self) -> tuple[Leftover, ...]:
         """Return what runs just now."""
-        frames = sys._current_frames()
+        stands = frames()
         found = []
         for here in self._containers:
             for thread in alive(here):
-                frame = frames.get(thread.ident or 0)
+                frame = stands.get(thread.ident or 0)
                 place = f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame else ""
                 found.append(Leftover(here.container_id, thread.name, place))
         return tuple(found)
