@@ -146,6 +146,7 @@ class World:
     calls: Calls
     logs: Logs
     network: Network
+    eyesight: Eyesight
     faults: Faults
     planning: Planning
     striking: Striking
@@ -338,6 +339,7 @@ class World:
             calls=calls,
             logs=logs,
             network=network,
+            eyesight=eyesight,
             faults=faults,
             planning=planning,
             striking=striking,
@@ -367,6 +369,7 @@ class World:
         await self.commits.close()
         await self.leaks.close()
         self.network.close()
+        self.eyesight.shut()
         await self.executions.close()
         self.grants.close()
         await self.engines.close()

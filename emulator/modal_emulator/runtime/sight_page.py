@@ -31,11 +31,18 @@ class SightPage:
     def make(cls, path: Path) -> "SightPage":
         """Make it, for the one who writes it."""
         file = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_CREAT, 0o600)
-        os.ftruncate(file, _SIZE)
-        made = cls(os.dup(file))
-        made._memory = mmap.mmap(file, _SIZE)
-        os.close(file)
+        try:
+            # A store where a full disk has no room would be a fault of the whole process.
+            os.posix_fallocate(file, 0, _SIZE)
+            made = cls(os.dup(file))
+            made._memory = mmap.mmap(file, _SIZE)
+        finally:
+            os.close(file)
         return made
+
+    def close(self) -> None:
+        """Let go of it; the file is the caller's."""
+        self._memory.close()
 
     def write(self, attention: Attention, epoch: int) -> None:
         """Say how it is now."""

@@ -80,6 +80,14 @@ class Eyesight:
             self._changed()
         return self._path
 
+    def shut(self) -> None:
+        """All containers have ended, and so has the World: let go of the page."""
+        page, self._page = self._page, None
+        if page is not None:
+            page.close()
+            with suppress(OSError):  # the disk takes no writes any more
+                self._path.unlink(missing_ok=True)
+
     def _stepped(self, step: Step, _error: Exception | None) -> None:
         if step.kind not in _QUIET:
             self._renew()
