@@ -35,6 +35,8 @@ def places(
     return search
 
 
+@pytest.mark.modal(findings={"secret leak": "warn"})
+@pytest.mark.filterwarnings("ignore::modal_emulator.pytest_plugin.findings.FindingWarning")
 def test_leaks(places: Callable[[str], set[str]]) -> None:
     assert places("leaks") == {
         "in the log of synchronize",

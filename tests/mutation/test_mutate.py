@@ -69,6 +69,8 @@ def mutate(project: Path, tmp_path: Path) -> Mutate:
         return subprocess.Popen(
             [sys.executable, "-m", "modal_emulator", "mutate", *options, "--", *COMMAND],
             cwd=project,
+            # What runs in the background ignores interrupts, and so would what it starts.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             env={
                 **os.environ,
                 "TMPDIR": str(tmp_path / "copies"),
