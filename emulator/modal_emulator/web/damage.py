@@ -36,7 +36,7 @@ async def send_damaged(request: web.Request, grant: Fetch, effect: Effect) -> we
 
 async def refuse_part(request: web.Request) -> web.StreamResponse:
     """Answer an upload as if its end had been lost on the way; nothing is kept."""
-    # Closing the connection in the middle leaves the SDK's client, aiohttp's, waiting for ever.
+    # When the connection was closed in the middle, the SDK's upload waited on; why is not known.
     async for _ in request.content.iter_any():
         pass
     raise DataLoss(BROKEN_OFF)
