@@ -63,11 +63,6 @@ def test_stale_page_is_noticed(
     assert support.main(["--check"]) == 1
 
 
-def test_usage(capsys: pytest.CaptureFixture[str]) -> None:
-    assert support.main(["--chekc"]) == 2
-    assert "usage" in capsys.readouterr().err
-
-
 def test_no_call_stands_in_two_tables() -> None:
     assert sum(map(len, FAMILIES.values())) == len(rpcs())
 

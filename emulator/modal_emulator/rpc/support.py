@@ -13,6 +13,7 @@ from pathlib import Path
 
 from modal_proto import api_pb2
 
+from modal_emulator.ground.printed import keep_page
 from modal_emulator.rpc.registry import FAMILIES
 from modal_emulator.rpc.tables import Level, Rpc
 from modal_emulator.rpc.versions import NEWEST_KNOWN
@@ -110,18 +111,7 @@ def _wrapped(words: list[str]) -> Iterator[str]:
 
 def main(arguments: list[str]) -> int:
     """Write the page, or check that it stands as it would be written."""
-    text = page(FAMILIES, offered())
-    if arguments == ["--check"]:
-        if PAGE.is_file() and PAGE.read_text() == text:
-            return 0
-        print(f"{PAGE} is stale: run `python -m modal_emulator.rpc.support`", file=sys.stderr)
-        return 1
-    if arguments:
-        print("usage: python -m modal_emulator.rpc.support [--check]", file=sys.stderr)
-        return 2
-    PAGE.parent.mkdir(parents=True, exist_ok=True)
-    PAGE.write_text(text)
-    return 0
+    return keep_page(PAGE, page(FAMILIES, offered()), "modal_emulator.rpc.support", arguments)
 
 
 if __name__ == "__main__":

@@ -1,16 +1,22 @@
-"""The page docs/reference/faults.md, made of the tables of `words`: as a module it writes that."""
+"""
+The page docs/reference/faults.md, made of the tables of `words`.
 
+`python -m modal_emulator.schedule.faults.page` writes the page, `--check` fails when it is stale.
+"""
+
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from modal_emulator.ground.errors import Code
+from modal_emulator.ground.printed import keep_page
 from modal_emulator.ground.steps import Kind
 from modal_emulator.schedule.faults.texts import RETRIED
 from modal_emulator.schedule.faults.words import ANYWHERE, HOW_OFTEN, OPTIONS, WHATS
 
-__all__ = ["PAGE", "page"]
+__all__ = ["PAGE", "main", "page"]
 
-PAGE = Path(__file__).parents[4] / "docs" / "reference" / "faults.md"
+PAGE = Path("docs/reference/faults.md")
 HEAD = """\
 # Faults, word by word
 
@@ -103,10 +109,10 @@ def _statuses() -> Iterator[str]:
     yield "any status again for as long as they are told to. A lost connection is as `UNAVAILABLE`."
 
 
-def main() -> None:
-    """Write the page."""
-    PAGE.write_text(page())
+def main(arguments: list[str]) -> int:
+    """Write the page, or check that it stands as it would be written."""
+    return keep_page(PAGE, page(), "modal_emulator.schedule.faults.page", arguments)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))
