@@ -49,6 +49,10 @@ class Live:
         """Refuse: nobody moves the service's time."""
         raise NotImplementedError("time passes by itself here")
 
+    def stop_time(self) -> None:
+        """Refuse: nobody stops the service's time."""
+        raise NotImplementedError("time does not stand here")
+
     def begin_anew(self) -> None:
         """Refuse: what others made is theirs."""
         raise NotImplementedError("there is no beginning here")

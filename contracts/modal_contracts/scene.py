@@ -19,7 +19,7 @@ import modal
 
 from modal_contracts import bodies, ticking
 from modal_contracts.shell import Done, Shell
-from modal_contracts.target import Target
+from modal_contracts.target import Capability, Target, offered
 
 __all__ = ["DATA", "Container", "ContainerReplaced", "Scene", "content", "paths", "upload"]
 
@@ -118,7 +118,7 @@ class Scene:
         self._names: dict[str, str] = {}
         self._stack = stack
         self.travelled = False
-        """Whether time was made to pass."""
+        """Whether time was stopped or made to pass."""
 
     def unused_name(self, word: str = "clause") -> str:
         """Return a name that no object has."""
@@ -312,6 +312,17 @@ class Scene:
         """Let time pass, `hours=1` as a `timedelta` has it; the clause must need a clock."""
         self.travelled = True
         self._target.advance(timedelta(**span).total_seconds())
+
+    def between_background_commits(self) -> None:
+        """
+        From here on no background commit comes, where the target has a clock that can be stopped.
+
+        For claims about what is written and not committed; said before the containers start.
+        Elsewhere nobody can keep a commit from coming just then, so a clause leaves it little time.
+        """
+        if Capability.CLOCK in offered(self._target):
+            self.travelled = True
+            self._target.stop_time()
 
     def eventually(self, ask: Callable[[], bool]) -> bool:
         """Ask until the answer is yes or patience is at its end; for what has no set time."""

@@ -34,7 +34,7 @@ class Capability(str, Enum):
 
 
 MEANINGS = {
-    Capability.CLOCK: "time can be made to pass",
+    Capability.CLOCK: "time can be made to stand and to pass",
     Capability.CONTAINERS: "functions run in containers that stay warm",
     Capability.OPEN_FILES: "it is known which files a container holds open",
     Capability.PROGRAMS: "programs that a function starts see the volumes as the function does",
@@ -66,6 +66,10 @@ class Target(Protocol):
 
     def advance(self, seconds: float) -> None:
         """Let time pass, with all that is due in it; where there is a clock to be moved."""
+        ...
+
+    def stop_time(self) -> None:
+        """Let time stand until it is made to pass; where there is a clock to be stopped."""
         ...
 
     def begin_anew(self) -> None:

@@ -126,6 +126,7 @@ def test_live_is_not_some_other_server(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_nobody_moves_the_time_of_the_service() -> None:
-    for refused in (lambda: live.Live().advance(1), live.Live().begin_anew):
+    service = live.Live()
+    for refused in (lambda: service.advance(1), service.stop_time, service.begin_anew):
         with pytest.raises(NotImplementedError):
             refused()

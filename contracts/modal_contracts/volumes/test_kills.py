@@ -25,6 +25,7 @@ SIGNS = "/signs"
 def test_a_killed_container_loses_its_last_writes_on_version_1(scene: Scene) -> None:
     """What a killed container had not committed is not in a volume of version 1."""
     volume = scene.volume(1)
+    scene.between_background_commits()
     with pytest.raises(Exception):  # noqa: B017 - in what words Modal reports it is not the claim
         scene.container(volume).run(departing.write_and_die, f"{DATA}/a.txt", "1")
     scene.settle()

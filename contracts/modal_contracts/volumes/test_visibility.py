@@ -52,9 +52,10 @@ def test_uncommitted_writes_stay_inside(scene: Scene, version: int) -> None:
     """
     What a container wrote is not in the volume before a commit.
 
-    It looks in the same call that writes, so that no background commit comes between.
+    It looks in the same call that writes, so that a background commit can hardly come between.
     """
     volume = scene.volume(version)
+    scene.between_background_commits()
     container = scene.container(volume)
     container.start()
     seen = container.run(bodies.write_and_look_from_outside, volume, f"{DATA}/a.txt", "1")

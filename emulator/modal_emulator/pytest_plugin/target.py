@@ -49,6 +49,10 @@ class EmulatorTarget:
         """Let time pass on the emulator's clock."""
         self._emulator.clock.advance(seconds)
 
+    def stop_time(self) -> None:
+        """Let the emulator's clock stand."""
+        self._emulator.clock.freeze()
+
     def begin_anew(self) -> None:
         """Return to the machine's time, in a fresh World."""
         self._emulator.ask(lambda world: world.clock.resume())
