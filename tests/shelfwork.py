@@ -7,6 +7,7 @@ import modal
 app = modal.App("story")
 shelf = modal.Volume.from_name("shelf", create_if_missing=True)
 work = modal.Queue.from_name("work", create_if_missing=True)
+locks = modal.Dict.from_name("locks", create_if_missing=True)
 
 
 @app.function(volumes={"/shelf": shelf})
@@ -53,3 +54,24 @@ def add_too(name: str) -> None:
 def look() -> list[str]:
     """Never reload."""
     return os.listdir("/shelf")  # noqa: PTH208
+
+
+@app.function(volumes={"/shelf": shelf})
+def put_under_lock() -> None:
+    """Publish a file while nobody else has the lock."""
+    assert locks.put("shelf", "put", skip_if_exists=True)
+    with open("/shelf/a.txt", "w") as file:  # noqa: PTH123
+        file.write("1")
+    shelf.commit()
+    locks.pop("shelf")
+
+
+@app.function(volumes={"/shelf": shelf})
+def look_under_lock(*, reload: bool) -> list[str]:
+    """List what is there while nobody else has the lock."""
+    assert locks.put("shelf", "look", skip_if_exists=True)
+    if reload:
+        shelf.reload()
+    names = os.listdir("/shelf")  # noqa: PTH208
+    locks.pop("shelf")
+    return names

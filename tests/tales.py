@@ -1,5 +1,6 @@
 """Journals written by hand: what containers might have done, as the emulator tells it."""
 
+from collections.abc import Sequence
 from itertools import count
 
 from fakes import ManualClock
@@ -165,8 +166,24 @@ class Tale:
     def _queue(self, kind: str, who: str, count: int) -> None:
         self.journal.add(kind, object_id="qu-work", path="b''", count=count, container_id=who)
 
-    def set(self, who: str, key: str) -> None:
-        self.step(who, Kind.DICT_WRITE, repr(key.encode()), object_id="di-state")
+    def set(self, who: str, *keys: str) -> None:
+        self._write("dict.put", who, keys, done=True, if_absent=False)
+
+    def lock(self, who: str, key: str, *, done: bool = True) -> None:
+        """Put a key with `skip_if_exists`."""
+        self._write("dict.put", who, [key], done=done, if_absent=True)
+
+    def pop(self, who: str, key: str, *, done: bool = True) -> None:
+        self._write("dict.pop", who, [key], done=done)
+
+    def clear(self, who: str) -> None:
+        self.step(who, Kind.DICT_WRITE, object_id="di-state")
+
+    def _write(self, kind: str, who: str, keys: Sequence[str], **values: bool) -> None:
+        path = ", ".join(repr(key.encode()) for key in keys)
+        told = {"object_id": "di-state", "path": path}
+        self.journal.add(kind, container_id=who, **told, **values)
+        self.step(who, Kind.DICT_WRITE, path, object_id="di-state")
 
     def ask(self, who: str, key: str) -> None:
         self.step(who, Kind.DICT_READ, repr(key.encode()) if key else "", object_id="di-state")

@@ -5,6 +5,7 @@ import pytest
 import shelfwork
 from modal_emulator.emulator import Running
 from modal_emulator.findings.finding import Finding, Subject
+from modal_emulator.staging import StageHandle
 
 
 @pytest.fixture(params=["inline", "process"])
@@ -38,3 +39,17 @@ def test_one_after_the_other_is_right(running: Running) -> None:
         shelfwork.add.remote("two")
         assert shelfwork.look.remote() == ["index"]
     assert running.findings() == ()
+
+
+@pytest.mark.parametrize("reload", [True, False])
+def test_a_lock_in_a_dict_is_handed_over(
+    running: Running, request: pytest.FixtureRequest, *, reload: bool
+) -> None:
+    stage: StageHandle = request.getfixturevalue("modal_stage")
+    with shelfwork.app.run():
+        looker = stage.spawn(shelfwork.look_under_lock, reload=reload).until("dict write")
+        stage.spawn(shelfwork.put_under_lock).finish()
+        assert looker.finish() == (["a.txt"] if reload else [])
+    found = running.findings()
+    assert [one.subject for one in found] == [Subject.STALE_READ] * (not reload)
+    assert all("look_under_lock learnt of it by its dict write" in lines(one) for one in found)

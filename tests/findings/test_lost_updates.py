@@ -56,6 +56,18 @@ def test_no_update_is_lost_when_one_follows_the_other(tale: Tale) -> None:
     assert lost(tale) == []
 
 
+@pytest.mark.parametrize("reloads, count", [(True, 0), (False, 1)])
+def test_a_lock_helps_whoever_reloads_under_it(tale: Tale, *, reloads: bool, count: int) -> None:
+    for who in ("add#1", "add#2"):
+        tale.lock(who, "lock")
+        if reloads:
+            tale.reload(who)
+        add(tale, who)
+        tale.commit(who, INDEX)
+        tale.pop(who, "lock")
+    assert len(lost(tale)) == count
+
+
 def test_what_is_written_unread_may_be_meant_to_win(tale: Tale) -> None:
     for who in ("add#1", "add#2"):
         tale.step(who, Kind.WRITE, INDEX)

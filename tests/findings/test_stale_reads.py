@@ -93,6 +93,36 @@ def test_a_key_that_says_it_is_ready(tale: Tale) -> None:
     assert len(stale(tale)) == 1
 
 
+def under_a_lock(tale: Tale, *, reloads: bool) -> None:
+    tale.lock("write", "lock")
+    tale.lock("read", "lock", done=False)
+    publish(tale)
+    tale.pop("write", "lock")
+    tale.lock("read", "lock")
+    if reloads:
+        tale.reload("read")
+    tale.step("read", Kind.READ, PATH)
+
+
+def test_a_lock_without_a_reload_protects_nothing(tale: Tale) -> None:
+    under_a_lock(tale, reloads=False)
+    (finding,) = stale(tale)
+    assert any(line.startswith("read learnt of it by its dict write") for line in finding.text)
+
+
+def test_a_reload_under_the_lock_makes_it_fresh(tale: Tale) -> None:
+    under_a_lock(tale, reloads=True)
+    assert stale(tale) == []
+
+
+def test_a_lock_that_was_free_tells_nothing(tale: Tale) -> None:
+    tale.lock("read", "lock")
+    tale.pop("read", "lock")
+    publish(tale)
+    tale.step("read", Kind.READ, PATH)
+    assert stale(tale) == []
+
+
 def test_knowledge_goes_by_way_of_others(tale: Tale) -> None:
     tale.start("between")
     publish(tale)

@@ -98,6 +98,78 @@ def test_a_read_follows_from_the_last_write_of_its_key() -> None:
     assert reads == [(writes[1],), (writes[1], writes[2]), ()]
 
 
+def followed(tale: Tale) -> list[tuple[str, list[str]]]:
+    """Who did something with the Dict, and after whose doing."""
+    entries = [e for e in tale.story().entries if e.kind.startswith("dict")]
+    everything = tale.story().entries
+    return [(e.lane, [everything[n].lane for n in e.after]) for e in entries]
+
+
+def test_a_lock_goes_from_who_gives_it_back_to_who_gets_it() -> None:
+    tale = Tale()
+    tale.lock("a", "lock")
+    tale.lock("b", "lock", done=False)
+    tale.pop("a", "lock")
+    tale.lock("c", "lock")
+    tale.pop("c", "lock")
+    tale.lock("b", "lock")
+    assert followed(tale) == [
+        ("a", []),
+        ("b", ["a"]),  # it saw that the key is there
+        ("a", []),
+        ("c", ["a"]),
+        ("c", []),
+        ("b", ["c"]),
+    ]
+
+
+def test_who_clears_a_dict_gives_all_its_locks_back() -> None:
+    tale = Tale()
+    tale.set("a", "one", "two")
+    tale.clear("b")
+    tale.lock("c", "two")
+    tale.ask("d", "one")
+    tale.ask("e", "")
+    tale.lock("f", "never there")
+    assert [after for _, after in followed(tale)] == [[], [], ["b"], ["b"], ["c"], []]
+
+
+def test_who_writes_without_looking_learns_nothing() -> None:
+    tale = Tale()
+    tale.lock("a", "lock")
+    tale.set("b", "lock")
+    tale.pop("c", "lock")
+    assert followed(tale) == [("a", []), ("b", []), ("c", ["b"])]
+
+
+def test_who_did_nothing_tells_nothing() -> None:
+    tale = Tale()
+    tale.pop("a", "lock", done=False)
+    tale.lock("b", "lock")
+    tale.lock("c", "lock", done=False)
+    tale.ask("d", "lock")
+    assert followed(tale) == [("a", []), ("b", []), ("c", ["b"]), ("d", ["b"])]
+
+
+def test_an_entry_that_expired_was_taken_by_nobody() -> None:
+    tale = Tale()
+    tale.lock("a", "lock")
+    tale.lock("b", "lock")
+    tale.pop("c", "lock", done=False)
+    assert followed(tale) == [("a", []), ("b", []), ("c", [])]
+
+
+def test_what_was_cleared_away_is_not_what_is_taken() -> None:
+    tale = Tale()
+    tale.put("a")
+    tale.step("b", Kind.QUEUE_GET, "", object_id="qu-work")
+    tale.put("c")
+    tale.get("d")
+    story = tale.story()
+    got = only(story, "queue get", "d")
+    assert [story.entries[n].lane for n in got.after] == ["c"]
+
+
 def test_who_calls_on_a_schedule_is_nobody() -> None:
     tale = Tale()
     tale.queue(None, "tick")

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from modal_emulator.findings.entries import Beside, Entry, Lane, Report, Story, Version
-from modal_emulator.findings.traffic import Traffic
+from modal_emulator.findings.traffic import Place, Traffic
 from modal_emulator.ground.journal import Event
 from modal_emulator.ground.steps import Kind
 
@@ -233,17 +233,26 @@ class _Teller:
     # ---------------------------------------------------------------- the rest
 
     def put(self, at: float, v: Values) -> None:
-        number = self._entries_moved(at, v, Kind.QUEUE_PUT)
-        self.traffic.put((v["object_id"], v["path"]), number, v["count"])
+        number, place = self._moved(at, v, Kind.QUEUE_PUT)
+        self.traffic.put(place, number, v["count"])
 
     def got(self, at: float, v: Values) -> None:
-        number = self._entries_moved(at, v, Kind.QUEUE_GET)
-        self.follow(number, self.traffic.got((v["object_id"], v["path"]), v["count"]))
+        number, place = self._moved(at, v, Kind.QUEUE_GET)
+        self.follow(number, self.traffic.got(place, v["count"]))
 
-    def _entries_moved(self, at: float, v: Values, kind: Kind) -> int:
-        return self.ahead(
-            at, v["container_id"], kind.value, path=v["path"], object_id=v["object_id"]
-        )
+    def key_set(self, at: float, v: Values) -> None:
+        number, place = self._moved(at, v, Kind.DICT_WRITE)
+        causes = self.traffic.set(place, number, if_absent=v["if_absent"], done=v["done"])
+        self.follow(number, causes)
+
+    def key_popped(self, at: float, v: Values) -> None:
+        number, place = self._moved(at, v, Kind.DICT_WRITE)
+        self.follow(number, self.traffic.popped(place, number, done=v["done"]))
+
+    def _moved(self, at: float, v: Values, kind: Kind) -> tuple[int, Place]:
+        object_id, path = v["object_id"], v["path"]
+        number = self.ahead(at, v["container_id"], kind.value, path=path, object_id=object_id)
+        return number, (object_id, path)
 
     def exited(self, at: float, v: Values) -> None:
         lane = v["container_id"]
@@ -281,6 +290,8 @@ HEARING = {
     "volume.lost": _Teller.lost,
     "queue.put": _Teller.put,
     "queue.get": _Teller.got,
+    "dict.put": _Teller.key_set,
+    "dict.pop": _Teller.key_popped,
     "container.exit": _Teller.exited,
     "sandbox.exit": _Teller.exited,
     "finding": _Teller.found,

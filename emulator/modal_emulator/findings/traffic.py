@@ -2,8 +2,10 @@
 Knows what goes between lanes, so as to say what followed from what.
 
 An input follows from the call that queued it, a result from the outputs that it brings, taking
-from a queue from the put of what is taken, and reading a key from the last write of it. It works
-on numbers of entries, in the order of the story.
+from a queue from the put of what is taken, and seeing a key of a Dict, or that it is not there,
+from whoever made it so. So does a `put` that succeeds because somebody took the key away: that is
+how a lock is handed over. Who writes a key without looking learns nothing by it. It works on
+numbers of entries, in the order of the story.
 """
 
 import re
@@ -14,7 +16,7 @@ from dataclasses import dataclass, field
 from modal_emulator.findings.entries import Entry
 from modal_emulator.ground.steps import Kind
 
-__all__ = ["Traffic"]
+__all__ = ["Place", "Traffic"]
 
 Place = tuple[str, str]
 """A Queue and its partition, or a Dict and a key; the empty key is all of it."""
@@ -34,8 +36,8 @@ class Traffic:
     """How many outputs of a call a lane has been given."""
     _queued: dict[Place, deque[tuple[int, int]]] = field(default_factory=lambda: defaultdict(deque))
     """The puts of what is in a queue, each with how many are left of it."""
-    _written: dict[str, dict[str, int]] = field(default_factory=lambda: defaultdict(dict))
-    """Of each Dict, the last write of each key."""
+    _keys: dict[str, dict[str, "_Key"]] = field(default_factory=lambda: defaultdict(dict))
+    """Of each Dict, who made its keys what they are."""
 
     def queued(self, call_id: str, input_id: str, number: int) -> None:
         """An entry made a call, or gave it one more input."""
@@ -67,6 +69,24 @@ class Traffic:
             count -= there
         return tuple(causes)
 
+    def set(self, place: Place, number: int, *, if_absent: bool, done: bool) -> Iterable[int]:
+        """An entry set keys, or left one that was there; return what it followed from."""
+        keys = self._keys[place[0]]
+        names = _BETWEEN_KEYS.split(place[1])
+        # A key that was there and did not hinder had expired: nobody took it away.
+        seen = [k.entry for n in names if if_absent and (k := keys.get(n)) and k.there is not done]
+        if done:
+            keys.update(dict.fromkeys(names, _Key(number, there=True)))
+        return seen
+
+    def popped(self, place: Place, number: int, *, done: bool) -> Iterable[int]:
+        """An entry took a key away, or found none; return what it followed from."""
+        object_id, name = place
+        known = self._keys[object_id].get(name)
+        if done:
+            self._keys[object_id][name] = _Key(number, there=False)
+        return (known.entry,) if known is not None and known.there is done else ()
+
     def step(self, number: int, entry: Entry) -> Iterable[int]:
         """Return what any other step follows from, and note what it leaves."""
         follow = FOLLOWING.get(entry.kind)
@@ -82,22 +102,28 @@ class Traffic:
         return {put for put, _ in self._queued.get((entry.object_id, entry.path), ())}
 
     def _read(self, number: int, entry: Entry) -> Iterable[int]:
-        written = self._written.get(entry.object_id, {})
+        keys = self._keys.get(entry.object_id, {})
         if not entry.path:
-            return set(written.values())
-        return {written[key] for key in (entry.path,) if key in written}
+            return {key.entry for key in keys.values() if key.there}
+        return {keys[name].entry for name in (entry.path,) if name in keys}
 
-    def _write(self, number: int, entry: Entry) -> Iterable[int]:
-        written = self._written[entry.object_id]
-        if not entry.path:
-            written.clear()
-        for key in _BETWEEN_KEYS.split(entry.path) if entry.path else ():
-            written[key] = number
+    def _empty(self, number: int, entry: Entry) -> Iterable[int]:
+        keys = self._keys[entry.object_id]
+        keys.update(dict.fromkeys(keys, _Key(number, there=False)))
         return ()
 
     def _clear(self, number: int, entry: Entry) -> Iterable[int]:
-        self._queued.pop((entry.object_id, entry.path), None)
+        for place in tuple(self._queued):
+            if place[0] == entry.object_id and entry.path in ("", place[1]):
+                del self._queued[place]
         return ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    entry: int
+    """Who wrote it, or took it away."""
+    there: bool
 
 
 FOLLOWING: dict[str, Callable[[Traffic, int, Entry], Iterable[int]]] = {
@@ -105,6 +131,9 @@ FOLLOWING: dict[str, Callable[[Traffic, int, Entry], Iterable[int]]] = {
     Kind.QUEUE_READ.value: Traffic._look,
     Kind.QUEUE_GET.value: Traffic._clear,
     Kind.DICT_READ.value: Traffic._read,
-    Kind.DICT_WRITE.value: Traffic._write,
+    Kind.DICT_WRITE.value: Traffic._empty,
 }
-"""What the others do does not depend on what came from elsewhere."""
+"""
+What the others do does not depend on what came from elsewhere. Of what is written to a Dict and
+taken from it, and of what goes through Queues, the journal tells more than steps do.
+"""

@@ -20,7 +20,7 @@ from modal_emulator.rpc.tables import Unary
 from modal_emulator.schedule.worker import Worker
 from modal_emulator.world import World
 
-__all__ = ["STEPS", "done", "input_step", "stop_step"]
+__all__ = ["STEPS", "done", "input_step", "keys_of", "stop_step"]
 
 T = TypeVar("T")
 
@@ -38,9 +38,13 @@ def _dict(kind: Kind, *, keyed: bool = False) -> Maker:
     return make
 
 
+def keys_of(request: Any) -> str:
+    """Return the keys that a DictUpdate is about, as the path of its step."""
+    return ", ".join(repr(entry.key) for entry in request.updates)
+
+
 def _dict_update(request: Any) -> Step:
-    keys = ", ".join(repr(entry.key) for entry in request.updates)
-    return Step(Kind.DICT_WRITE, object_id=request.dict_id, path=keys)
+    return Step(Kind.DICT_WRITE, object_id=request.dict_id, path=keys_of(request))
 
 
 def _queue(kind: Kind, every: str = "") -> Maker:

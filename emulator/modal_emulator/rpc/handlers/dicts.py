@@ -12,6 +12,7 @@ from modal_emulator.rpc.call import Call
 from modal_emulator.rpc.compat import known
 from modal_emulator.rpc.creation import creation, creation_info
 from modal_emulator.rpc.paging import page
+from modal_emulator.rpc.stepping import keys_of
 from modal_emulator.rpc.tables import Rpc, full, stream
 from modal_emulator.store.names import Named
 from modal_emulator.world import World
@@ -87,16 +88,23 @@ async def dict_update(
 ) -> api_pb2.DictUpdateResponse:
     """Set some entries, all or none of them."""
     entries = [(entry.key, entry.value) for entry in call.request.updates]
-    created = await world.dict_engine.update(
-        await _id(world, call), entries, if_absent=call.request.if_not_exists
-    )
+    if_absent = call.request.if_not_exists
+    created = await world.dict_engine.update(await _id(world, call), entries, if_absent=if_absent)
+    _note(world, call, "dict.put", keys_of(call.request), done=created, if_absent=if_absent)
     return api_pb2.DictUpdateResponse(created=created)
 
 
 async def dict_pop(world: World, call: Call[api_pb2.DictPopRequest]) -> api_pb2.DictPopResponse:
     """Take an entry out and return its value."""
     value = await world.dict_engine.pop(await _id(world, call), call.request.key)
+    _note(world, call, "dict.pop", repr(call.request.key), done=value is not None)
     return api_pb2.DictPopResponse(found=value is not None, value=value)
+
+
+def _note(world: World, call: Call[Any], kind: str, path: str, **values: bool) -> None:
+    """Tell whether a key was set or taken: steps do not, and who came after whom depends on it."""
+    told = {"object_id": call.request.dict_id, "path": path}
+    world.journal.add(kind, container_id=call.container_id or "", **told, **values)
 
 
 async def dict_clear(world: World, call: Call[api_pb2.DictClearRequest]) -> Empty:
