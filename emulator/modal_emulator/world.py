@@ -26,6 +26,7 @@ from modal_emulator.schedule.calls import Calls
 from modal_emulator.schedule.commits import Commits
 from modal_emulator.schedule.dispatcher import Dispatcher
 from modal_emulator.schedule.executions import Executions
+from modal_emulator.schedule.explaining import Explaining
 from modal_emulator.schedule.eyesight import Eyesight
 from modal_emulator.schedule.faults import Faults
 from modal_emulator.schedule.faults.naming import Naming
@@ -174,6 +175,18 @@ class World:
     def site_url(self) -> str:
         """The base URL of the HTTP side door, without a slash at its end."""
         return self._site_url()
+
+    @property
+    def explaining(self) -> Explaining:
+        """What the journal tells."""
+        return Explaining(
+            journal=self.journal,
+            names=self.names,
+            apps=self.apps,
+            volumes=self.volumes,
+            leaks=self.leaks,
+            levels=self.settings.findings,
+        )
 
     @property
     def dicts(self) -> Registry:

@@ -8,6 +8,7 @@ from modal_emulator.cli.cron import cron
 from modal_emulator.cli.doctor import doctor
 from modal_emulator.cli.exec import exec_
 from modal_emulator.cli.faults import faults
+from modal_emulator.cli.findings import findings
 from modal_emulator.cli.mutate import mutate
 from modal_emulator.cli.ping import ping
 from modal_emulator.cli.proxy import proxy
@@ -41,5 +42,6 @@ main.add_command(clock)
 main.add_command(cron)
 main.add_command(region)
 main.add_command(faults)
+main.add_command(findings)
 main.add_command(proxy)
 main.add_command(web)

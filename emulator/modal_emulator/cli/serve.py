@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from modal_emulator import __version__
-from modal_emulator.cli.findings_option import findings_option, tell_findings
+from modal_emulator.cli.findings_option import announced, findings_option
 from modal_emulator.cli.reaching import telling
 from modal_emulator.cli.runtime_options import runtime_options, runtime_settings
 from modal_emulator.cli.schedule_options import schedule_options, schedule_rules
@@ -182,9 +182,9 @@ async def _serve(
         if emulator.notice:
             tell(emulator.notice)
         click.echo(_as_json(emulator, directory) if as_json else _as_text(emulator, directory))
-        await over.wait()
-        tell("stopping")
-        await tell_findings(emulator, findings)
+        async with announced(emulator, findings):
+            await over.wait()
+            tell("stopping")
 
 
 def _load(emulator: "Emulator", faults_file: Path) -> int:

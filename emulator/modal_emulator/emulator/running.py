@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 from modal_emulator.clock import ClockHandle
 from modal_emulator.cron import CronHandle
-from modal_emulator.emulator.explaining import findings, story
 from modal_emulator.emulator.server import DEFAULTS, MEMORY, Emulator
 from modal_emulator.emulator.wishes import Wishes
 from modal_emulator.endpoints import WebHandle
@@ -226,12 +225,12 @@ class Running:
     def story(self) -> Story:
         """Return who did what with storage so far, in order, and what followed from what."""
         self._run(self._emulator.world.leaks.looked())
-        return self.ask(story)
+        return self.ask(lambda world: world.explaining.story())
 
     def findings(self) -> tuple[Finding, ...]:
         """Return what went wrong so far; what is off by itself only if it is switched on."""
         self._run(self._emulator.world.leaks.looked())
-        return self.ask(findings)
+        return self.ask(lambda world: world.explaining.findings())
 
     def picture(self, path: str | Path, heading: str = "A run") -> Path:
         """

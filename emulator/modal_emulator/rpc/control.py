@@ -2,10 +2,10 @@
 What Modal has no RPC for: a small service beside Modal's own, on the same port.
 
 `modal-emulator volume` uses it to look into old versions; what `clock` and `cron` use is in
-`timing`, what `region` uses in `regions`, `proxy` in `proxying`, `faults` in `faulting`. Requests
-and replies are JSON in a StringValue; archives go over the HTTP site, by URLs that are handed out
-here. That a server answers `Hello` is how the command knows that it speaks to an emulator and not
-to Modal.
+`timing`, what `region` uses in `regions`, `proxy` in `proxying`, `faults` in `faulting`, `findings`
+in `found`. Requests and replies are JSON in a StringValue; archives go over the HTTP site, by URLs
+that are handed out here. That a server answers `Hello` is how the command knows that it speaks to
+an emulator and not to Modal.
 """
 
 import json
@@ -14,7 +14,7 @@ from typing import Any
 
 from modal_emulator import __version__
 from modal_emulator.ground.errors import Invalid, NotFound
-from modal_emulator.rpc import faulting, proxying, regions, timing, webs
+from modal_emulator.rpc import faulting, found, proxying, regions, timing, webs
 from modal_emulator.store.editions import Difference, compare
 from modal_emulator.store.grants import BringArchive, FetchVersion
 from modal_emulator.store.history import History, Record
@@ -39,9 +39,11 @@ async def answer(world: World, method: str, request: str) -> str:
         raise Invalid(f"{method}: the request cannot be read: {error}") from error
     if not isinstance(asked, dict):
         raise Invalid(f"{method}: the request is no object")
-    found = METHODS[method](world, asked)
+    answered = METHODS[method](world, asked)
     # Names in volumes may hold anything.
-    return world.leaks.mask(json.dumps(await found if isinstance(found, Awaitable) else found))
+    return world.leaks.mask(
+        json.dumps(await answered if isinstance(answered, Awaitable) else answered)
+    )
 
 
 def hello(_world: World, _asked: Asked) -> Row:
@@ -168,4 +170,5 @@ METHODS: dict[str, Callable[[World, Asked], Row | Awaitable[Row]]] = {
     **regions.METHODS,
     **proxying.METHODS,
     **faulting.METHODS,
+    **found.METHODS,
 }
