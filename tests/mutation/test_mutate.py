@@ -48,6 +48,25 @@ COMMAND = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
 ENDLESS = TESTS.replace("    assert", "    while not app.disk.committed: pass\n    assert")
 SLEEPING = TESTS + "    open(os.environ['HERE'], 'w')\n    time.sleep(60)"
 
+MEETING = """
+import app, os, time
+from pathlib import Path
+
+def test_keep():
+    here = Path(os.environ["HERE"])
+    others = len(list(here.glob("run-*")))
+    (here / f"run-{os.getpid()}").touch()
+    app.keep("x")
+    while others and len(list(here.glob("run-*"))) < 3: time.sleep(0.01)
+    while os.environ["THEN"] == "sleep" and others: time.sleep(1)
+    if app.disk.committed == "x":
+        if others: (here / "second is done").touch()
+        return
+    while not (here / "second is done").exists(): time.sleep(0.01)
+    assert False
+"""
+"""The two runs after the first wait for one another, and the first of them for the second's end."""
+
 Mutate = Callable[..., "subprocess.Popen[str]"]
 
 
@@ -123,6 +142,43 @@ def test_nothing_is_left_when_it_is_broken_off(
     process.communicate()
     assert process.returncode != 0
     assert list((tmp_path / "copies").iterdir()) == []
+
+
+@pytest.fixture
+def here(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the project's runs meet."""
+    (project / "test_app.py").write_text(MEETING)
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.setenv("HERE", str(here))
+    monkeypatch.setenv("THEN", "end")
+    return here
+
+
+@pytest.mark.usefixtures("here")
+def test_changes_run_at_the_same_time_and_are_told_in_order(mutate: Mutate) -> None:
+    output, _ = mutate(
+        "--volume", "disk", "--change", "removed", "--timeout", "300", "--jobs", "2"
+    ).communicate()
+    lines = [line for line in output.splitlines() if "  removed: " in line]
+    assert lines == [
+        "app.py:7  disk.commit()  removed: killed by test_app.py::test_keep",
+        "app.py:10  disk.reload()  removed: SURVIVED",
+    ]
+
+
+def test_nothing_is_left_of_several_that_are_broken_off(
+    here: Path, mutate: Mutate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("THEN", "sleep")
+    process = mutate("--volume", "disk", "--change", "removed", "--timeout", "300", "--jobs", "2")
+    assert eventually(lambda: len(list(here.iterdir())) == 3, seconds=60)
+    process.send_signal(signal.SIGINT)
+    process.communicate()
+    assert process.returncode != 0
+    assert list((tmp_path / "copies").iterdir()) == []
+    for run in here.glob("run-*"):
+        assert not Path("/proc", run.name.removeprefix("run-")).exists()
 
 
 @pytest.mark.parametrize(

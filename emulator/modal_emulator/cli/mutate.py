@@ -56,6 +56,14 @@ _NAMES = {change.name.lower(): change for change in Change}
     help="A file or directory that git ignores and the tests need; may be repeated.",
 )
 @click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Run so many changes at a time; only if runs of the tests do not disturb one another.",
+)
+@click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
     help="Seconds for each run. Else five times what the suite takes, and at least 30.",
@@ -92,7 +100,9 @@ def mutate(
     signal.signal(signal.SIGTERM, _leave)  # so that copies are removed
     project = Project(Path.cwd(), options["copies"])
     found = survey(project.root, _chosen(project, sources), volumes)
-    result = _tried(found, Suite(project, command, options["timeout"]), options["changes"])
+    result = _tried(
+        found, Suite(project, command, options["timeout"], options["jobs"]), options["changes"]
+    )
     _tell_survey(found)
     _tell_score(result)
     if file is not None:

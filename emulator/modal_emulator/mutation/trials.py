@@ -1,7 +1,8 @@
 """
 The suite run once as it is, and once with each mutant, each time in a copy of its own.
 
-A run that is too long, or that the user breaks off, is ended with all that it started.
+Several mutants may run at a time, each in a thread that waits for it; what came of them is told in
+their order. A run that is too long, or that the user breaks off, is ended with all that it started.
 """
 
 import json
@@ -10,7 +11,9 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum
@@ -27,6 +30,8 @@ __all__ = ["Baseline", "BaselineFailed", "Result", "Suite", "Trial", "Verdict"]
 _GRACE_S = 10.0
 _LEAST_S = 30.0
 _TIMES = 5
+_SLICE_S = 0.5
+"""How long a thread waits before it looks whether all is broken off."""
 
 
 class Verdict(str, Enum):
@@ -89,11 +94,17 @@ class Suite:
     """The user's command, run in copies of the project."""
 
     def __init__(
-        self, project: Project, command: Sequence[str], timeout: float | None = None
+        self,
+        project: Project,
+        command: Sequence[str],
+        timeout: float | None = None,
+        jobs: int = 1,
     ) -> None:
         self._project = project
         self._command = list(command)
+        self._jobs = jobs
         self._timeout = timeout
+        self._over = threading.Event()
 
     def baseline(self) -> Baseline:
         """
@@ -117,22 +128,30 @@ class Suite:
                 "let tests import it relative to that."
             )
         if self._timeout is None:
-            self._timeout = max(_LEAST_S, _TIMES * run.seconds)
+            # Runs that share a core take longer.
+            shared = max(1.0, self._jobs / (os.cpu_count() or 1))
+            self._timeout = max(_LEAST_S, _TIMES * run.seconds * shared)
         return Baseline(len(run.tests), run.seconds)
 
     def trials(
         self, calls: Iterable[Call], told: Callable[[Trial], None], changes: Iterable[Change]
     ) -> list[Trial]:
-        """Run the suite with each change of each call."""
-        wanted = set(changes)
+        """Run the suite with each change of each call; they are told and returned in order."""
         done = []
+        pool = ThreadPoolExecutor(self._jobs)
+        try:
+            for trial in pool.map(self._trial, self._mutants(calls, set(changes))):
+                done.append(trial)
+                told(trial)
+        finally:
+            self._over.set()
+            pool.shutdown(cancel_futures=True)
+        return done
+
+    def _mutants(self, calls: Iterable[Call], wanted: set[Change]) -> Iterator[Mutant]:
         for call in calls:
             text = (self._project.root / call.path).read_bytes().decode()
-            for mutant in mutants(text, call):
-                if mutant.change in wanted:
-                    done.append(self._trial(mutant))
-                    told(done[-1])
-        return done
+            yield from (each for each in mutants(text, call) if each.change in wanted)
 
     def _trial(self, mutant: Mutant) -> Trial:
         run = self._run(mutant, self._timeout)
@@ -174,6 +193,7 @@ class Suite:
                         start_new_session=True,
                     ),
                     timeout,
+                    self._over,
                 )
                 seconds = monotonic() - began
                 output.seek(0)
@@ -191,11 +211,18 @@ class _Run:
     output: str
 
 
-def _ended(process: "subprocess.Popen[bytes]", timeout: float | None) -> int | None:
-    """Return the exit code; None when the time was over."""
+def _ended(
+    process: "subprocess.Popen[bytes]", timeout: float | None, over: threading.Event
+) -> int | None:
+    """Return the exit code; None when the time was over, or all is."""
+    until = None if timeout is None else monotonic() + timeout
     try:
-        return process.wait(timeout)
-    except subprocess.TimeoutExpired:
+        while not over.is_set():
+            left = _SLICE_S if until is None else min(_SLICE_S, until - monotonic())
+            if left <= 0:
+                break
+            with suppress(subprocess.TimeoutExpired):
+                return process.wait(left)
         return None
     finally:
         if process.poll() is None:
