@@ -55,5 +55,39 @@ def test_requests_agree(modal_emulator: Running, at_ten: Callable[[str], ModuleT
     assert agrees.price.remote() == "10 at 10:00"
     modal_emulator.clock.move_to("2024-03-11T12:05:00Z")
     assert agrees.price.remote() == "12 at 12:00"
-    lists = {path.split("/")[0] for path in modal_emulator.volume("prices-agree").tree()}
-    assert lists == {"current", "2024-03-11T1100", "2024-03-11T1200"}
+    assert lists(modal_emulator) == {"current", "2024-03-11T1100", "2024-03-11T1200"}
+
+
+@pytest.mark.modal(background_commit_seconds=0)
+def test_a_run_publishes_all_it_did_at_once(
+    modal_emulator: Running, at_ten: Callable[[str], ModuleType]
+) -> None:
+    """Within the minute in which the writer's container is idle, and commits nothing by itself."""
+    agrees = at_ten("agrees")
+    modal_emulator.clock.move_to("2024-03-11T11:01:00Z")
+    assert agrees.price.remote() == "10 at 10:00"
+    modal_emulator.clock.move_to("2024-03-11T11:02:30Z")  # the same container answers
+    assert agrees.price.remote() == "11 at 11:00"
+    modal_emulator.clock.move_to("2024-03-11T12:02:30Z")
+    assert lists(modal_emulator) == {"current", "2024-03-11T1100", "2024-03-11T1200"}
+    assert len(modal_emulator.volume("prices-agree").versions) == 3
+
+
+def test_a_list_put_by_hand_stays_for_those_who_read_it(
+    modal_emulator: Running, at_ten: Callable[[str], ModuleType]
+) -> None:
+    agrees = at_ten("agrees")
+    modal_emulator.clock.move_to("2024-03-11T11:02:30Z")
+    by_hand = {"prices.json": '{"apples": 7}', "date.txt": "noon"}
+    modal_emulator.volume("prices-agree").write(
+        {"current": "by-hand", **{f"by-hand/{name}": text for name, text in by_hand.items()}}
+    )
+    assert agrees.price.remote() == "7 at noon"
+    agrees.rebuild.remote()  # in the container that has seen other lists
+    assert agrees.price.remote() == "11 at 11:02"
+    assert lists(modal_emulator) == {"current", "by-hand", "2024-03-11T1102"}
+
+
+def lists(modal_emulator: Running) -> set[str]:
+    """What stands in the volume's top directory."""
+    return {path.split("/")[0] for path in modal_emulator.volume("prices-agree").tree()}

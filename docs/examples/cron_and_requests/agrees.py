@@ -29,9 +29,9 @@ CURRENT = LIST / "current"
 def rebuild() -> None:
     """Write the prices of this hour and their date; what is between takes two minutes."""
     volume.reload()
+    last = CURRENT.read_text() if CURRENT.exists() else None
     now = datetime.now(timezone.utc)
     new = LIST / f"{now:%Y-%m-%dT%H%M}"
-    last = CURRENT.read_text() if CURRENT.exists() else None
     new.mkdir(exist_ok=True)  # a run that is tried again finds it
     (new / "prices.json").write_text(json.dumps({"apples": now.hour}))
     time.sleep(120)
