@@ -122,6 +122,11 @@ def test_a_server_that_cannot_be_reached_is_told_without_the_password(tmp_path) 
         assert "hunter2" not in str(caught.value)
 
 
+def test_an_answer_is_waited_for_and_nothing_sent_twice() -> None:
+    for client in connect("redis://localhost:1"):
+        assert client.connection_pool.connection_kwargs["socket_timeout"] is None
+
+
 @pytest.mark.parametrize("url", ["redis://:hunter2/3@localhost:70000", "hunter2", "http://hunter2"])
 def test_a_url_that_cannot_be_read_is_not_repeated(url: str) -> None:
     with pytest.raises(Invalid) as caught:

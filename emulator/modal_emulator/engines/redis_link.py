@@ -133,13 +133,15 @@ class Link:
 
 def connect(url: str) -> tuple[Client, Client]:
     """Return a client for what is asked, and one that listens and never gives up."""
+    once_more = Retry(ExponentialBackoff(), 1)
     patient = Retry(ExponentialBackoff(cap=1.0, base=0.05), -1)
+    # An answer is waited for. Newer releases of the client give up after five seconds and then
+    # send the script again, which a slow Redis may have run.
+    options: dict[str, Any] = {"socket_timeout": None, "socket_connect_timeout": PATIENCE_S}
     try:
         return (
-            aioredis.Redis.from_url(
-                url, socket_connect_timeout=PATIENCE_S, retry=Retry(ExponentialBackoff(), 1)
-            ),
-            aioredis.Redis.from_url(url, retry=patient, health_check_interval=0),
+            aioredis.Redis.from_url(url, retry=once_more, **options),
+            aioredis.Redis.from_url(url, retry=patient, health_check_interval=0, **options),
         )
     except ValueError:
         # Its message quotes parts of the URL, which may be the password.
