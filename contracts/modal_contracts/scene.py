@@ -313,12 +313,12 @@ class Scene:
         self.travelled = True
         self._target.advance(timedelta(**span).total_seconds())
 
-    def between_background_commits(self) -> None:
+    def stop_time(self) -> None:
         """
-        From here on no background commit comes, where the target has a clock that can be stopped.
+        From here on let time stand where the target can; it goes on once everybody waits for that.
 
-        For claims about what is written and not committed; said before the containers start.
-        Elsewhere nobody can keep a commit from coming just then, so a clause leaves it little time.
+        Then no background commit comes between a write and a look, and no slow machine makes an
+        input late. Said before the containers start. Elsewhere a clause leaves chance little time.
         """
         if Capability.CLOCK in offered(self._target):
             self.travelled = True

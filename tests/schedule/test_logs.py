@@ -68,3 +68,12 @@ def test_a_listener_hears_every_app_until_it_ends(logs):
     end()
     logs.add("ap-1", "c")
     assert heard == ["a", "b"]
+
+
+def test_a_line_is_not_missed_that_comes_before_anybody_gets_a_turn(logs):
+    async def body() -> None:
+        line = logs.next("ap-1")
+        logs.add("ap-1", "a", 1)
+        assert await line
+
+    asyncio.run(body())

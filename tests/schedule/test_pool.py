@@ -158,6 +158,20 @@ def test_a_full_batch_does_not_linger():
     play(body, batch_size=2)
 
 
+def test_an_input_that_comes_as_a_batch_begins_to_linger_is_not_missed():
+    async def body(stage: Stage) -> None:
+        first = stage.submit()
+        await settle()
+        worker = stage.launcher.launched[0]
+        asking = asyncio.ensure_future(stage.pool.take(worker, 2, 5.0))
+        await asyncio.sleep(0)  # one turn of the loop: it has the first
+        second = stage.submit()
+        await settle()
+        assert asking.done() and await asking == [first, second]
+
+    play(body, batch_size=2)
+
+
 def test_what_a_batch_waits_for_needs_no_other_container():
     async def body(stage: Stage) -> None:
         stage.submit()

@@ -20,3 +20,16 @@ def test_wakes_all_in_the_order_in_which_they_began_to_wait() -> None:
         return woken
 
     assert asyncio.run(story()) == list(range(50))
+
+
+def test_the_next_beat_counts_from_where_it_is_asked_for() -> None:
+    """A task that waits would miss one that comes before its first turn."""
+
+    async def story() -> None:
+        pulse = Pulse()
+        beat, given_up = pulse.next(), pulse.next()
+        given_up.cancel()
+        pulse.beat()
+        assert await beat
+
+    asyncio.run(story())

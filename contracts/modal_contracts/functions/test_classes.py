@@ -131,6 +131,7 @@ def test_an_exit_that_fails_fails_nothing(scene: Scene) -> None:
 @clause("functions/options-make-a-variant", OPTIONS)
 def test_options_make_a_variant(scene: Scene) -> None:
     """`with_options` gives a variant of a class with its own containers and limits."""
+    scene.stop_time()
     secret = scene.secret({"FLAVOUR": "sweet"})
     kind = class_of(scene, lives.Counter)
     variant = kind.with_options(secrets=[secret], timeout=1)

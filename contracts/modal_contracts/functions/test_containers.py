@@ -106,7 +106,7 @@ def test_target_inputs_start_more_containers(scene: Scene) -> None:
 @clause("functions/inputs-of-a-batch-come-together", BATCHING)
 def test_inputs_of_a_batch_come_together(scene: Scene) -> None:
     """A batched function gets lists of what several calls passed, and gives a list of results."""
-    body = modal.batched(max_batch_size=4, wait_ms=2000)(work.double_each)
+    body = modal.batched(max_batch_size=4, wait_ms=60_000)(work.double_each)
     doubled = function(scene, body, max_containers=1)
     assert sorted(doubled.map(range(4))) == [(0, 4), (2, 4), (4, 4), (6, 4)]
 

@@ -82,6 +82,7 @@ def _soon(times: int) -> modal.Retries:
 
 def _delays(scene: Scene, retries: Any) -> list[int]:
     """Return the seconds between the tries of an input that always fails."""
+    scene.stop_time()
     marks = scene.queue()
     call = function(scene, work.fail_at_first, retries=retries).spawn(marks, 99)
     scene.advance(minutes=5)

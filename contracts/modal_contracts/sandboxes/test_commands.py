@@ -103,10 +103,10 @@ def test_terminate_ends_it_with_137(scene: Scene) -> None:
 @clause("sandboxes/it-ends-after-its-timeout", SANDBOXES, needs=[*NEEDS, Capability.CLOCK])
 def test_it_ends_after_its_timeout(scene: Scene) -> None:
     """A Sandbox ends when its timeout is over, whatever it does; its exit code is then 124."""
-    sandbox = box(app(scene), timeout=600)
-    scene.advance(seconds=590)
+    sandbox = box(app(scene), timeout=6000)
+    scene.advance(seconds=5000)
     assert sandbox.poll() is None
-    scene.advance(seconds=20)
+    scene.advance(seconds=2000)
     assert scene.eventually(lambda: sandbox.poll() == 124)
 
 

@@ -179,7 +179,7 @@ def test_a_directory_made_anew_is_merged_with_the_old(scene: Scene) -> None:
 
     Only its old files are gone: as a path it is there before and after.
     """
-    scene.between_background_commits()  # one that finds no directory would remove it
+    scene.stop_time()  # one that finds no directory would remove it
     both = {"d": "DIRECTORY", "d/mine": "2", "d/yours": "3"}
     anew = [_remove("d"), _write("d/mine", "2")]
     assert _outcome(scene, {"d/a": "1"}, anew, [_write("d/yours", "3")]) == both

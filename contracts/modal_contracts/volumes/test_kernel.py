@@ -58,7 +58,7 @@ def test_sync_commits_version_2(scene: Scene) -> None:
 def test_sync_commits_no_version_1(scene: Scene) -> None:
     """`sync` with the mount point of a volume of version 1 succeeds and commits nothing."""
     volume = scene.volume(1)
-    scene.between_background_commits()
+    scene.stop_time()
     container = scene.container(volume)
     seen = container.run(bodies.write_and_sync, volume, f"{DATA}/a.txt", "1", DATA)
     assert seen == (0, [])
@@ -72,7 +72,7 @@ def test_sync_commits_no_version_1(scene: Scene) -> None:
 def test_sync_of_a_file_commits_nothing(scene: Scene) -> None:
     """`sync` with a file of a volume of version 2 succeeds and commits nothing."""
     volume = scene.volume(2)
-    scene.between_background_commits()
+    scene.stop_time()
     container = scene.container(volume)
     path = f"{DATA}/a.txt"
     assert container.run(bodies.write_and_sync, volume, path, "1", path) == (0, [])

@@ -25,7 +25,7 @@ SIGNS = "/signs"
 def test_a_killed_container_loses_its_last_writes_on_version_1(scene: Scene) -> None:
     """What a killed container had not committed is not in a volume of version 1."""
     volume = scene.volume(1)
-    scene.between_background_commits()
+    scene.stop_time()
     with pytest.raises(Exception):  # noqa: B017 - in what words Modal reports it is not the claim
         scene.container(volume).run(departing.write_and_die, f"{DATA}/a.txt", "1")
     scene.settle()
@@ -59,6 +59,7 @@ def test_a_killed_container_leaves_its_last_writes_on_version_2(scene: Scene) ->
 )
 def test_a_timed_out_container_commits_when_it_ends(scene: Scene, version: int) -> None:
     """What an input wrote before its timeout is committed by the container's end."""
+    scene.stop_time()
     volume = scene.volume(version)
     container = scene.container(volume, timeout=2)
     with pytest.raises(modal.exception.FunctionTimeoutError):

@@ -55,7 +55,7 @@ def test_uncommitted_writes_stay_inside(scene: Scene, version: int) -> None:
     It looks in the same call that writes, so that a background commit can hardly come between.
     """
     volume = scene.volume(version)
-    scene.between_background_commits()
+    scene.stop_time()
     container = scene.container(volume)
     container.start()
     seen = container.run(bodies.write_and_look_from_outside, volume, f"{DATA}/a.txt", "1")

@@ -134,7 +134,7 @@ class ContainerHandle:
             while text not in "".join(x.text for x in logs.read(self._app.app_id, 0, wanted)):
                 if gone.done():
                     raise LookupError(f"{self!r} ended without printing {text!r}")
-                more = asyncio.ensure_future(logs.wait(self._app.app_id, None))
+                more = logs.next(self._app.app_id)
                 await asyncio.wait((more, gone), return_when=asyncio.FIRST_COMPLETED)
                 more.cancel()
         finally:

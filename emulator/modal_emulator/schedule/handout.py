@@ -6,7 +6,6 @@ is idle for the scale-down window, or until it is told to leave. What a containe
 beyond that is not known here.
 """
 
-import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -112,16 +111,15 @@ class Handout:
 
     async def _fill(self, worker: Worker, taken: list[Input], most: int, linger: float) -> None:
         """Wait for more inputs of a batch, until it is full or `linger` seconds are over."""
-        late = asyncio.ensure_future(self._clock.sleep(linger))
+        until = self._clock.now() + linger
         try:
-            while len(taken) < most and not late.done() and not worker.leaving and linger > 0:
+            while len(taken) < most and not worker.leaving:
+                if (left := until - self._clock.now()) <= 0:
+                    return
                 worker.lingering = most - len(taken)
-                beat = asyncio.ensure_future(self._pulse.wait())
-                await asyncio.wait((late, beat), return_when=asyncio.FIRST_COMPLETED)
-                beat.cancel()
+                await self._pulse.wait(left, self._clock)
                 taken += self._pop(worker, most - len(taken))
         finally:
-            late.cancel()
             worker.lingering = 0
 
     def _pop(self, worker: Worker, most: int) -> list[Input]:

@@ -6,6 +6,7 @@ bound. A reader asks for what came after an entry and waits for more; `close` sa
 will come any more. Nothing here is durable: a restart of the server forgets it.
 """
 
+import asyncio
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -126,6 +127,10 @@ class Logs:
     def last_entry(self) -> int:
         """Return the number of the newest line of all."""
         return self._entry
+
+    def next(self, app_id: str) -> "asyncio.Future[bool]":
+        """Return what is done at the next line, or the end, of this app."""
+        return self._apps[app_id].pulse.next()
 
     async def wait(self, app_id: str, timeout: float | None) -> bool:
         """Wait for the next line, or the end, of this app."""

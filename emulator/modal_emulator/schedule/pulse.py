@@ -21,6 +21,17 @@ class Pulse:
             _wake(waiter, True)
         self._waiting.clear()
 
+    def next(self) -> "asyncio.Future[bool]":
+        """
+        Return what is done at the next beat.
+
+        It counts from here, where a task that waits would miss the beats before its first turn.
+        """
+        waiter: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._waiting[waiter] = None
+        waiter.add_done_callback(self._forget)
+        return waiter
+
     async def wait(
         self,
         timeout: float | None = None,
@@ -50,6 +61,9 @@ class Pulse:
             self._waiting.pop(waiter, None)
             for timer in late:
                 timer.cancel()
+
+    def _forget(self, waiter: "asyncio.Future[bool]") -> None:
+        self._waiting.pop(waiter, None)
 
 
 def _wake(waiter: "asyncio.Future[bool]", came: bool) -> None:

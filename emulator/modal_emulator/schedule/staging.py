@@ -336,14 +336,15 @@ class Staging:
 
     async def _stirs(self, role: Role, left: float) -> bool:
         """Return when something of a role has changed, and say whether everything is at rest."""
-        changed = asyncio.ensure_future(role.pulse.wait(max(0.0, left)))
+        left = max(0.0, left)
         if role.input is None:  # it may come from a client that nobody sees
-            await changed
+            await role.pulse.wait(left)
             return False
+        changed = role.pulse.next()
         rest = asyncio.ensure_future(self._settling.settled())
         both: set[asyncio.Future[Any]] = {changed, rest}
         try:
-            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(both, timeout=left, return_when=asyncio.FIRST_COMPLETED)
             return rest.done() and rest.result() is None
         finally:
             changed.cancel()
