@@ -474,7 +474,7 @@ def test_containers_do_not_see_the_servers_files(mounting: Yard) -> None:
 
 
 def test_what_is_offered_follows_the_isolation(yard: Yard) -> None:
-    everything = set(Capability) - {Capability.IMAGES}
+    everything = set(Capability) - {Capability.IMAGES, Capability.LIMITS}
     lost = {Capability.EPHEMERAL_DISK, Capability.REAL_MOUNTS, Capability.OWN_PROCESSES}
     lost |= {Capability.OWN_PORTS, Capability.PROXIES}
     lost |= {Capability.PAUSE, Capability.WATCHED_CALLS}

@@ -112,6 +112,8 @@ def spec_of(definition: Definition) -> FunctionSpec:
         placement=placement_of(definition),
         web=endpoints_of(definition),
         proxy_id=definition.proxy_id,
+        memory_limit=definition.resources.memory_mb_max,
+        cpu_limit=definition.resources.milli_cpu_max,
     )
 
 

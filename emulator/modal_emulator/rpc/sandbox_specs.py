@@ -15,6 +15,7 @@ from modal_emulator.rpc.commands import environment_of, terminal_of
 from modal_emulator.rpc.compat import has
 from modal_emulator.rpc.definitions import placement_of
 from modal_emulator.rpc.volume_uses import volume_uses
+from modal_emulator.runtime.backend import Limits
 from modal_emulator.schedule.sandbox import SandboxSpec
 from modal_emulator.store.regions import check_placement
 from modal_emulator.world import World
@@ -89,6 +90,7 @@ def spec_of(world: World, definition: Definition, request: Any) -> SandboxSpec:
         terminal=terminal,
         placement=placement,
         proxy_id=definition.proxy_id,
+        limits=Limits(definition.resources.memory_mb_max, definition.resources.milli_cpu_max),
         timeout=definition.timeout_secs or TIMEOUT,
         idle_timeout=getattr(definition, "idle_timeout_secs", 0),
         ports=tuple(

@@ -24,6 +24,7 @@ __all__ = [
     "Container",
     "Execution",
     "Exit",
+    "Limits",
     "Mount",
     "OpenFiles",
     "Plan",
@@ -45,6 +46,7 @@ class Capability(Enum):
     IMAGES = "images are built, and containers run in them"
     EXECUTE = "a command can be run in a container beside what runs there"
     WATCHED_CALLS = "what a volume's file system refuses or commits, it does for every program"
+    LIMITS = "a container gets no more memory and CPU than it was allowed"
 
 
 class OpenFiles(Conflict):
@@ -134,6 +136,16 @@ class Command:
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """How much of the machine a container may have; 0 is all."""
+
+    memory: int = 0
+    """In MiB."""
+    cpu: int = 0
+    """In thousandths of a CPU."""
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Everything that a backend needs to start one container."""
 
@@ -171,6 +183,8 @@ class Plan:
     """Where its connections to this machine are to come from: its proxy's address."""
     has_web: bool = False
     """Whether it runs web functions, for which the SDK needs more than for others."""
+    limits: Limits = Limits()
+    """Kept where `Capability.LIMITS` is."""
     sight: Seen | None = None
     """Who sees what its code does with files; None: nobody."""
     bare: bool = False

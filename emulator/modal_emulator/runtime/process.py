@@ -29,7 +29,7 @@ __all__ = ["ENTRYPOINT", "ProcessBackend"]
 ENTRYPOINT = "modal._container_entrypoint"
 WEB = "modal._runtime.asgi"
 
-_KERNEL = frozenset(Capability) - {Capability.IMAGES}
+_KERNEL = frozenset(Capability) - {Capability.IMAGES, Capability.LIMITS}
 _UNWATCHED = (
     "volumes of version 1 take hard links, `sync` commits none of version 2, and a full one is "
     "noticed when it is committed, and containers share the machine's ports"

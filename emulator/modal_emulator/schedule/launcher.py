@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from modal_emulator.ground.steps import Kind, Step
-from modal_emulator.runtime.backend import Backend, Capability, Container, Exit, Plan
+from modal_emulator.runtime.backend import Backend, Capability, Container, Exit, Limits, Plan
 from modal_emulator.runtime.environ import container_environment
 from modal_emulator.schedule.calls import Calls, Input
 from modal_emulator.schedule.commits import Commits, MountPoint
@@ -259,6 +259,7 @@ class ContainerLauncher:
             on_output=self._output(worker),
             on_sync=partial(self._commits.sync, worker.container_id),
             on_exit=self._exit(worker),
+            limits=Limits(spec.memory_limit, spec.cpu_limit),
             sight=look,
         )
 

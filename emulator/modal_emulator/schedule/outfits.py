@@ -101,6 +101,7 @@ class Outfits:
             address=seat.address,
             source_address=seat.source_address,
             bare=True,
+            limits=spec.limits,
             stamps=self._stamps,
             clock_page=self._clock_page() if self._backend.by_socket else None,
             on_output=lambda _number, _data: None,  # nothing runs there but commands

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from modal_emulator.ground.clock import Timer
-from modal_emulator.runtime.backend import Container
+from modal_emulator.runtime.backend import Container, Limits
 from modal_emulator.schedule.executed import Executed
 from modal_emulator.schedule.pulse import Pulse
 from modal_emulator.schedule.tunnels import Tunnel
@@ -42,6 +42,7 @@ class SandboxSpec:
     terminal: tuple[int, int] | None = None
     placement: Placement = field(default_factory=Placement)
     proxy_id: str = ""
+    limits: Limits = field(default_factory=Limits)
     timeout: float = 300.0  # modal-semantics 7
     idle_timeout: float = 0.0
     ports: tuple[tuple[int, bool, bool], ...] = ()

@@ -52,6 +52,10 @@ class FunctionSpec:
     placement: Placement = field(default_factory=Placement)
     web: tuple[WebEndpoint, ...] = ()
     proxy_id: str = ""
+    memory_limit: int = 0
+    """In MiB; 0 is none."""
+    cpu_limit: int = 0
+    """In thousandths of a CPU; 0 is none."""
 
 
 @dataclass(frozen=True, slots=True)

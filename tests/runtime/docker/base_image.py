@@ -4,8 +4,8 @@ Makes a base image out of this machine, where none can be pulled.
 Run as `python tests/runtime/docker/base_image.py [TAG]`. The tag is by default the one that
 `modal.Image.debian_slim()` begins with, for this Python. What is in the image is Debian's essential
 packages, apt and pip as they are installed here, this interpreter, and wheels of what
-`debian_slim()` upgrades; gcc and its like are only said to be installed. Neither pip nor apt of the
-image asks the network. The machine must be a Debian.
+`debian_slim()` upgrades and of what tests install; gcc and its like are only said to be installed.
+Neither pip nor apt of the image asks the network. The machine must be a Debian.
 """
 
 import io
@@ -19,7 +19,10 @@ import tarfile
 import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator
+from importlib.metadata import Distribution, distribution
 from pathlib import Path
+
+from packaging.requirements import Requirement
 
 PREFIX = "usr/local"
 PACKAGES = "apt bash ca-certificates coreutils debconf findutils grep gzip procps sed tar".split()
@@ -32,6 +35,8 @@ sys.exit(main())
 """
 SAID = ("gcc", "gfortran", "build-essential")
 TOOLS = ("pip", "wheel", "uv")
+INSTALLED = ("fastapi",)
+EXTRAS = rb"(?m)^(Requires-Dist: .*extra ==|Provides-Extra:).*\n"
 LEFT_OUT = re.compile(
     r"/usr/share/(doc|man|locale|info|i18n|zoneinfo|bash-completion)/|/usr/lib/.*/gconv/"
 )
@@ -41,7 +46,6 @@ NOT_OF_PYTHON = {
     "idlelib",
     "turtledemo",
     "tkinter",
-    "__pycache__",
     "lib2to3",
 }
 SITE = f"{PREFIX}/lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages"
@@ -188,7 +192,8 @@ def add_python(tree: Tree, wheels: Path) -> None:
         directories[:] = sorted(set(directories) - NOT_OF_PYTHON)
         inner = Path(place).relative_to(standard)
         for name in sorted(files):
-            if not name.endswith((".a", ".pyc", ".exe")):
+            # What is compiled is good there, too, and saves each container a second of work.
+            if not name.endswith((".a", ".exe", ".opt-1.pyc", ".opt-2.pyc")):
                 tree.add(Path(place, name), f"{PREFIX}/lib/{minor}/{inner}/{name}")
     for library in sorted(set(libraries(prefix))):
         for path in (Path(library), Path(library).resolve()):
@@ -203,11 +208,43 @@ def add_python(tree: Tree, wheels: Path) -> None:
         tree.add(wheel, f"wheels/{wheel.name}")
 
 
+def pack_installed(wheels: Path) -> None:
+    """
+    Make wheels of what is installed here, so that nothing is fetched.
+
+    Extras are left out: pip says that there are none, and goes on.
+    """
+    found: dict[str, Distribution] = {}
+    wanted = [*INSTALLED]
+    while wanted:
+        each = distribution(wanted.pop())
+        if each.name not in found:
+            found[each.name] = each
+            needs = map(Requirement, each.requires or ())
+            wanted += [n.name for n in needs if not n.marker or n.marker.evaluate({"extra": ""})]
+    for each in found.values():
+        pack(each, wheels)
+
+
+def pack(installed: Distribution, wheels: Path) -> None:
+    """Make the wheel that this was installed from, as far as pip needs it."""
+    [tag] = re.findall(r"^Tag: (.*)", installed.read_text("WHEEL") or "", re.MULTILINE)[:1]
+    name = re.sub(r"[-_.]+", "_", installed.name)
+    with zipfile.ZipFile(wheels / f"{name}-{installed.version}-{tag}.whl", "w") as wheel:
+        for file in installed.files or ():
+            if ".." not in file.parts and file.suffix != ".pyc":
+                data = Path(str(file.locate())).read_bytes()
+                if file.name == "METADATA":
+                    data = re.sub(EXTRAS, b"", data)
+                wheel.writestr(str(file), data)
+
+
 def make(tag: str) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         wheels = Path(scratch, "wheels")
         pip = [sys.executable, "-m", "pip", "download", "-q", "-d", wheels, *TOOLS]
         subprocess.run(pip, check=True)
+        pack_installed(wheels)
         path = Path(scratch, "tree.tar")
         with tarfile.open(path, "w", dereference=False) as archive:
             tree = Tree(archive)

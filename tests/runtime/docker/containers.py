@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from modal_emulator.ground.errors import EmulatorError
-from modal_emulator.runtime.backend import Exit, Mount, OpenFiles, Plan
+from modal_emulator.runtime.backend import Exit, Limits, Mount, OpenFiles, Plan
 from modal_emulator.runtime.docker.daemon import LABEL
 from modal_emulator.runtime.docker.facts import Facts
 from modal_emulator.runtime.job import Job
@@ -37,6 +37,12 @@ from runtime.test_process import (  # noqa: F401  (what holds of processes holds
     test_terminate_right_after_the_start_is_not_lost,
     test_the_end_is_an_interpreters_end,
     test_the_server_is_reached_by_its_socket,
+)
+from runtime.test_sight_line import (  # noqa: F401
+    test_attention_may_change_while_code_runs,
+    test_one_that_is_killed_while_it_is_held_is_gone,
+    test_what_children_do_is_told_in_order_and_what_programs_do_is_not,
+    test_whoever_holds_can_let_it_fail,
 )
 
 
@@ -199,6 +205,26 @@ def test_secrets_are_on_no_command_line_and_not_with_docker(yard: DockerYard) ->
         assert "s3cret" not in docker("inspect", name)
         door.close()
         assert (await run.printed()).split() == ["True", "False"]
+        await yard.close()
+
+    asyncio.run(story())
+
+
+def test_memory_and_cpu_are_limited(yard: DockerYard) -> None:
+    async def story() -> None:
+        def script() -> None:
+            gate()  # type: ignore[name-defined]  # noqa: F821
+            print("before", flush=True)
+            print(len(bytearray(256 << 20)))
+
+        run = await yard.run(script, limits=Limits(memory=64, cpu=1500))
+        door = await yard.meet()
+        [name] = docker("ps", "-q", "--filter", f"label={LABEL}.container=ta-1").split()
+        settings = json.loads(docker("inspect", name))[0]["HostConfig"]
+        assert settings["CpuQuota"] / settings["CpuPeriod"] == 1.5
+        door.close()
+        assert await run.end() == Exit(None, signal.SIGKILL)
+        assert run.said() == "before\n"
         await yard.close()
 
     asyncio.run(story())

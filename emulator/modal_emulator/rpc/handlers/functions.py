@@ -208,8 +208,8 @@ RPCS: dict[str, Rpc] = {
     "FunctionPrecreate": full(function_precreate),
     "FunctionCreate": partly(
         function_create,
-        "no custom domains; CPU, memory, GPU, instance types and "
-        "`startup_timeout` are accepted and have no effect",
+        "no custom domains; limits of CPU and memory are kept with the runtime docker only; GPU, "
+        "instance types and `startup_timeout` are accepted and have no effect",
     ),
     "FunctionGet": full(function_get),
     "FunctionGetById": full(function_get_by_id),

@@ -37,6 +37,7 @@ from modal_emulator.runtime.docker.packages import Packages
 from modal_emulator.runtime.environ import BARE
 from modal_emulator.runtime.job import Isolation, Job
 from modal_emulator.runtime.leftovers import discard, remove_tree, sweep
+from modal_emulator.runtime.ports import host_of_ports
 from modal_emulator.runtime.process import ENTRYPOINT
 
 __all__ = ["DockerBackend"]
@@ -47,6 +48,7 @@ _OFFERS = frozenset(
         Capability.EXECUTE,
         Capability.IMAGES,
         Capability.KILL,
+        Capability.LIMITS,
         Capability.OPEN_FILE_REFUSAL,
         Capability.OWN_PROCESSES,
         Capability.REAL_MOUNTS,
@@ -166,8 +168,11 @@ class DockerBackend:
             socket=None if plan.bare else Path(SERVER),
             hide=(),
             entrypoint=self._entrypoint,
+            seen=plan.sight is not None and not plan.bare,
             bare=plan.bare,
             clock_page=None if plan.clock_page is None else Path(CLOCK),
+            # Where the network is the machine's, its `eth0` may be missing or be reached by others.
+            address=host_of_ports() if self._network == "host" else "",
         )
 
     def _make(self, plan: Plan, job: Job, facts: Facts) -> object:
@@ -191,6 +196,7 @@ class DockerBackend:
             labels={directory: value, f"{LABEL}.container": plan.container_id},
             network=self._network,
             environment={"PYTHONPATH": _search_path(facts.environment)},
+            limits=plan.limits,
         )
 
     def _top(self, job: Job) -> Path:

@@ -9,10 +9,12 @@ from importlib import import_module
 from typing import Any, TypeVar
 
 from modal_emulator.ground.errors import EmulatorError, Invalid, NotFound
+from modal_emulator.runtime.backend import Limits
 
 __all__ = ["LABEL", "Daemon", "connect"]
 
 LABEL = "modal-emulator"
+_PERIOD = 100_000  # microseconds, as Docker itself reckons `--cpus`
 _T = TypeVar("_T")
 
 
@@ -48,6 +50,7 @@ class Daemon:
         network: str,
         environment: Mapping[str, str],
         entrypoint: Sequence[str] | None = None,
+        limits: Limits | None = None,
     ) -> Any:
         """Make a container that is removed when it ends; `mounts` are source, target, read-only."""
         types = self._library.types
@@ -64,6 +67,7 @@ class Daemon:
             network_mode=network,
             environment=dict(environment),
             auto_remove=True,
+            **(_limited(limits) if limits else {}),
             # What user code prints does not come this way, and nothing is to lie on a disk.
             log_config=types.LogConfig(type="none"),
             user="0:0",
@@ -150,6 +154,16 @@ def connect() -> Daemon:
     except (docker.errors.DockerException, OSError) as error:
         raise Invalid(f"the runtime 'docker' needs Docker's daemon: {_words(error)}") from None
     return Daemon(client, docker)
+
+
+def _limited(limits: Limits) -> dict[str, int]:
+    options: dict[str, int] = {}
+    if limits.memory:
+        # With as much of both there is no swap.
+        options["mem_limit"] = options["memswap_limit"] = limits.memory * 2**20
+    if limits.cpu:
+        options |= {"cpu_period": _PERIOD, "cpu_quota": limits.cpu * _PERIOD // 1000}
+    return options
 
 
 def _words(error: BaseException) -> str:

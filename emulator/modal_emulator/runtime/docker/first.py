@@ -37,6 +37,7 @@ from modal_emulator.runtime.docker.inside import (
 )
 from modal_emulator.runtime.holders import is_held_by
 from modal_emulator.runtime.lines import Message, Peer
+from modal_emulator.runtime.ports import show_eth0
 
 __all__ = ["main"]
 
@@ -55,11 +56,12 @@ def main() -> None:
         if message is None:
             os._exit(0)
         job = message["job"]
+        sight, server.files = server.files, []
         _lay_out(job)
-        first.fork(job, output)
+        first.fork(job, [*output, *sight])
     except Exception as error:
         first.leave({"failed": f"{type(error).__name__}: {error}"}, 1)
-    _become(job, output)
+    _become(job, output, sight)
 
 
 def _lay_out(job: Mapping[str, Any]) -> None:
@@ -116,8 +118,8 @@ def _give_back() -> None:
                     directory.chmod(directory.stat().st_mode | stat.S_IRWXU)
 
 
-def _become(job: Mapping[str, Any], output: list[int]) -> None:
-    """Become the container's main process."""
+def _become(job: Mapping[str, Any], output: list[int], sight: list[int]) -> None:
+    """Become the container's main process; by `sight` it tells of what it does with files."""
     os.setsid()
     restore_signals()
     nothing = os.open(os.devnull, os.O_RDONLY)
@@ -138,8 +140,25 @@ def _become(job: Mapping[str, Any], output: list[int]) -> None:
     os.makedirs(job["working_directory"], exist_ok=True)  # noqa: PTH103
     os.chdir(job["working_directory"])
     _forbid_links([place_of(id_) for id_, _, view in job["mounts"] if view["version"] == 1])
+    _tell(job, sight)
+    show_eth0(lambda: job["address"] or None)
     sys.argv[1:] = []
     runpy.run_module(job["entrypoint"], run_name="__main__", alter_sys=True)
+
+
+def _tell(job: Mapping[str, Any], sight: list[int]) -> None:
+    """Tell from which lines it calls, and of what it does with files if anybody sees that."""
+    # Only here: a container without a main process needs none of these rooms.
+    from modal_emulator.runtime.telling import tell_lines
+
+    tell_lines()
+    if sight:
+        from modal_emulator.runtime.job import Job
+        from modal_emulator.runtime.sight_line import FarSight
+        from modal_emulator.runtime.standing import Standing
+        from modal_emulator.runtime.watcher import Watcher
+
+        Standing().tell(Watcher(Job.from_values(job).mounts, FarSight(*sight)))
 
 
 def _forbid_links(places: list[str]) -> None:
@@ -192,9 +211,11 @@ class _First:
         self._errands: dict[int, int] = {}
         """The commands that run beside the main process: their numbers by process."""
 
-    def fork(self, job: Mapping[str, Any], output: list[int]) -> None:
+    def fork(self, job: Mapping[str, Any], files: list[int]) -> None:
         """
         Make the main process, where this returns; the first one stays and watches.
+
+        The files are for the main process alone.
 
         With a job that has none, it never returns.
         """
@@ -208,7 +229,7 @@ class _First:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         self._main = -1 if job["bare"] else os.fork()
         if self._main:
-            for file in output:
+            for file in files:
                 os.close(file)
             self._server.send({"ready": max(0, self._main)})
             self._serve(woken)
