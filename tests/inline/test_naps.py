@@ -5,6 +5,8 @@ import time
 import modal
 import pytest
 
+from modal_emulator.runtime.abroad import Abroad
+
 pytestmark = pytest.mark.modal(runtime="inline")
 
 T = 1_803_866_400  # 2027-03-01 02:00 UTC
@@ -74,6 +76,25 @@ def test_a_sleeper_that_takes_too_long_is_interrupted(clock):
     with app.run(), pytest.raises(modal.exception.FunctionTimeoutError):
         function.remote(HOUR)
     assert T + 60 <= time.time() < T + HOUR
+
+
+def test_nothing_is_left_of_a_sleep_that_is_interrupted_as_it_begins(
+    modal_emulator, clock, monkeypatch
+):
+    begin = Abroad.begin
+
+    def begins_and_comes_no_further(nap):
+        begin(nap)
+        while not nap.wait(0.02):
+            pass
+
+    monkeypatch.setattr(Abroad, "begin", begins_and_comes_no_further)
+    app = modal.App()
+    function = app.function(serialized=True, timeout=60)(naps)
+    with app.run(), pytest.raises(modal.exception.FunctionTimeoutError):
+        function.remote(HOUR)
+    assert time.time() < T + HOUR
+    assert modal_emulator.ask(lambda world: world.clock.next_due()) != T + HOUR
 
 
 def test_sleepers_of_one_container_rest_only_when_all_do(clock):

@@ -12,6 +12,7 @@ import pytest
 from google.protobuf.message_factory import GetMessageClass
 from grpclib import GRPCError
 from grpclib.client import Channel, StreamUnaryMethod, UnaryStreamMethod, UnaryUnaryMethod
+from grpclib.config import Configuration
 
 from modal_emulator.ground.errors import Conflict
 
@@ -19,6 +20,7 @@ protocol = pytest.importorskip(
     "modal_proto.task_command_router_pb2", reason="SDKs before 1.2 know no router"
 )
 SERVICE = protocol.DESCRIPTOR.services_by_name["TaskCommandRouter"]
+WINDOW = 1 << 16  # bytes that a stream takes unread
 PIPES = {"stdout_config": 1, "stderr_config": 1}
 
 
@@ -38,6 +40,20 @@ class Router:
 
         return asyncio.run(asyncio.wait_for(calling(), 30))
 
+    def in_order_of_answers(self, *calls: tuple[str, Any]) -> list[Any]:
+        """Make these calls at once on one connection, and return what is answered first, first."""
+
+        async def calling() -> list[Any]:
+            async with self._channel() as channel:
+                await channel.__connect__()  # else each call waits to be the one that connects
+                asked = [
+                    asyncio.ensure_future(self._call(channel, name, request))
+                    for name, request in calls
+                ]
+                return [await each for each in asyncio.as_completed(asked)]
+
+        return asyncio.run(asyncio.wait_for(calling(), 30))
+
     def error(self, name: str, request: Any) -> tuple[str, str]:
         with pytest.raises(GRPCError) as caught:
             self((name, request))
@@ -45,19 +61,26 @@ class Router:
 
     @asynccontextmanager
     async def _channel(self) -> AsyncIterator[Channel]:
-        channel = Channel(self.where.hostname, self.where.port)
+        config = Configuration(http2_stream_window_size=WINDOW)
+        channel = Channel(self.where.hostname, self.where.port, config=config)
         try:
             yield channel
         finally:
             channel.close()
 
     async def _call(self, channel: Channel, name: str, request: Any) -> Any:
+        return await self._shape(channel, name)(request, metadata=self._metadata)
+
+    def _shape(self, channel: Channel, name: str) -> Any:
         method = SERVICE.methods_by_name[name]
         shapes = {(False, False): UnaryUnaryMethod, (False, True): UnaryStreamMethod}
         shape = shapes.get((method.client_streaming, method.server_streaming), StreamUnaryMethod)
         types = GetMessageClass(method.input_type), GetMessageClass(method.output_type)
-        call = shape(channel, f"/{SERVICE.full_name}/{name}", *types)
-        return await call(request, metadata={"authorization": f"Bearer {self.token}"})
+        return shape(channel, f"/{SERVICE.full_name}/{name}", *types)
+
+    @property
+    def _metadata(self) -> dict[str, str]:
+        return {"authorization": f"Bearer {self.token}"}
 
 
 @pytest.fixture
@@ -105,6 +128,37 @@ def test_output_is_read_again_from_any_byte(modal_emulator, box) -> None:
     ]
     poll = protocol.TaskExecPollRequest(**about)
     assert route(("TaskExecPoll", poll))[0].code == 3
+
+
+def test_who_reads_the_output_has_it_before_the_end_is_told(modal_emulator, box) -> None:
+    # The SDK begins to read when it begins to wait, and forgets what comes after the end.
+    route, container_id = router(modal_emulator, box)
+    about = {"task_id": container_id, "exec_id": "one"}
+    wait = "TaskExecWait", protocol.TaskExecWaitRequest(**about)
+    read = "TaskExecStdioRead", protocol.TaskExecStdioReadRequest(**about)
+    route(start(container_id, "printf words; exit 3"), wait)
+    words, end = route.in_order_of_answers(wait, read)
+    assert (words[0].data, end.code) == (b"words", 3)
+
+
+def test_who_does_not_read_on_is_told_the_end(modal_emulator, box) -> None:
+    route, container_id = router(modal_emulator, box)
+    about = {"task_id": container_id, "exec_id": "one"}
+    wait = "TaskExecWait", protocol.TaskExecWaitRequest(**about)
+    script = f"head -c {8 * WINDOW} /dev/zero; exit 3"
+
+    async def reading_nothing() -> int:
+        async with route._channel() as channel:
+            read = route._shape(channel, "TaskExecStdioRead")
+            async with read.open(metadata=route._metadata) as stream:
+                await stream.send_message(protocol.TaskExecStdioReadRequest(**about), end=True)
+                await stream.recv_initial_metadata()
+                ended = await route._call(channel, *wait)
+                await stream.cancel()
+                return ended.code
+
+    route(start(container_id, script))
+    assert asyncio.run(asyncio.wait_for(reading_nothing(), 30)) == 3
 
 
 def test_input_goes_on_where_it_was(modal_emulator, box) -> None:

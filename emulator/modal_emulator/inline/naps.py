@@ -6,15 +6,15 @@ the clock, and a container all of whose inputs sleep so is at rest: the clock ma
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
-from concurrent.futures import CancelledError, Future
-from concurrent.futures import TimeoutError as NotYet
-from contextlib import ExitStack, contextmanager
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from concurrent.futures import Future
+from contextlib import ExitStack, contextmanager, suppress
 from contextvars import Context
 from functools import wraps
 from typing import Any, TypeVar
 
 from modal_emulator.ground.virtual import VirtualClock
+from modal_emulator.runtime.abroad import Abroad
 from modal_emulator.runtime.inline.here import here
 from modal_emulator.runtime.replacing import wrap_one
 from modal_emulator.schedule.settling import Settling
@@ -65,17 +65,15 @@ class Naps:
 
     def sleep(self, seconds: float, look: float) -> None:
         """Sleep on the emulator's clock; an interrupt is met within `look` seconds."""
-        nap = self._begin(seconds, self._stopped())
+        nap = Abroad(self._loop, self._lying(seconds, self._stopped()))
         try:
-            while True:
-                try:
-                    return nap.result(look)
-                except NotYet:
-                    continue
-                except CancelledError:
-                    return None  # the emulator is gone
+            nap.begin()
+            while not nap.wait(look):
+                pass
+            with suppress(asyncio.CancelledError):  # the emulator is gone
+                nap.result()
         finally:
-            nap.cancel()
+            nap.end()
 
     async def lie_down(self, seconds: float) -> None:
         """Sleep on the emulator's clock, in a task of user code."""
@@ -93,6 +91,10 @@ class Naps:
             rest.cancel()
 
     def _begin(self, seconds: float | None, inputs: int) -> "Future[None]":
+        lie = self._lying(seconds, inputs)
+        return Context().run(asyncio.run_coroutine_threadsafe, lie(), self._loop)
+
+    def _lying(self, seconds: float | None, inputs: int) -> Callable[[], Coroutine[Any, Any, None]]:
         dozing = None if inputs else self._dozing()
 
         async def lie() -> None:
@@ -104,7 +106,7 @@ class Naps:
                     resting.enter_context(self._doze(dozing))
                 await (asyncio.Future() if seconds is None else self._clock.sleep(seconds))
 
-        return Context().run(asyncio.run_coroutine_threadsafe, lie(), self._loop)
+        return lie
 
     @contextmanager
     def _doze(self, dozing: list[object]) -> Iterator[None]:

@@ -13,6 +13,7 @@ from grpclib.server import Stream
 
 from modal_emulator.ground.errors import Conflict, Invalid, NotBuilt, NotFound
 from modal_emulator.rpc.commands import PIECE, container_of, environment_of, terminal_of
+from modal_emulator.rpc.roundtrip import round_trip
 from modal_emulator.schedule.executed import STDERR, STDOUT, Executed, Order
 from modal_emulator.schedule.sandbox import Sandbox
 from modal_emulator.world import World
@@ -25,6 +26,8 @@ Wire = Stream[Any, Any]
 MAIN = "main"
 _STDOUT, _STDERR = 0, 1  # of TaskExecStdioFileDescriptor
 _DEVNULL, _TO_STDOUT = 0, 2  # of TaskExecStdoutConfig and TaskExecStderrConfig
+_STILL = 2
+"""Round trips without news: in the first one the client is given the last, then it works on it."""
 
 
 async def exec_start(world: World, request: Any, reply: Reply, stream: Wire) -> None:
@@ -95,6 +98,7 @@ async def exec_wait(world: World, request: Any, reply: Reply, stream: Wire) -> N
     """Wait for its end; the client gives up by itself and asks again."""
     executed = _executed(world, request)
     await executed.wait()
+    await _tell_output_first(executed, stream)
     await stream.send_message(reply(**_end(executed)))
 
 
@@ -138,16 +142,34 @@ async def _send(
     message: Callable[[bytes, int], Message],
 ) -> None:
     """Stream a tape until its end."""
+    executed.news += 1
+    while data := await _more(executed, number, offset):
+        await stream.send_message(message(data, offset))
+        executed.news += 1
+        offset += len(data)
+
+
+async def _more(executed: Executed, number: int, offset: int) -> bytes:
+    """Wait for what it writes from an offset on; nothing is the end."""
     tape = executed.tapes[number]
-    while True:
-        data = executed.read(number, offset, PIECE)
-        if data:
-            await stream.send_message(message(data, offset))
-            offset += len(data)
-        elif tape.ended:
-            return
-        else:
-            await tape.pulse.wait()
+    while not (data := executed.read(number, offset, PIECE)) and not tape.ended:
+        await tape.pulse.wait()
+    return data
+
+
+async def _tell_output_first(executed: Executed, stream: Wire) -> None:
+    """
+    Let those who read its output on this connection have all of it first.
+
+    The SDK prints a command's output on the side, and begins to read when it begins to wait: it
+    forgets what comes after the end, and the process of `modal container exec` is gone by then.
+    Who does not read on, or not at all, is not waited for.
+    """
+    still = 0
+    while still < _STILL:
+        before = executed.news
+        await round_trip(stream)
+        still = still + 1 if executed.news == before else 0
 
 
 def _executed(world: World, request: Any) -> Executed:

@@ -41,6 +41,8 @@ class Executed:
         self.tapes: Mapping[int, Tape] = {STDOUT: Tape(), STDERR: Tape()}
         self.exit: Exit | None = None
         self.timed_out = False
+        self.news = 0
+        """Grows whenever somebody begins to read its output, and with each piece that is read."""
         self.given = 0
         """How many bytes of input it was given."""
         self.given_all = False

@@ -10,8 +10,6 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import CancelledError, Future
-from concurrent.futures import TimeoutError as NotYet
 from contextlib import suppress
 from contextvars import Context
 from pathlib import Path
@@ -19,6 +17,7 @@ from pathlib import Path
 from modal_emulator.ground.errors import EmulatorError
 from modal_emulator.ground.journal import Event, Journal
 from modal_emulator.ground.steps import FILE_STEPS, Kind, Moment, Step
+from modal_emulator.runtime.abroad import Abroad
 from modal_emulator.runtime.sight import Attention
 from modal_emulator.runtime.sight_page import SightPage
 from modal_emulator.schedule.steps import Steps
@@ -163,20 +162,15 @@ class Look:
             if moment is Moment.AFTER:
                 self.note(step, error)
             return
-        holding = self.arrive(step, moment, error)
+        held = Abroad(self._loop, lambda: self.arrive(step, moment, error))
         try:
-            held = Context().run(asyncio.run_coroutine_threadsafe, holding, self._loop)
-        except RuntimeError:  # the loop is closed
-            holding.close()
-            return
-        try:
+            try:
+                held.begin()
+            except RuntimeError:  # the loop is closed
+                return
             _wait(held)
-        except EmulatorError as failure:
-            raise OSError(str(failure)) from failure
-        except CancelledError:
-            pass  # the container has ended, or all has: nobody holds it any more
         finally:
-            held.cancel()  # the thread was broken off
+            held.end()  # the thread was broken off
 
     async def arrive(self, step: Step, moment: Moment, error: OSError | None) -> None:
         """On the loop: as `hold`, but what a gate raises comes as it is."""
@@ -209,13 +203,15 @@ class Look:
             task.cancel()
 
 
-def _wait(held: "Future[None]") -> None:
-    while True:
-        try:
-            return held.result(_PIECE)
-        except NotYet:
-            if held.done():  # a gate has raised it
-                raise
+def _wait(held: Abroad[None]) -> None:
+    while not held.wait(_PIECE):
+        pass
+    try:
+        held.result()
+    except EmulatorError as failure:
+        raise OSError(str(failure)) from failure
+    except asyncio.CancelledError:
+        pass  # the container has ended, or all has: nobody holds it any more
 
 
 def _nothing() -> None:
