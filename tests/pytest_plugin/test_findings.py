@@ -24,11 +24,12 @@ def read():
         return None
 """
 
-TESTS = """
-import modal, pytest
-from notes import app, read, write
+# Asked for on the command line, and not by a mark: only so an ordinary user may have them.
+INLINE = ("--modal-runtime", "inline", "-p", "no:cacheprovider")
 
-pytestmark = pytest.mark.modal(runtime="inline")
+TESTS = """
+import pytest
+from notes import app, read, write
 
 def play():
     with app.run():
@@ -63,7 +64,7 @@ def test_raises(modal_emulator):
 
 def test_what_is_told_of_findings(user: pytest.Pytester) -> None:
     user.makepyfile(notes=APP, test_notes=TESTS)
-    ran = user.runpytest_subprocess("-p", "no:cacheprovider")
+    ran = user.runpytest_subprocess(*INLINE)
     ran.assert_outcomes(passed=5, failed=1, errors=1, warnings=1)
     text = ran.stdout.str()
     assert "FAILED test_notes.py::test_fails" in text
@@ -95,5 +96,5 @@ def test_a_setting_that_makes_no_sense(user: pytest.Pytester, line: str, error: 
 def test_a_setting_for_all_tests(user: pytest.Pytester) -> None:
     user.makeini("[pytest]\nmodal_findings =\n  default: fail\nmodal_findings_allow = *: path=b.*")
     user.makepyfile(notes=APP, test_notes=TESTS)
-    ran = user.runpytest_subprocess("-p", "no:cacheprovider", "-k", "test_warns")
+    ran = user.runpytest_subprocess(*INLINE, "-k", "test_warns")
     ran.assert_outcomes(failed=1)
