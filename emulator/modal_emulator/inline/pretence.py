@@ -155,6 +155,15 @@ def _annotate_in_place() -> list[Callable[[], None]]:
 
 def _annotating(original: Callable[[str], str | None]) -> Callable[[str], str | None]:
     def annotate(mount_path: str) -> str | None:
+        def look() -> str | None:
+            while True:
+                try:
+                    return original(mount_path)
+                except ProcessLookupError:
+                    # It does not expect that a process ends while it reads of it. In a container
+                    # of Modal's there is hardly one to end; here it sees all of the machine.
+                    continue
+
         container = here()
         if container is None:
             return original(mount_path)
@@ -162,7 +171,7 @@ def _annotating(original: Callable[[str], str | None]) -> Callable[[str], str | 
         for directory in visit(container, lambda: directories_of(container)):
             if PurePosixPath(directory).is_relative_to(mount_path):
                 return "cwd is inside volume"
-        return visit(container, lambda: original(mount_path))
+        return visit(container, look)
 
     return annotate
 
