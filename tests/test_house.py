@@ -1,10 +1,12 @@
 """
 The house rules that no other tool checks: floors, door-plates, sizes, names, time and chance.
 
-The rules are read off the source, so a rule broken anywhere fails here with file and line.
+The rules are read off the source, so a rule broken anywhere fails here with file and line. A rule
+is one test for all rooms: there are so many that a test for each room would be half of all tests.
 """
 
 import ast
+import functools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -129,15 +131,28 @@ def rooms(package: str) -> Iterator[Room]:
         yield Room(package, words, path, ast.parse(path.read_text(), str(path)))
 
 
-ROOMS = [room for package in PACKAGES for room in rooms(package)]
-EMULATOR = [room for room in ROOMS if room.package == "modal_emulator"]
-
-every_room = pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.name)
-every_emulator_room = pytest.mark.parametrize("room", EMULATOR, ids=lambda room: room.name)
+@pytest.fixture(scope="module")
+def emulator() -> list[Room]:
+    return list(rooms("modal_emulator"))
 
 
-def imports(room: Room) -> Iterator[tuple[int, str]]:
-    """Yield line and full name of each imported module, wherever the import stands."""
+@pytest.fixture(scope="module")
+def contracts() -> list[Room]:
+    return list(rooms("modal_contracts"))
+
+
+@pytest.fixture
+def both(emulator: list[Room], contracts: list[Room]) -> list[Room]:
+    return emulator + contracts
+
+
+@functools.cache
+def imports(room: Room) -> list[tuple[int, str]]:
+    """Return line and full name of each imported module, wherever the import stands."""
+    return list(imported(room))
+
+
+def imported(room: Room) -> Iterator[tuple[int, str]]:
     for node in ast.walk(room.tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
@@ -180,116 +195,117 @@ def definitions(
                 yield from definitions(node, private)
 
 
-def test_the_house_has_rooms() -> None:
-    assert len(EMULATOR) > 10
-    assert {room.floor for room in EMULATOR} <= {"", *FLOORS}
+def test_the_house_has_rooms(emulator: list[Room], contracts: list[Room]) -> None:
+    assert min(len(emulator), len(contracts)) > 10
+    assert {room.floor for room in emulator} <= {"", *FLOORS}
 
 
-@every_emulator_room
-def test_imports_run_down_only(room: Room) -> None:
-    if not room.floor:
-        return  # the package's own face may show any floor
-    here = FLOORS[room.floor]
+def test_imports_run_down_only(emulator: list[Room]) -> None:
     wrong = []
-    for line, module in imports(room):
-        words = module.split(".")
-        if words[0] != "modal_emulator" or len(words) < 2 or words[1] not in FLOORS:
-            continue
-        if words[1] != room.floor and FLOORS[words[1]] >= here:
-            wrong.append(f"{room.path}:{line}: {room.floor} imports {module}")
+    for room in emulator:
+        if not room.floor:
+            continue  # the package's own face may show any floor
+        here = FLOORS[room.floor]
+        for line, module in imports(room):
+            words = module.split(".")
+            if words[0] != "modal_emulator" or len(words) < 2 or words[1] not in FLOORS:
+                continue
+            if words[1] != room.floor and FLOORS[words[1]] >= here:
+                wrong.append(f"{room.path}:{line}: {room.floor} imports {module}")
     assert not wrong, "\n".join(wrong)
 
 
-def test_contracts_know_no_emulator() -> None:
+def test_contracts_know_no_emulator(contracts: list[Room]) -> None:
     wrong = [
         f"{room.path}:{line}: {module}"
-        for room in ROOMS
-        if room.package == "modal_contracts"
+        for room in contracts
         for line, module in imports(room)
         if module.split(".")[0] == "modal_emulator"
     ]
     assert not wrong, "\n".join(wrong)
 
 
-@every_emulator_room
-def test_foreign_packages_stay_on_their_floors(room: Room) -> None:
+def test_foreign_packages_stay_on_their_floors(emulator: list[Room]) -> None:
     wrong = []
-    for line, module in imports(room):
-        top = module.split(".")[0]
-        allowed = ONLY_IN.get(top)
-        if allowed is not None and room.floor not in allowed:
-            wrong.append(f"{room.path}:{line}: {module} belongs to {', '.join(allowed)}")
-        if top in NOT_BELOW_RUNTIME and room.floor in {"ground", "store", "findings", "orders"}:
-            if room.words in {("ground", "clock"), ("ground", "virtual")}:
-                continue  # waiting is asyncio's
-            wrong.append(f"{room.path}:{line}: {room.floor} is ordinary synchronous Python")
+    for room in emulator:
+        for line, module in imports(room):
+            top = module.split(".")[0]
+            allowed = ONLY_IN.get(top)
+            if allowed is not None and room.floor not in allowed:
+                wrong.append(f"{room.path}:{line}: {module} belongs to {', '.join(allowed)}")
+            if top in NOT_BELOW_RUNTIME and room.floor in {"ground", "store", "findings", "orders"}:
+                if room.words in {("ground", "clock"), ("ground", "virtual")}:
+                    continue  # waiting is asyncio's
+                wrong.append(f"{room.path}:{line}: {room.floor} is ordinary synchronous Python")
     assert not wrong, "\n".join(wrong)
 
 
-@every_emulator_room
-def test_time_and_chance_are_handed_in(room: Room) -> None:
-    if room.floor == "ground":
-        return
-    wrong = [
-        f"{room.path}:{line}: imports {module}"
-        for line, module in imports(room)
-        if module.split(".")[0] in TIME_AND_CHANCE
-    ]
-    wrong += [
-        f"{room.path}:{node.lineno}: calls {dotted(node.func)}"
-        for node in ast.walk(room.tree)
-        if isinstance(node, ast.Call) and dotted(node.func) in CALLS_OF_TIME
-    ]
+def test_time_and_chance_are_handed_in(emulator: list[Room]) -> None:
+    wrong = []
+    for room in emulator:
+        if room.floor == "ground":
+            continue
+        wrong += [
+            f"{room.path}:{line}: imports {module}"
+            for line, module in imports(room)
+            if module.split(".")[0] in TIME_AND_CHANCE
+        ]
+        wrong += [
+            f"{room.path}:{node.lineno}: calls {dotted(node.func)}"
+            for node in ast.walk(room.tree)
+            if isinstance(node, ast.Call) and dotted(node.func) in CALLS_OF_TIME
+        ]
     assert not wrong, "\n".join(wrong)
 
 
-@every_room
-def test_a_room_has_a_door_plate(room: Room) -> None:
-    plate = ast.get_docstring(room.tree)
-    assert plate, f"{room.path}: no docstring"
-    assert plate.splitlines()[0].rstrip(), f"{room.path}: the docstring opens with an empty line"
+def test_a_room_has_a_door_plate(both: list[Room]) -> None:
+    plates = {str(room.path): ast.get_docstring(room.tree) for room in both}
+    assert not [path for path, plate in plates.items() if not plate], "no docstring"
+    begun = {path: plate.splitlines()[0].rstrip() for path, plate in plates.items() if plate}
+    assert not [path for path, first in begun.items() if not first], "an empty line opens it"
 
 
-@every_room
-def test_a_room_says_what_it_offers(room: Room) -> None:
-    if room.path.name in {"__init__.py", "__main__.py"} and len(room.tree.body) == 1:
-        return  # a floor's door-plate and nothing else
-    offered = [value for name, value in assignments(room.tree) if name == "__all__"]
-    assert offered, f"{room.path}: no __all__"
-    names = ast.literal_eval(offered[0])
-    assert len(set(names)) == len(names), f"{room.path}: a name stands in __all__ twice"
+def test_a_room_says_what_it_offers(both: list[Room]) -> None:
+    for room in both:
+        if room.path.name in {"__init__.py", "__main__.py"} and len(room.tree.body) == 1:
+            continue  # a floor's door-plate and nothing else
+        offered = [value for name, value in assignments(room.tree) if name == "__all__"]
+        assert offered, f"{room.path}: no __all__"
+        names = ast.literal_eval(offered[0])
+        assert len(set(names)) == len(names), f"{room.path}: a name stands in __all__ twice"
 
 
-@every_room
-def test_what_is_public_is_described(room: Room) -> None:
+def test_what_is_public_is_described(both: list[Room]) -> None:
     wrong = [
         f"{room.path}:{node.lineno}: {node.name}"
+        for room in both
         for node in definitions(room.tree)
         if not ast.get_docstring(node)
     ]
     assert not wrong, "\n".join(wrong)
 
 
-@every_room
-def test_rooms_and_functions_stay_small(room: Room) -> None:
-    lines = len(room.path.read_text().splitlines())
-    assert lines <= LONGEST_ROOM, f"{room.path}: {lines} lines"
-    sizes = {
-        f"{room.path}: {node.name}": (node.end_lineno or 0) - node.lineno + 1
-        for node in definitions(room.tree, private=True)
-        if not isinstance(node, ast.ClassDef)
-    }
-    wrong = [
-        f"{where} has {size} lines"
-        for where, size in sizes.items()
-        if size > LONGEST_FUNCTION and where.rpartition("/")[2] not in LONG_FUNCTIONS
-    ]
+def test_rooms_stay_small(both: list[Room]) -> None:
+    sizes = {str(room.path): len(room.path.read_text().splitlines()) for room in both}
+    wrong = [f"{path}: {lines} lines" for path, lines in sizes.items() if lines > LONGEST_ROOM]
     assert not wrong, "\n".join(wrong)
 
 
-@every_room
-def test_a_room_has_a_subject(room: Room) -> None:
-    assert not FORBIDDEN_NAMES & set(room.words), f"{room.path}: a name without a subject"
+def test_functions_stay_small(both: list[Room]) -> None:
+    wrong = []
+    for room in both:
+        for node in definitions(room.tree, private=True):
+            size = (node.end_lineno or 0) - node.lineno + 1
+            if isinstance(node, ast.ClassDef) or size <= LONGEST_FUNCTION:
+                continue
+            if f"{room.path.name}: {node.name}" not in LONG_FUNCTIONS:
+                wrong.append(f"{room.path}: {node.name} has {size} lines")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_a_room_has_a_subject(both: list[Room]) -> None:
+    wrong = [str(room.path) for room in both if FORBIDDEN_NAMES & set(room.words)]
+    assert not wrong, "a name without a subject"
 
 
 def test_versions_agree() -> None:

@@ -4,8 +4,8 @@ Commands that have imported what they need already, and are forked for each run.
 Importing costs a small run most of its time, and tests of the fixture, of the commands and of the
 documentation make hundreds. Each run is still a process of its own, with the arguments, the
 environment, the directory and the open files of whoever asked, with the signals that it is sent
-and with Python's exit. A pytest begins with third-party modules only, the other commands with those
-of their own. What an import reads from the environment (the SDK's configuration file and its
+and with Python's exit. For a pytest, all that it is to rewrite is left to it, but for the emulator,
+which is told to be left as it is. What an import reads from the environment (the SDK's configuration file and its
 profile) is read here, where there is none: a test about that needs `python -m` as it is.
 
 Run as a program it is the server: `python warm.py SOCKET MODULE...`, until its standard input ends.
@@ -54,6 +54,7 @@ PYTEST = (
     *("_pytest.python", "doctest", "pdb", "pytest", "sqlite3", "unittest"),
     *("aiohttp.web", "cronsim", "dateutil.parser", "grpclib.client", "grpclib.server"),
     *("immutables", "modal", "packaging.version"),
+    *("modal_emulator.pytest_plugin.session", "modal_emulator.pytest_plugin.explored"),
 )
 COMMANDS = ("modal.cli.entry_point", "modal_emulator.cli.main", "modal_emulator.emulator")
 
@@ -71,7 +72,6 @@ class Warm:
 def warm_commands(directory: Path) -> Iterator[Path]:
     """Start the servers; yield a directory with the commands, to be put on PATH."""
     own = repr(str(Path(sys.executable).parent))
-    # A test's pytest must not find the emulator imported, nor what it would rewrite itself.
     pytests = (Warm("pytest", "pytest", own), Warm("python-m-pytest", "pytest", "os.getcwd()"))
     others = (Warm("modal", "modal", own), Warm("modal-emulator", "modal_emulator", own))
     with (
@@ -174,6 +174,9 @@ def serve(path: str) -> None:
 if __name__ == "__main__":
     for name in sys.argv[2:]:
         importlib.import_module(name)
+    for name, module in sys.modules.items():
+        if name.partition(".")[0] == "modal_emulator":  # pytest warns of what it cannot rewrite
+            module.__doc__ = f"{module.__doc__}PYTEST_DONT_REWRITE"
     assert threading.active_count() == 1, "a fork would lose the other threads"
     gc.collect()
     gc.disable()

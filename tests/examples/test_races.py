@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 
-# Of the fixed ones a few schedules here; readers run all.
-OPTIONS = "-q -p no:cacheprovider --modal-runtime inline --modal-schedules 40"
 RACES = Path(__file__).parents[2] / "docs" / "examples" / "races"
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)  # all of it is work
 def test_as_a_reader_runs_them(warm: Path) -> None:
     done = subprocess.run(
         [
@@ -27,7 +26,6 @@ def test_as_a_reader_runs_them(warm: Path) -> None:
         env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
-        timeout=110,
     )
     assert re.match(r"18 passed(, \d+ warnings?)? in ", done.stdout.splitlines()[-1]), (
         done.stdout + done.stderr
