@@ -4,9 +4,10 @@ Commands that have imported what they need already, and are forked for each run.
 Importing costs a small run most of its time, and tests of the fixture, of the commands and of the
 documentation make hundreds. Each run is still a process of its own, with the arguments, the
 environment, the directory and the open files of whoever asked, with the signals that it is sent
-and with Python's exit. For a pytest, all that it is to rewrite is left to it, but for the emulator,
-which is told to be left as it is. What an import reads from the environment (the SDK's configuration file and its
-profile) is read here, where there is none: a test about that needs `python -m` as it is.
+and with Python's exit. For a pytest, what it rewrites is left to it, all but the emulator, which is
+marked as not to be rewritten. What an import reads from the environment (the SDK's configuration
+file and its profile) is read here, where there is none: a test about that needs `python -m` as it
+is.
 
 Run as a program it is the server: `python warm.py SOCKET MODULE...`, until its standard input ends.
 """

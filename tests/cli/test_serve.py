@@ -15,23 +15,29 @@ import pytest
 import modal_emulator
 
 Serve = Callable[..., Any]
+Modal = Callable[..., str]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 pytestmark = pytest.mark.slow
 
 
-def modal(server: Any, *arguments: str) -> str:
-    """Run Modal's own command against the server."""
-    done = subprocess.run(
-        [sys.executable, "-m", "modal", *arguments],
-        env=server.environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+@pytest.fixture
+def modal(warm: Path) -> Modal:
+    """Run Modal's own command against a server."""
+
+    def run(server: Any, *arguments: str) -> str:
+        done = subprocess.run(
+            [str(warm / "modal"), *arguments],
+            env=server.environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    return run
 
 
 def test_says_on_one_line_where_it_is(serve: Serve, tmp_path: Path) -> None:
@@ -71,7 +77,7 @@ def test_prints_exports_for_a_shell(tmp_path: Path) -> None:
     ]
 
 
-def test_state_outlives_the_server(serve: Serve) -> None:
+def test_state_outlives_the_server(serve: Serve, modal: Modal) -> None:
     first = serve()
     modal(first, "volume", "create", "shelf")
     put = "import modal; modal.Dict.from_name('d', create_if_missing=True)['key'] = 'the value'"
@@ -101,7 +107,7 @@ def test_state_is_for_its_owner_and_not_for_the_repository(serve: Serve, tmp_pat
     assert (state / ".gitignore").read_text() == "*\n"
 
 
-def test_second_server_on_the_same_state_is_refused(serve: Serve, run: Run) -> None:
+def test_second_server_on_the_same_state_is_refused(serve: Serve, run: Run, modal: Modal) -> None:
     first = serve()
     second = run("serve")
     assert second.returncode == 1
@@ -144,7 +150,7 @@ def test_file_is_no_state_directory(run: Run, tmp_path: Path) -> None:
     assert "is a file" in done.stderr
 
 
-def test_listings_can_be_limited(serve: Serve) -> None:
+def test_listings_can_be_limited(serve: Serve, modal: Modal) -> None:
     server = serve("--listings-per-second", "0.001")
     modal(server, "volume", "create", "v")
     modal(server, "volume", "ls", "v")
