@@ -8,7 +8,6 @@ is about what is imported or what an import reads.
 """
 
 import os
-import re
 from pathlib import Path
 
 import pytest
@@ -228,8 +227,11 @@ def test_client_from_before_is_put_aside(user: pytest.Pytester) -> None:
 def test_modal_itself_is_out_of_reach(cold_user: pytest.Pytester) -> None:
     cold_user.makepyfile("""
         import modal
+        from modal_emulator import guard
 
         def test_reaches_out(modal_emulator, monkeypatch):
+            refuse = guard._reached_out
+            monkeypatch.setattr(guard, "_reached_out", lambda *how: print("asked") or refuse(*how))
             monkeypatch.setenv("MODAL_SERVER_URL", "https://api.modal.com")
             client = modal.Client.from_credentials("ak-mine", "as-mine")
             client.hello()
@@ -237,7 +239,7 @@ def test_modal_itself_is_out_of_reach(cold_user: pytest.Pytester) -> None:
     result = cold_user.runpytest_subprocess("-q")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*ReachedOut: refused to connect to api.modal.com*"])
-    assert (seconds := re.search(r"in (\d+)\.", result.stdout.str())) and int(seconds[1]) < 20
+    assert result.outlines.count("asked") == 1  # the SDK tries again for a while what may come yet
 
 
 @pytest.mark.slow
