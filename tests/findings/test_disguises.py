@@ -32,6 +32,14 @@ ENCODERS: dict[str, Callable[[str], str]] = {
     "plus": quote_plus,
     "shell": shlex.quote,
     "html": html.escape,
+    "base64 of JSON": lambda text: base64.b64encode(json.dumps({"t": text}).encode()).decode(),
+    "base64 of JSON with all letters": lambda text: base64.b64encode(
+        json.dumps([text, 1], ensure_ascii=False).encode()
+    ).decode(),
+    "base64 of base64": lambda text: base64.b64encode(
+        json.dumps({"auth": base64.b64encode(f"a:{text}".encode()).decode()}).encode()
+    ).decode(),
+    "base64 in a URL": lambda text: urlencode({"q": base64.b64encode(text.encode())}),
     "hex": lambda text: text.encode().hex(),
     "HEX": lambda text: text.encode().hex().upper(),
     "base64": lambda text: base64.b64encode(text.encode()).decode(),

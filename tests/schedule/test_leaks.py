@@ -1,10 +1,12 @@
 """Where values of secrets come to light, and what is told of it; asked in both runtimes."""
 
 import base64
+import gzip
 import io
 import os
 import subprocess
 import sys
+import zipfile
 from dataclasses import fields
 from pathlib import Path
 
@@ -47,6 +49,13 @@ def spill(where: str) -> str:
     elif where == "large file":
         Path("/data/big").write_bytes(b"\0" * 3_000_000 + token.encode() + b"\0" * 100)
         volume.commit()
+    elif where == "gzip":
+        Path("/data/log.gz").write_bytes(gzip.compress(b"first\nTOKEN=" + token.encode()))
+        volume.commit()
+    elif where == "zip":
+        with zipfile.ZipFile("/data/all.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("conf.json", base64.b64encode(token.encode()) * 9)
+        volume.commit()
     elif where == "name":
         Path("/data", base64.urlsafe_b64encode(token.encode()).decode()).touch()
         volume.commit()
@@ -77,6 +86,8 @@ PLACES = {
     "base64": ("in the log of spill, as base64", "YW5uOn***TOKEN***"),
     "file": ("in the file conf/.env of volume 'leaky'", "TOKEN=***TOKEN***"),
     "large file": ("in the file big of volume 'leaky'", "***TOKEN***"),
+    "gzip": ("in the file log.gz of volume 'leaky', as gzip", "TOKEN=***TOKEN***"),
+    "zip": ("in the file all.zip of volume 'leaky', as base64 in zip", "***TOKEN***"),
     "name": ("in a name in volume 'leaky', as base64", "***TOKEN***"),
     "large result": ("in a result of spill", "***TOKEN***"),
     "dict": ("in Dict 'kept'", "***TOKEN***"),

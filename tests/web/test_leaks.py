@@ -1,6 +1,7 @@
 """What web functions answer is looked through for values of secrets."""
 
 import asyncio
+import gzip
 import os
 
 import aiohttp
@@ -11,6 +12,8 @@ import pytest
 from modal_emulator.emulator import Running
 
 TOKEN = "t0ken-of-the-partner"
+
+GZIPPED = (b"content-encoding", b"gzip")
 
 app = modal.App("leaking-web")
 
@@ -27,9 +30,14 @@ def web():  # type: ignore[no-untyped-def]
         if scope["type"] != "http":
             return
         token, path = os.environ["TOKEN"].encode(), scope["path"]
-        headers = [(b"x-debug", b"a=" + token)] if path == "/header" else []
+        headers = {"/header": [(b"x-debug", b"a=" + token)], "/gzip": [GZIPPED]}.get(path, [])
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        pieces = {"/body": [b'{"token": "' + token], "/streamed": [b"x" * 9 + token[:5], token[5:]]}
+        packed = gzip.compress(b'{"token": "' + token)
+        pieces = {
+            "/body": [b'{"token": "' + token],
+            "/streamed": [b"x" * 9 + token[:5], token[5:]],
+            "/gzip": [packed[:15], packed[15:]],
+        }
         for piece in pieces.get(path, [b"fine"]):
             await send({"type": "http.response.body", "body": piece, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
@@ -41,6 +49,7 @@ PLACES = {
     "/header": ["TOKEN of secret 'partner' is in a header of an answer of web"],
     "/body": ["TOKEN of secret 'partner' is in the body of an answer of web"],
     "/streamed": ["TOKEN of secret 'partner' is in the body of an answer of web"],
+    "/gzip": ["TOKEN of secret 'partner' is in the body of an answer of web, as gzip"],
     "/fine": [],
 }
 

@@ -1,9 +1,10 @@
 """
-How a text looks where somebody has written it down: as it is, or encoded once.
+How a text looks where somebody has written it down: as it is, encoded, or encoded twice.
 
 Encodings that depend on what stands around the text (base64) are given in each form that they can
-take. What is not seen: two encodings over each other (but for what needs no escapes), base64 in
-lines of 76, and whatever compresses or encrypts.
+take. Of two encodings over each other these are known: JSON in JSON, JSON or base64 in base64, and
+base64 in a URL; and all that change nothing because the text needs no escapes. What is not seen:
+others, base64 in lines of 76, and whatever compresses or encrypts.
 """
 
 import base64
@@ -44,8 +45,18 @@ def _forms(text: str) -> Iterator[tuple[bytes, str]]:
         for form in (escaped, escaped.replace("&#x27;", "&#39;").replace("&quot;", "&#34;")):
             yield form.encode(errors="surrogateescape"), "HTML"
     yield from ((form, "base64") for form in _base64(raw))
+    yield from _twice(text, raw)
     yield raw.hex().encode(), "hex"
     yield raw.hex().upper().encode(), "hex"
+
+
+def _twice(text: str, raw: bytes) -> Iterator[tuple[bytes, str]]:
+    for inner in _base64(raw):
+        quoted = quote(inner, safe="")
+        yield from ((url.encode(), "base64 in a URL") for url in (quoted, _lower(quoted)))
+        yield from ((outer, "base64 of base64") for outer in _base64(inner))
+    for escaped in dict.fromkeys(_json(text)):
+        yield from ((outer, "base64 of JSON") for outer in _base64(escaped))
 
 
 def _json(text: str) -> Iterator[bytes]:

@@ -6,7 +6,7 @@ arrives in pieces is looked through by a `Trail`, which also sees what lies acro
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ahocorasick_rs import BytesAhoCorasick
 
@@ -26,6 +26,10 @@ class Sighting:
     """Empty when it stands there as it is."""
     excerpt: str = ""
     """What stands before it in the same line, and a mark in its place."""
+
+    def within(self, packing: str) -> "Sighting":
+        """Return it as one in something that is compressed."""
+        return replace(self, encoding=" in ".join(filter(None, (self.encoding, packing))))
 
 
 _Span = tuple[int, int, int]
@@ -114,11 +118,12 @@ NONE = Needles(())
 
 
 class Trail:
-    """Something that comes in pieces."""
+    """Something that comes in pieces, perhaps unpacked from a `packing` such as gzip."""
 
-    __slots__ = ("_rest",)
+    __slots__ = ("_packing", "_rest")
 
-    def __init__(self) -> None:
+    def __init__(self, packing: str = "") -> None:
+        self._packing = packing
         self._rest = b""
 
     def follow(self, needles: Needles, piece: bytes) -> Sequence[Sighting]:
@@ -126,4 +131,5 @@ class Trail:
         before = len(self._rest)
         data = self._rest + piece if before else piece
         self._rest = data[-needles.reach :] if needles.reach else b""
-        return needles.search(data, before)
+        found = needles.search(data, before)
+        return [one.within(self._packing) for one in found] if self._packing else found

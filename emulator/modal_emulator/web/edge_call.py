@@ -12,12 +12,17 @@ from functools import partial
 from typing import Any, Protocol
 
 from modal_emulator.findings.leaks import Trail
+from modal_emulator.findings.unpacking import Unpacked, packing
 from modal_emulator.schedule.calls import Outcome, State, Status
 from modal_emulator.schedule.leaks import Place
 from modal_emulator.web.edge_errors import TERMINATED, TIMED_OUT, internal
 from modal_emulator.world import World
 
 __all__ = ["Late", "Message", "Messages", "WebCall"]
+
+_MOST_UNPACKED = 16 << 20
+"""Bytes of what an answer holds compressed that are looked through for secrets."""
+_STREAMS = ("gzip", "zlib")
 
 Message = Mapping[str, Any]
 """As ASGI has them: what each holds follows from its type."""
@@ -85,6 +90,8 @@ class WebCall:
         self.belongs_to = function_id
         self._path = str(scope.get("path", ""))
         self._trails = {"header": Trail(), "body": Trail()}
+        self._within: tuple[Trail, Unpacked] | None = None
+        """What the body holds compressed, once it has begun."""
 
     @property
     def call_id(self) -> str:
@@ -182,6 +189,17 @@ class WebCall:
         for part, data in (("header", headers), ("body", body)):
             if data:
                 self._world.leaks.follow(self._trails[part], data, partial(self._place, part))
+        if body:
+            self._look_within(body)
+
+    def _look_within(self, body: bytes) -> None:
+        """Look for them in what is compressed from the first byte on, whatever a header says."""
+        if self._within is None:
+            kind = packing(body)
+            self._within = Trail(kind), Unpacked(_MOST_UNPACKED if kind in _STREAMS else 0)
+        trail, unpacked = self._within
+        for piece in unpacked.feed(body):
+            self._world.leaks.follow(trail, piece, partial(self._place, "body"))
 
     def _place(self, part: str) -> Place:
         function = self._world.apps.past(self.belongs_to).tag.removesuffix(".*")
