@@ -49,3 +49,31 @@ def test_the_directory_may_be_in_the_configuration(user: pytest.Pytester) -> Non
     assert [Path(p).name for p in (user.path / "out/pictures").iterdir()] == [
         "test_shop.py-test_it.html"
     ]
+
+
+LATE = """
+import pytest, shop
+
+@pytest.fixture
+def late(modal_stage):
+    yield
+    with shop.app.run():
+        one = modal_stage.spawn(shop.write, "list.txt", "one").until("commit")
+        modal_stage.spawn(shop.write, "list.txt", "two").finish()
+        one.finish()
+
+@pytest.mark.modal(findings={"overwritten unseen": "fail"})
+def test_it(late):
+    pass
+"""
+
+
+def test_what_fails_a_test_when_it_is_over_is_drawn(user: pytest.Pytester) -> None:
+    user.makepyfile(test_late=LATE)
+    result = user.runpytest_subprocess("--modal-runtime", "inline", "--modal-pictures", "drawn")
+    result.assert_outcomes(passed=1, errors=1)
+    (page,) = (user.path / "drawn").iterdir()
+    assert "overwritten unseen" in page.read_text()
+    result.stdout.fnmatch_lines(
+        ["*modal-emulator: what happened*", "*modal-emulator: pictures*", f"*: {page}"]
+    )

@@ -38,7 +38,7 @@ from modal_emulator.pytest_plugin.findings import (
     show_findings,
     tell_findings,
 )
-from modal_emulator.pytest_plugin.pictures import PICTURE, add_picture
+from modal_emulator.pytest_plugin.pictures import PICTURE, add_picture, draws_failure
 
 if TYPE_CHECKING:
     from modal_emulator.clock import ClockHandle
@@ -171,7 +171,8 @@ def modal_emulator(
         request.node.user_properties += told_of(running.wishes)
         _keep(request.node, running)
         _note_schedules(request.node, running)
-        tell_findings(request.node, running)
+        with draws_failure(request.node, running):
+            tell_findings(request.node, running)
 
 
 @pytest.fixture
@@ -236,8 +237,8 @@ def pytest_runtest_makereport(
         item.stash[FAILED] = True
         if RUNNING in item.stash:
             _add_section(report, item.stash[RUNNING])
-            error = call.excinfo.value if call.excinfo else None
-            add_picture(item, report, error, item.stash[RUNNING])
+        error = call.excinfo.value if call.excinfo else None
+        add_picture(item, report, error, item.stash.get(RUNNING, None))
     return report
 
 
