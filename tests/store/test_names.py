@@ -4,7 +4,8 @@ import pytest
 
 from modal_emulator.ground.errors import AlreadyExists, Invalid, NotFound
 from modal_emulator.store.births import Births
-from modal_emulator.store.names import EPHEMERAL_GRACE_S, Claim, Creation, Family, Names, check_name
+from modal_emulator.store.names import EPHEMERAL_GRACE_S, Claim, Creation, Family, Names
+from modal_emulator.store.naming import check_name
 
 THING = "Thing"
 MISSING, LOOKUP = Creation.CREATE_IF_MISSING, Creation.LOOKUP

@@ -15,14 +15,8 @@ from modal_emulator.ground.clock import Clock
 from modal_emulator.ground.errors import NotFound
 from modal_emulator.ground.ids import Ids
 from modal_emulator.store.environments import Environments
-from modal_emulator.store.names import (
-    Creation,
-    Named,
-    check_name,
-    name_taken,
-    no_such_id,
-    no_such_name,
-)
+from modal_emulator.store.names import Creation, Named
+from modal_emulator.store.naming import check_name, name_taken, no_such_id, no_such_name
 
 __all__ = ["RedisRegistry"]
 

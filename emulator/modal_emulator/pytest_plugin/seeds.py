@@ -87,7 +87,7 @@ def volume_seeds(volumes: Mapping[str, Any]) -> tuple[VolumeSeed, ...]:
         Invalid: there is no such directory, or a volume cannot have this name or version.
     """
     from modal_emulator.ground.errors import Invalid
-    from modal_emulator.store.names import check_name
+    from modal_emulator.store.naming import check_name
     from modal_emulator.store.seeds import VolumeSeed
     from modal_emulator.store.volumes import VOLUME
 
@@ -113,7 +113,7 @@ def secret_seeds(secrets: Mapping[str, Any]) -> tuple[SecretSeed, ...]:
     """
     from modal_emulator.ground.errors import Invalid
     from modal_emulator.secret import read_dotenv
-    from modal_emulator.store.names import check_name
+    from modal_emulator.store.naming import check_name
     from modal_emulator.store.secrets import SECRET, check_values
     from modal_emulator.store.seeds import SecretSeed
 

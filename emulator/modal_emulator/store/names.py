@@ -8,16 +8,16 @@ ones while someone sends heartbeats, anonymous ones as long as their app.
 """
 
 import json
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from enum import Enum
 
 from modal_emulator.ground.clock import Clock
-from modal_emulator.ground.errors import AlreadyExists, Invalid, NotFound
+from modal_emulator.ground.errors import Invalid
 from modal_emulator.ground.ids import Ids
 from modal_emulator.store.births import Birth, Births
 from modal_emulator.store.ledger import Ledger
+from modal_emulator.store.naming import check_name, name_taken, no_such_id, no_such_name
 
 __all__ = [
     "EPHEMERAL_GRACE_S",
@@ -26,10 +26,6 @@ __all__ = [
     "Family",
     "Named",
     "Names",
-    "check_name",
-    "name_taken",
-    "no_such_id",
-    "no_such_name",
 ]
 
 EPHEMERAL_GRACE_S = 900.0
@@ -37,10 +33,6 @@ EPHEMERAL_GRACE_S = 900.0
 How long an ephemeral object outlives its last heartbeat: three missed ones, as the SDK sends one
 every 300 s (modal-semantics 1.9 [sdk]). Modal's own grace is not known [guess].
 """
-
-LONGEST_NAME = 64
-_NAME = re.compile(r"[a-zA-Z0-9\-_.]+")
-_APP_ID = re.compile(r"ap-[a-zA-Z0-9]{22}")
 
 
 class Creation(Enum):
@@ -95,37 +87,6 @@ class Named:
     app_id: str = ""
     version: int = 0
     ephemeral: bool = False
-
-
-def check_name(word: str, name: str) -> None:
-    """Raise Invalid unless objects may have this name (modal-semantics 1.9 [sdk])."""
-    allowed = len(name) <= LONGEST_NAME and _NAME.fullmatch(name) and not _APP_ID.fullmatch(name)
-    if not allowed:
-        raise Invalid(
-            f"Invalid {word} name: '{name}'.\n\n"
-            "Names may contain only alphanumeric characters, dashes, periods, and underscores, "
-            "must be shorter than 64 characters, and cannot conflict with App ID strings."
-        )
-
-
-def no_such_name(kind: str, environment: str, name: str, hint: str = "") -> NotFound:
-    """Say that a name is not there (modal-semantics 1.9, 2.1, 8.1 [observed])."""
-    return NotFound(f"{kind} '{name}' not found in environment '{environment}'{hint}")
-
-
-def name_taken(kind: str, environment: str, name: str) -> AlreadyExists:
-    """Say that a name is there: observed for secrets, and a guess for the rest (1.9, 8.1)."""
-    return AlreadyExists(f"{kind} '{name}' already exists in environment '{environment}'")
-
-
-def no_such_id(kind: str, object_id: str) -> NotFound:
-    """
-    Say that an id leads nowhere.
-
-    The volume's text is from a mock by Modal's authors; the same shape was seen from the real
-    server for function calls (modal-semantics 1.9, 8.1).
-    """
-    return NotFound(f"No {kind} with ID '{object_id}' found")
 
 
 class Names:
