@@ -84,11 +84,12 @@ class ThreadYard:
         files: tuple[Path, ...] = (),
         working_directory: str = "/root",
         sight: Seen | None = None,
+        container_id: str = "",
     ) -> ThreadRun:
         """Start a container that calls the function once."""
         ended: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
         pieces: list[tuple[int, bytes]] = []
-        container_id = f"ta-{len(self._functions)}"
+        container_id = container_id or f"ta-{len(self._functions)}"
         self._functions[container_id] = function
         plan = Plan(
             container_id=container_id,

@@ -91,6 +91,12 @@ def test_the_exception_of_a_program_is_a_failure(modal_emulator: Running) -> Non
     assert found.value.schedules_run == 1
 
 
+def test_a_failing_schedule_is_told_as_it_was_found(modal_emulator: Running) -> None:
+    with pytest.raises(RaceFound) as found:
+        explore(two_at_once_of_nothing, app=app, seed=1, shrink=False)
+    assert found.value.exploration.shrinking == 0
+
+
 def two_at_once_of_nothing() -> None:
     for call in [fail_second.spawn(), fail_second.spawn()]:
         call.get()

@@ -1,17 +1,13 @@
 """One search for one bug by `explore`, told in figures."""
 
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
-from unittest.mock import patch
 
 from modal_emulator import RaceFound, explore
 from modal_emulator.emulator import Running
 from races.case import Bug, Twin
 
 __all__ = ["Search", "search"]
-
-SHRINKER = "modal_emulator.races.exploring._shrinker"
 
 
 @dataclass(frozen=True)
@@ -33,17 +29,16 @@ def search(
 ) -> Search:
     """Look for a schedule in which this twin fails; what is found is made short if asked for."""
     invariant, setup = bug.invariant, bug.setup
-    shrinks = nullcontext() if shorten else patch(SHRINKER, return_value=None)
     try:
-        with shrinks:
-            explored = explore(
-                lambda: twin.program(running),
-                app=twin.app,
-                invariant=None if invariant is None else lambda: invariant(running),
-                setup=None if setup is None else lambda: setup(running),
-                running=running,
-                **{**bug.options, **options},
-            )
+        explored = explore(
+            lambda: twin.program(running),
+            app=twin.app,
+            invariant=None if invariant is None else lambda: invariant(running),
+            setup=None if setup is None else lambda: setup(running),
+            shrink=shorten,
+            running=running,
+            **{**bug.options, **options},
+        )
     except RaceFound as race:
         return Search(True, race.schedules_run, steps=len(race.story.splitlines()), told=str(race))
     return Search(False, explored.schedules, explored.exhaustive)

@@ -31,6 +31,7 @@ def explore(
     crons: Sequence[str] = (),
     seed: int | None = None,
     replay: str = "",
+    shrink: bool = True,
     running: Running | None = None,
 ) -> Any:
     """
@@ -54,6 +55,7 @@ def explore(
         mode=mode,
         seed=seed,
         replay=replay,
+        shrink=shrink,
         draws=Draws(background_commits, containers, kills, rpc_failures, tuple(crons)),
     )
     return _begin(program, running, asked)

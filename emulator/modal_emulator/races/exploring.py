@@ -83,6 +83,8 @@ class Explored:
     """Of all that is drawn; None draws one."""
     replay: str = ""
     """The token of the one schedule to run."""
+    shrink: bool = True
+    """Whether a failing schedule is made short and remembered, where Hypothesis is installed."""
     draws: Draws = field(default_factory=Draws)
 
     def __post_init__(self) -> None:
@@ -162,7 +164,9 @@ def _try_many(running: Running, asked: Explored) -> Exploration:
 
 
 def _shrinker(running: Running, asked: Explored) -> Shrinker | None:
-    """Return what makes failing schedules short; None where Hypothesis is not installed."""
+    """Return what makes failing schedules short; None where nothing is to or can."""
+    if not asked.shrink:
+        return None
     name = getattr(asked.program, "__qualname__", repr(type(asked.program)))
     count = len(running.wishes.told)
     key = f"{running.wishes.test} {count} {name} {asked.draws}".encode()

@@ -67,14 +67,13 @@ class Schedule:
             Exception: whatever the chooser raises.
         """
         takers = [self._world.steps.add(self.gate), self._world.steps.listen(self._over)]
-        self._settling.is_led = True
         try:
-            while not self._is_over():
-                await self._settling.settled(self._at_work)
-                await self._go_on()
+            with self._settling.led():
+                while not self._is_over():
+                    await self._settling.settled(self._at_work)
+                    await self._go_on()
         finally:
             self._extras.end()
-            self._settling.is_led = False
             self.gate.open()
             for take in takers:
                 take()

@@ -29,6 +29,7 @@ __all__ = [
     "die_with_parent",
     "exchange",
     "hand_on_rights",
+    "is_used",
     "join_mounts",
     "lay_down_rights",
     "mount",
@@ -43,7 +44,7 @@ __all__ = [
 READ_ONLY, REMOUNT, BIND, RECURSIVE, PRIVATE = 1, 1 << 5, 1 << 12, 1 << 14, 1 << 18
 NEW_MOUNTS, NEW_USER, NEW_PIDS = 0x0002_0000, 0x1000_0000, 0x2000_0000
 OWN_DIRECTORIES = 0x200  # CLONE_FS: root and working directory of a thread
-_DETACH = 2
+_DETACH, _EXPIRE = 2, 4
 _SET_DEATH_SIGNAL, _SET_CHILD_SUBREAPER = 1, 36
 _AMBIENT, _AMBIENT_RAISE, _AMBIENT_CLEAR = 47, 2, 4
 _CAPABILITIES = 0x2008_0522  # _LINUX_CAPABILITY_VERSION_3
@@ -86,6 +87,20 @@ def umount(target: str | Path) -> None:
 def detach(target: str | Path) -> None:
     """Take away what is mounted there and below; whoever holds it keeps it, nobody finds it."""
     _check(_libc.umount2(os.fsencode(target), _DETACH), f"detach {target}")
+
+
+def is_used(target: str | Path) -> bool:
+    """
+    Tell whether anybody holds what is mounted there: open or mapped files, directories, mounts.
+
+    umount(2) is asked whether it may expire, which answers that at no cost however many files and
+    mappings there are. One thread at a time: the second to ask in a row takes the mount away.
+    """
+    if _libc.umount2(os.fsencode(target), _EXPIRE) == 0:
+        raise OSError(errno.EIO, f"what was mounted at {target} is gone")
+    unused = ctypes.get_errno() == errno.EAGAIN
+    os.stat(target)  # noqa: PTH116  (whoever looks at it has used it, so that it does not expire)
+    return not unused
 
 
 def join_mounts(namespace: int) -> None:

@@ -6,6 +6,7 @@ machine allows; see `Isolation`. The server's end, however sudden, is the end of
 """
 
 import asyncio
+import itertools
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -65,6 +66,7 @@ class ProcessBackend:
         self._finding: Finding | None = None
         self._cells: dict[str, Cell] = {}
         self._removals: set[asyncio.Task[None]] = set()
+        self._numbers = itertools.count(1)
         self._is_prepared, self._preparing = False, asyncio.Lock()
 
     @property
@@ -184,10 +186,12 @@ class ProcessBackend:
         _ = self.isolation
 
     def _job(self, plan: Plan) -> Job:
+        # Seeded ids come again while the files of the one before are still being removed.
+        name = f"{plan.container_id}-{next(self._numbers)}"
         return Job(
             container_id=plan.container_id,
             isolation=self.isolation,
-            directory=self._directory / "containers" / plan.container_id,
+            directory=self._directory / "containers" / name,
             environment=plan.environment,
             mounts=plan.mounts,
             files=tuple(path.absolute() for path in plan.files),

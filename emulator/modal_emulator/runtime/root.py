@@ -26,11 +26,18 @@ class Root:
     """Builds and knows one container's root."""
 
     def __init__(
-        self, job: Job, needs: Sequence[str], privilege: Privilege, *, for_threads: bool = False
+        self,
+        job: Job,
+        needs: Sequence[str],
+        privilege: Privilege,
+        *,
+        for_threads: bool = False,
+        is_apart: bool = False,
     ) -> None:
         """
         Plan the root of `job`; Python loads its code from `needs`.
 
+        The job's directory is a file system of its own if it `is_apart`.
         Threads of the calling process see its own processes, and no entrypoint among them reads
         arguments or asks the server through a socket.
         """
@@ -45,7 +52,7 @@ class Root:
         kept = [mount.path for mount in job.mounts] if for_threads else None
         self._outline = draw(job.isolation, files, needs, mounts, str(veil), kept)
         if job.isolation is Isolation.ROOT:
-            _make_veil(veil, self._outline.fresh)
+            _make_veil(veil, self._outline.fresh, is_apart=is_apart)
         self._disk = Disk(f"{job.directory}/disk", self._outline)
 
     def build(self) -> None:
@@ -139,10 +146,11 @@ class Root:
                 kernel.mount(nothing, place, None, kernel.BIND)
 
 
-def _make_veil(veil: Path, fresh: Sequence[str]) -> None:
-    """Mount a directory that hides the machine's `fresh` ones when it is stacked over `/`."""
-    veil.mkdir()
-    kernel.mount("tmpfs", veil, "tmpfs", 0, "size=1m,mode=755")  # cannot be part of `/`: ELOOP
+def _make_veil(veil: Path, fresh: Sequence[str], *, is_apart: bool) -> None:
+    """Make a directory that hides the machine's `fresh` ones when it is stacked over `/`."""
+    veil.mkdir(mode=0o755)
+    if not is_apart:  # what is part of `/` cannot be: ELOOP
+        kernel.mount("tmpfs", veil, "tmpfs", 0, "size=1m,mode=755")
     for path in fresh:
         place = veil / path.lstrip("/")
         place.mkdir(parents=True)

@@ -11,6 +11,7 @@ import posixpath
 import sys
 import sysconfig
 from collections.abc import Callable, Iterable
+from functools import cache
 from typing import Any
 
 from modal_emulator.runtime.backend import Mount
@@ -38,9 +39,7 @@ class VolumePaths:
         self._real = real
         self._known: dict[str, Spot | None] = {}
         self._found: dict[str, Spot] = {}
-        paths = (sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib"))
-        ours = (f"{each}/" for each in (sys.prefix, sys.base_prefix) if each not in ("/", "/usr"))
-        self._elsewhere = ("/proc/", "/dev/", "/sys/", "/usr/", *ours, *(p for p in paths if p))
+        self._elsewhere = _elsewhere()
 
     def find(self, path: Any, base: Spot | None = None) -> Spot | None:
         """Return the spot that is named, seen from the directory at `base` if it is relative."""
@@ -97,6 +96,14 @@ class VolumePaths:
                 self._known.clear()
             spot = self._known[directory] = self._by_name(self._real(directory or "/"))
         return None if spot is None else _below(spot, last)
+
+
+@cache
+def _elsewhere() -> tuple[str, ...]:
+    """Return how paths begin that lead into no volume; to look for Python takes a while."""
+    paths = (sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib"))
+    ours = (f"{each}/" for each in (sys.prefix, sys.base_prefix) if each not in ("/", "/usr"))
+    return ("/proc/", "/dev/", "/sys/", "/usr/", *ours, *(p for p in paths if p))
 
 
 def _below(spot: Spot, name: str) -> Spot:

@@ -59,8 +59,7 @@ class Settling:
         self._idling = 0
         self.autojump = False
         """Whether the clock goes on by itself whenever everything is settled."""
-        self.is_led = False
-        """Whether somebody else says when the clock goes on for a client that waits."""
+        self._is_led = False
         self._jump_until = LATEST
 
     def watch(self, workers: Callable[[], list[Worker]]) -> None:
@@ -107,6 +106,16 @@ class Settling:
                 del self._waiting[container_id]
 
     @contextmanager
+    def led(self) -> Iterator[None]:
+        """For the length of the block somebody else says when the clock goes on for a client."""
+        self._is_led = True
+        try:
+            yield
+        finally:
+            self._is_led = False
+            self._ran_on.beat()
+
+    @contextmanager
     def busy(self, what: str) -> Iterator[None]:
         """For the length of the block the emulator itself does something."""
         self._busy[what] += 1
@@ -136,8 +145,10 @@ class Settling:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._patience
         while True:
-            await self._idle(loop)
             at_work = [*self.at_work(), *others()]
+            if not at_work:
+                await self._idle(loop)
+                at_work = [*self.at_work(), *others()]
             if not at_work:
                 return
             if loop.time() < deadline:
@@ -155,7 +166,7 @@ class Settling:
         ran_on = clock.listen(self._ran_on.beat)
         try:
             while True:
-                if not self._stands(clock):
+                if self._is_led or not self._stands(clock):
                     await self._ran_on.wait()
                 elif not self._is_stuck(clock):
                     await self._changed.wait(_LOOK if self._is_waited_for() else None)
@@ -183,7 +194,7 @@ class Settling:
         return clock.mode is Mode.FROZEN and not clock.travelling
 
     def _is_stuck(self, clock: VirtualClock) -> bool:
-        if self.is_led:
+        if self._is_led:
             return False
         return self._is_waited_for() and self._stands(clock) and not self.at_work()
 
@@ -216,13 +227,15 @@ class Settling:
         return True
 
     def _does(self, worker: Worker) -> str:
+        doomed = worker.doomed and self._clock.lived() < worker.told_at + _HEEDING
+        if not doomed:
+            if self.resting(worker.container_id) >= max(1, len(worker.inputs)):
+                return ""
+            if len(worker.inputs) <= 1 and self._sleeps(worker):
+                return ""
         who = f"container {worker.container_id} of {worker.pool.function.tag!r}"
-        if worker.doomed and self._clock.lived() < worker.told_at + _HEEDING:
+        if doomed:
             return f"{who} is told to leave off an input"
-        if self.resting(worker.container_id) >= max(1, len(worker.inputs)):
-            return ""
-        if len(worker.inputs) <= 1 and self._sleeps(worker):
-            return ""
         if not worker.ready:
             return f"{who} starts"
         if worker.inputs:

@@ -90,8 +90,11 @@ class Shelf:
 
     def workroom(self) -> Path:
         """Make a new empty directory that nobody else has; safe in any thread."""
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return Path(tempfile.mkdtemp(prefix="w", dir=self._directory))
+        try:
+            return Path(tempfile.mkdtemp(prefix="w", dir=self._directory))
+        except FileNotFoundError:  # the first one
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return Path(tempfile.mkdtemp(prefix="w", dir=self._directory))
 
     def adopt(self, directory: Path, size: int) -> LayerId:
         """Make a finished directory a layer; it is moved, not copied."""

@@ -43,7 +43,7 @@ class InlineBackend:
         self._directory = directory.absolute()
         self._places = places
         self._programs = programs
-        self._pairs: dict[str, Pair] = {}
+        self._pairs: set[Pair] = set()
         self._remains = Remains()
         self._usher = Usher()
         self._has_entered = self._watches = False
@@ -82,11 +82,11 @@ class InlineBackend:
             await asyncio.to_thread(REDIRECTION.take, watches=True)
         place, gone = self._places.place(plan), self._remains.add
         pair = Pair(plan, place, self._programs, self._usher, gone)
-        self._pairs[plan.container_id] = pair
+        self._pairs.add(pair)
         try:
             await pair.start()
         finally:
-            pair.when_rested(lambda: self._pairs.pop(plan.container_id))
+            pair.when_rested(lambda: self._pairs.discard(pair))
         return _Threads(pair)
 
     def leftovers(self) -> tuple[Leftover, ...]:
@@ -95,7 +95,7 @@ class InlineBackend:
 
     async def close(self) -> None:
         """End every container; its threads go on where Python cannot break them off."""
-        await asyncio.gather(*(self._end(pair) for pair in tuple(self._pairs.values())))
+        await asyncio.gather(*(self._end(pair) for pair in tuple(self._pairs)))
         await asyncio.to_thread(self._usher.close)
         if self._watches:
             self._watches = False

@@ -6,9 +6,11 @@ is the kernel's doing, so C libraries, memory maps and programs see it as well. 
 container's threads start, and their programs, are in it too; nobody else is.
 """
 
+import itertools
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
@@ -21,6 +23,7 @@ from modal_emulator.runtime.inline.place import Place
 from modal_emulator.runtime.inline.storing import take_noted
 from modal_emulator.runtime.job import Isolation, Job
 from modal_emulator.runtime.leftovers import remove_tree
+from modal_emulator.runtime.mountinfo import is_in, mounted
 from modal_emulator.runtime.mounts import Mounts
 from modal_emulator.runtime.outline import python_needs
 from modal_emulator.runtime.overlay import Privilege, clear_scratch
@@ -45,6 +48,8 @@ class MountedPlaces:
         self._directory = directory.absolute()
         self._isolation = isolation
         self._hide = (self._directory, *(path.absolute() for path in hide))
+        self._numbers = itertools.count(1)
+        self._memory: str | None = None
 
     @property
     def offers(self) -> frozenset[Capability]:
@@ -61,7 +66,9 @@ class MountedPlaces:
 
     def place(self, plan: Plan) -> Place:
         """Return the place of one container; nothing is made yet."""
-        directory = self._directory / "containers" / plan.container_id
+        # Seeded ids come again while the keeper of the one before still removes its files.
+        name = f"{plan.container_id}-{next(self._numbers)}"
+        directory = self._directory / "containers" / name
         job = Job(
             container_id=plan.container_id,
             isolation=self._isolation,
@@ -74,17 +81,30 @@ class MountedPlaces:
             hide=self._hide,
             entrypoint="",
         )
-        return _Mounted(job)
+        return _Mounted(job, self._size)
 
     def close(self) -> None:
         """Nothing to do: nothing but the containers' own threads was changed."""
+
+    @property
+    def _size(self) -> str:
+        """As `_Mounted` takes it."""
+        if self._memory is None:
+            self._memory = _size_of_memory(self._directory)
+        return self._memory
 
 
 class _Mounted:
     """One container's files."""
 
-    def __init__(self, job: Job) -> None:
-        self._job = job
+    def __init__(self, job: Job, memory: str) -> None:
+        """
+        Plan them; nothing is made yet.
+
+        `memory` are the options of a tmpfs for what the container writes outside volumes, empty
+        where that goes to a disk.
+        """
+        self._job, self._memory = job, memory
         self._privilege = Privilege(root=job.isolation is Isolation.ROOT)
         self._mounts = Mounts(job.directory, self._privilege)
         self._scratches = {mount.volume_id: mount.view.scratch for mount in job.mounts}
@@ -100,10 +120,15 @@ class _Mounted:
                 kernel.take_up_rights()
             kernel.unshare(kernel.NEW_MOUNTS | kernel.OWN_DIRECTORIES)
             kernel.mount(None, "/", None, kernel.RECURSIVE | kernel.PRIVATE)
-            # A mount of its own, to take away all that is mounted inside in one step.
-            kernel.mount(self._job.directory, self._job.directory, None, kernel.BIND)
+            self._mount_directory(str(self._job.directory))
             self._is_mounted = True
-            self._root = Root(self._job, _needs(), self._privilege, for_threads=True)
+            self._root = Root(
+                self._job,
+                _needs(),
+                self._privilege,
+                for_threads=True,
+                is_apart=bool(self._memory),
+            )
             self._root.build()
             for mount in self._job.mounts:
                 self._show(mount.volume_id, mount.view)
@@ -147,8 +172,8 @@ class _Mounted:
                     self._stores.note(shown, f"{shown.path}/{inner}")
         shown_now = [each for each in self._mounts.shown if each.volume_id == volume_id]
         for shown in shown_now:
-            if not shown.view.read_only:
-                self._stores.note_mapped(shown)
+            if not shown.view.read_only and kernel.is_used(shown.targets[0]):
+                self._stores.note_mapped(shown)  # a look at all that this process has mapped
         return frozenset(self._stores.take(volume_id, shown_now))
 
     def leave(self) -> None:
@@ -162,8 +187,20 @@ class _Mounted:
 
     def remove(self) -> None:
         """On the keeper: delete the disk."""
-        if not self._is_mounted:
+        if self._is_mounted:
+            return
+        if self._memory:
+            with suppress(OSError):
+                self._job.directory.rmdir()
+        else:
             remove_tree(self._job.directory)
+
+    def _mount_directory(self, directory: str) -> None:
+        """Make it a mount of its own, to take away all that is mounted inside in one step."""
+        if self._memory:  # and all files, none of which has to be removed by its name then
+            kernel.mount("tmpfs", directory, "tmpfs", 0, self._memory)
+        else:
+            kernel.mount(directory, directory, None, kernel.BIND)
 
     def _is_held(self, volume_id: str) -> bool:
         """
@@ -189,6 +226,15 @@ class _Mounted:
     def _show(self, volume_id: str, view: View) -> None:
         assert self._root is not None  # it is being built
         self._mounts.attach(volume_id, view, self._root.place_of(volume_id))
+
+
+def _size_of_memory(directory: Path) -> str:
+    """Return the options of a tmpfs as large as the one that a directory is in, else nothing."""
+    around = [m for m in mounted() if is_in(str(directory.resolve()), m.path)]
+    if not around or max(around, key=lambda m: len(m.path)).kind != "tmpfs":
+        return ""
+    room = os.statvfs(directory)
+    return f"mode=700,size={room.f_blocks * room.f_frsize},nr_inodes={room.f_files}"
 
 
 def _needs() -> tuple[str, ...]:
