@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from modal_emulator.ground.clock import breathe
 from modal_emulator.ground.errors import Conflict
 from modal_emulator.ground.journal import Journal
 from modal_emulator.ground.virtual import VirtualClock
@@ -114,6 +115,20 @@ def test_a_clock_that_stands_goes_on_for_a_client_that_waits():
         stage.clock.after(60, lambda: seen.append(stage.clock.now()))
         await asyncio.sleep(0.01)
         assert len(seen) == 1  # nobody waits
+
+    play(body)
+
+
+def test_it_goes_on_when_nobody_else_says_so_any_more():
+    async def body(stage: Stage) -> None:
+        slept = asyncio.ensure_future(stage.clock.sleep(60))
+        with stage.settling.waits(None):
+            with stage.settling.led():
+                for _ in range(10):
+                    await breathe()
+                assert stage.clock.now() == START
+            await slept
+        assert stage.clock.now() == START + 60
 
     play(body)
 
