@@ -7,6 +7,7 @@ import pytest
 
 from modal_emulator.ground.errors import EmulatorError
 from modal_emulator.runtime.backend import Exit, Mount
+from modal_emulator.runtime.inline import leftover
 from modal_emulator.runtime.inline.here import here
 from threadyard import Stage, ThreadYard
 
@@ -35,7 +36,10 @@ def test_what_is_raised_ends_the_container_and_is_told(yard: ThreadYard) -> None
     asyncio.run(story())
 
 
-def test_a_killed_container_ends_though_a_thread_of_it_waits(yard: ThreadYard) -> None:
+def test_a_killed_container_ends_though_a_thread_of_it_waits(
+    yard: ThreadYard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leftover, "_LAST_BREATH", 0.0)
     stage = Stage()
 
     async def story() -> None:

@@ -6,7 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
+import pytest
+
 from modal_emulator.runtime.backend import Exit
+from modal_emulator.runtime.inline import leftover
 from modal_emulator.runtime.inline.here import HERE, here
 from threadyard import Stage, ThreadYard
 
@@ -84,7 +87,10 @@ def test_a_thread_that_only_works_for_a_container_is_not(yard: ThreadYard) -> No
     asyncio.run(story())
 
 
-def test_what_still_runs_is_named_with_its_line(yard: ThreadYard) -> None:
+def test_what_still_runs_is_named_with_its_line(
+    yard: ThreadYard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leftover, "_LAST_BREATH", 0.0)
     stage = Stage()
 
     def inside() -> None:
