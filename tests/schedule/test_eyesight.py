@@ -3,7 +3,6 @@
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,7 +28,7 @@ class Stage:
         self.steps = Steps(Settling(clock, self.journal), self.journal)
         self.eyesight = Eyesight(self.steps, self.journal, Path("no page"), watches=True)
         look = self.eyesight.look(
-            "ta-1", lambda step: replace(step, container_id="ta-1", version=7)
+            "ta-1", lambda step: step._replace(container_id="ta-1", version=7)
         )
         assert look is not None
         self.look: Look = look
@@ -69,7 +68,7 @@ def test_notes_come_in_their_order_with_what_only_the_server_knows() -> None:
         def tells() -> None:
             for number in range(3):
                 error = OSError(2, "No such file") if number == 1 else None
-                stage.look.note(replace(READ, path=str(number)), error)
+                stage.look.note(READ._replace(path=str(number)), error)
 
         await asyncio.to_thread(tells)
         await settle()

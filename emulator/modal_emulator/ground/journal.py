@@ -7,13 +7,13 @@ its bound.
 """
 
 from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
+from typing import NamedTuple
 
 from modal_emulator.ground.clock import Clock
 
-__all__ = ["Event", "Journal"]
+__all__ = ["Event", "Journal", "Value"]
 
 Value = str | int | float | bool | None
 
@@ -27,13 +27,15 @@ _OURS = frozenset(
 """The values that user code cannot fill as it likes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):  # a tuple is made in half the time, and each step makes one
     """One thing that happened at one instant."""
 
     at: float
     kind: str
-    values: Mapping[str, Value] = field(default_factory=lambda: MappingProxyType({}))
+    values: Mapping[str, Value] = MappingProxyType({})
+
+
+Listener = Callable[[Event], None]
 
 
 class Journal:
@@ -42,17 +44,29 @@ class Journal:
     def __init__(self, clock: Clock, bound: int = 100_000) -> None:
         self._clock = clock
         self._events: deque[Event] = deque(maxlen=bound)
-        self._listeners: list[Callable[[Event], None]] = []
+        self._listeners: list[tuple[Listener, tuple[str, ...]]] = []
+        self._hearing: dict[str, tuple[Listener, ...]] = {}
+        """By the kind of event, as far as one was there since listeners came or went."""
         self._mask: Callable[[str], str] = str
 
     def add(self, kind: str, **values: Value) -> None:
         """Record that `kind` happened now."""
-        for name, value in values.items():
-            if value and value.__class__ is str and name not in _OURS:
+        self.keep(kind, values, values.keys() - _OURS)
+
+    def keep(self, kind: str, values: dict[str, Value], free: Iterable[str]) -> None:
+        """Record as `add` does; user code can fill the values that `free` names, and no others."""
+        for name in free:
+            value = values[name]
+            if value and value.__class__ is str:
                 values[name] = self._mask(value)
         event = Event(self._clock.now(), kind, MappingProxyType(values))
         self._events.append(event)
-        for listener in tuple(self._listeners):
+        hearing = self._hearing.get(kind)
+        if hearing is None:
+            every = self._listeners
+            hearing = tuple(one for one, kinds in every if not kinds or kind in kinds)
+            self._hearing[kind] = hearing
+        for listener in hearing:
             listener(event)
 
     def mask_with(self, mask: Callable[[str], str]) -> None:
@@ -63,7 +77,14 @@ class Journal:
         """Return the events of this kind, or all, oldest first."""
         return tuple(e for e in self._events if not kind or e.kind == kind)
 
-    def listen(self, listener: Callable[[Event], None]) -> Callable[[], None]:
-        """Call `listener` for each later event; the answer ends that."""
-        self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener)
+    def listen(self, listener: Listener, *kinds: str) -> Callable[[], None]:
+        """Call `listener` for each later event, or those of some kinds; the answer ends that."""
+        entry = (listener, kinds)
+        self._listeners.append(entry)
+        self._hearing = {}
+
+        def forget() -> None:
+            self._listeners.remove(entry)
+            self._hearing = {}
+
+        return forget

@@ -169,11 +169,10 @@ async def first_container(
     """
     came = asyncio.Event()
 
-    def hear(event: Event) -> None:
-        if event.kind == "container.start":
-            came.set()
+    def hear(_event: Event) -> None:
+        came.set()
 
-    forget = world.journal.listen(hear)
+    forget = world.journal.listen(hear, "container.start")
     try:
         while not (found := running_containers(run, world, function, app)):
             came.clear()

@@ -9,7 +9,6 @@ goes its usual way, also what a forked process sends: its calls come in by the w
 
 import asyncio
 import os
-import threading
 from contextlib import nullcontext, suppress
 from contextvars import Context
 from typing import Any
@@ -28,9 +27,8 @@ from modal_emulator.rpc.links import LOST, Answer, End, Headers, Link
 from modal_emulator.rpc.quick import ask
 from modal_emulator.rpc.server import handlers
 from modal_emulator.rpc.status import Details
-from modal_emulator.runtime.inline.here import CLIENT, HERE, Here
-from modal_emulator.runtime.inline.spawning import belongs_to
-from modal_emulator.runtime.stacks import lines_waiting
+from modal_emulator.runtime.asking import NOTING, asking_lines
+from modal_emulator.runtime.inline.here import CLIENT, HERE
 from modal_emulator.runtime.telling import CALLS
 from modal_emulator.schedule.faults import Dropped
 
@@ -59,10 +57,13 @@ class Memory:
     def start(self) -> None:
         """Put it in place."""
         self._in_place = True
+        NOTING.take()
         _put(self._ours)
 
     async def stop(self) -> None:
         """Take it away; whoever still waits for an answer hears that the connection is lost."""
+        if self._in_place:
+            NOTING.give_back()
         self._in_place = False
         if _in_place() == self._ours:
             _put(self._before)
@@ -116,7 +117,7 @@ class Memory:
         Cancelled, it cancels what answers, as a closed stream does.
         """
         here = HERE.get()
-        where = _where(here) if path in _STEPS else ()
+        where = asking_lines() if path in _STEPS else ()
         work = self._answer(path, metadata, request, self.who(), where)
         try:
             if link.loop is not self.home:
@@ -204,18 +205,6 @@ def _in_place() -> tuple[Any, Any]:
 
 def _put(hooks: tuple[Any, Any]) -> None:
     Channel._create_connection, UnaryUnaryMethod.__call__ = hooks  # type: ignore[method-assign]
-
-
-def _where(here: Here | None) -> tuple[str, ...]:
-    """Return the lines of user code that wait for the running task: a container's or a client's."""
-
-    def belongs(thread: int) -> bool:
-        if here is not None:
-            return any(each.ident == thread for each in tuple(here.threads))
-        all_of_them = threading.enumerate()
-        return all(each.ident != thread or belongs_to(each) is None for each in all_of_them)
-
-    return lines_waiting(belongs)
 
 
 def _is_cancelled() -> bool:

@@ -8,7 +8,6 @@ a step is held or noted is in `schedule/steps`.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from typing import Any, TypeVar
 
 from modal_emulator.ground.errors import NotFound
@@ -24,18 +23,18 @@ __all__ = ["STEPS", "done", "input_step", "keys_of", "stop_step"]
 
 T = TypeVar("T")
 
-Maker = Callable[[Any], Step]
+What = tuple[Kind, str, str]
+"""What a step does, to which object, and to which path or key in it."""
+
+Reader = Callable[[Any], What]
 
 
-def _volume(kind: Kind) -> Maker:
-    return lambda request: Step(kind, object_id=request.volume_id)
+def _volume(kind: Kind) -> Reader:
+    return lambda request: (kind, request.volume_id, "")
 
 
-def _dict(kind: Kind, *, keyed: bool = False) -> Maker:
-    def make(request: Any) -> Step:
-        return Step(kind, object_id=request.dict_id, path=repr(request.key) if keyed else "")
-
-    return make
+def _dict(kind: Kind, *, keyed: bool = False) -> Reader:
+    return lambda request: (kind, request.dict_id, repr(request.key) if keyed else "")
 
 
 def keys_of(request: Any) -> str:
@@ -43,21 +42,21 @@ def keys_of(request: Any) -> str:
     return ", ".join(repr(entry.key) for entry in request.updates)
 
 
-def _dict_update(request: Any) -> Step:
-    return Step(Kind.DICT_WRITE, object_id=request.dict_id, path=keys_of(request))
+def _dict_update(request: Any) -> What:
+    return Kind.DICT_WRITE, request.dict_id, keys_of(request)
 
 
-def _queue(kind: Kind, every: str = "") -> Maker:
-    """Return what makes a step of a partition, or of all where the field `every` says so."""
+def _queue(kind: Kind, every: str = "") -> Reader:
+    """Return what reads a step on a partition, or on all where the field `every` says so."""
 
-    def make(request: Any) -> Step:
+    def read(request: Any) -> What:
         path = "" if every and getattr(request, every) else repr(request.partition_key)
-        return Step(kind, object_id=request.queue_id, path=path)
+        return kind, request.queue_id, path
 
-    return make
+    return read
 
 
-STEPS: dict[str, Maker] = {
+STEPS: dict[str, Reader] = {
     "VolumeCommit": _volume(Kind.COMMIT),
     "VolumeReload": _volume(Kind.RELOAD),
     "DictGet": _dict(Kind.DICT_READ, keyed=True),
@@ -72,9 +71,9 @@ STEPS: dict[str, Maker] = {
     "QueueNextItems": _queue(Kind.QUEUE_READ),
     "QueueLen": _queue(Kind.QUEUE_READ, "total"),
     "QueueClear": _queue(Kind.QUEUE_GET, "all_partitions"),
-    "FunctionMap": lambda request: Step(Kind.CALL, object_id=request.function_id),
-    "FunctionGetOutputs": lambda request: Step(Kind.RESULT, object_id=request.function_call_id),
-    "FunctionPutOutputs": lambda request: Step(Kind.OUTPUT),
+    "FunctionMap": lambda request: (Kind.CALL, request.function_id, ""),
+    "FunctionGetOutputs": lambda request: (Kind.RESULT, request.function_call_id, ""),
+    "FunctionPutOutputs": lambda request: (Kind.OUTPUT, "", ""),
 }
 """By the name of the RPC."""
 
@@ -92,34 +91,33 @@ async def done(world: World, name: str, unary: Unary, call: Call[Any]) -> Any:
 def _answered(world: World, name: str, unary: Unary, call: Call[Any]) -> Awaitable[Any]:
     if (bared := BARED.get(name)) is not None and world.leaks.needles:
         bared(world, call)
-    if (make := STEPS.get(name)) is None:
+    if (read := STEPS.get(name)) is None:
         return unary(world, call)
-    return _stepped(world, make(call.request), call, lambda: unary(world, call))
+    step = _step(world, read(call.request), call.container_id, call.where)
+    return world.steps.take(step, lambda: unary(world, call))
 
 
-async def _stepped(
-    world: World, step: Step, call: Call[Any], work: Callable[[], Awaitable[T]]
-) -> T:
-    step = replace(step, where=call.where)
-    if (worker := _worker(world, call.container_id)) is not None:
-        step = _by(world, worker, step)
-        if step.kind is Kind.COMMIT and worker.leaving and not worker.inputs:
-            # The SDK commits every volume once nothing is left to do.
-            step = replace(step, kind=Kind.EXIT_COMMIT)
-        if step.kind in VERSIONED:
-            version = world.commits.version(worker.container_id, step.object_id)
-            step = replace(step, version=version)
-    return await world.steps.take(step, work)
+def _step(world: World, what: What, container_id: str | None, where: tuple[str, ...]) -> Step:
+    kind, object_id, path = what
+    if (worker := _worker(world, container_id)) is None:
+        return Step(kind, object_id=object_id, path=path, where=where)
+    if kind is Kind.COMMIT and worker.leaving and not worker.inputs:
+        # The SDK commits every volume once nothing is left to do.
+        kind = Kind.EXIT_COMMIT
+    version = 0
+    if kind in VERSIONED:
+        version = world.commits.version(worker.container_id, object_id)
+    return _by(world, worker, (kind, object_id, path), version, where)
 
 
 async def input_step(world: World, worker: Worker) -> None:
     """Let a container begin with what it was just given."""
-    await world.steps.take(_by(world, worker, Step(Kind.INPUT)), _nothing)
+    await world.steps.take(_by(world, worker, (Kind.INPUT, "", "")), _nothing)
 
 
 async def stop_step(world: World, worker: Worker) -> None:
     """Let a container begin to leave."""
-    await world.steps.take(_by(world, worker, Step(Kind.STOP)), _nothing)
+    await world.steps.take(_by(world, worker, (Kind.STOP, "", "")), _nothing)
 
 
 async def _nothing() -> None:
@@ -135,12 +133,14 @@ def _worker(world: World, container_id: str | None) -> Worker | None:
         return None
 
 
-def _by(world: World, worker: Worker, step: Step) -> Step:
+def _by(
+    world: World, worker: Worker, what: What, version: int = 0, where: tuple[str, ...] = ()
+) -> Step:
+    kind, object_id, path = what
     calls = {world.calls.input(input_id).call_id for input_id in worker.inputs}
-    return replace(
-        step,
-        container_id=worker.container_id,
-        function=worker.pool.function.tag.removesuffix(".*"),
-        # With several at once nobody can tell which one it is.
-        call_id=calls.pop() if len(calls) == 1 else "",
-    )
+    # With several at once nobody can tell which one it is.
+    call_id = calls.pop() if len(calls) == 1 else ""
+    function = worker.pool.function.tag.removesuffix(".*")
+    container_id = worker.container_id
+    # By their order: this is done for every call.
+    return Step(kind, container_id, function, call_id, object_id, path, "", (), version, where)

@@ -10,10 +10,10 @@ anything that is heard later by other ways.
 import asyncio
 import errno
 import json
+import select
 import socket
 import sys
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 
 from modal_emulator.ground.steps import Kind, Moment, Step
@@ -77,13 +77,16 @@ class SightLine:
         self._loop = asyncio.get_running_loop()
         self._end, self.theirs = socket.socketpair(socket.AF_UNIX, _KIND)
         self._end.setblocking(False)
+        self._poll = select.poll()
+        self._poll.register(self._end, select.POLLIN)  # that it ended is always told
         self._loop.add_reader(self._end, self.read)
         self._held: set[asyncio.Task[None]] = set()
         sight.source(self.read)
 
     def read(self) -> None:
         """Read all that was sent so far."""
-        while self._end.fileno() >= 0:
+        # Asked before each step; that there is nothing is told soonest so.
+        while self._end.fileno() >= 0 and self._poll.poll(0):
             try:
                 data, files, _, _ = socket.recv_fds(self._end, _PACKET, 1)
             except BlockingIOError:
@@ -147,7 +150,7 @@ def _packed(step: Step, moment: Moment | None, error: OSError | None) -> bytes:
         values["error"] = (error.errno or errno.EIO, error.strerror)
     data = json.dumps(values).encode()
     if len(data) >= _PACKET:  # of a program with very many arguments
-        return _packed(replace(step, arguments=(), where=step.where[-5:]), moment, error)
+        return _packed(step._replace(arguments=(), where=step.where[-5:]), moment, error)
     return data
 
 

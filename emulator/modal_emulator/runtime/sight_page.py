@@ -46,8 +46,12 @@ class SightPage:
 
     def write(self, attention: Attention, epoch: int) -> None:
         """Say how it is now."""
-        _EPOCH.pack_into(self._memory, 0, epoch)
+        self.renew(epoch)
         _ATTENTION.pack_into(self._memory, _EPOCH.size, attention)
+
+    def renew(self, epoch: int) -> None:
+        """Say that what was no news is news."""
+        _EPOCH.pack_into(self._memory, 0, epoch)
 
     @property
     def attention(self) -> int:

@@ -8,7 +8,7 @@ import json
 from functools import wraps
 from typing import Any
 
-from modal_emulator.runtime.stacks import lines_waiting
+from modal_emulator.runtime.asking import NOTING, asking_lines
 
 __all__ = ["CALLS", "HEADER", "tell_lines"]
 
@@ -37,9 +37,9 @@ def tell_lines() -> None:
         method: Any, message: Any, *, timeout: Any = None, metadata: Any = None
     ) -> Any:
         if method.name in paths:
-            lines = lines_waiting(lambda thread: True)
-            metadata = {**dict(metadata or {}), HEADER: json.dumps(lines)}
+            metadata = {**dict(metadata or {}), HEADER: json.dumps(asking_lines())}
         return await call(method, message, timeout=timeout, metadata=metadata)
 
+    NOTING.take()
     owner: Any = UnaryUnaryMethod
     owner.__call__ = telling

@@ -34,7 +34,7 @@ class Bygones:
         self._apps = apps
         self._logs = logs
         self._there: OrderedDict[str, Bygone] = OrderedDict()
-        journal.listen(self._hear)
+        journal.listen(self._hear, "container.start", "container.exit")
 
     def get(self, container_id: str) -> Bygone:
         """
@@ -54,7 +54,7 @@ class Bygones:
         return found is not None and found.finished_at > 0
 
     def _hear(self, event: Event) -> None:
-        container_id = str(event.values.get("container_id"))
+        container_id = str(event.values["container_id"])
         if event.kind == "container.start":
             app_id = self._apps.past(str(event.values["function_id"])).app_id
             self._there[container_id] = Bygone(container_id, app_id, event.at)

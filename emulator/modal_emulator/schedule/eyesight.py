@@ -43,10 +43,10 @@ class Eyesight:
         self._looks: dict[str, Look] = {}
         self.epoch = 0
         """Grows when a container hears of others: at its other steps, and at commits."""
-        steps.listen(self._stepped)
+        steps.listen(self._stepped, *(kind for kind in Kind if kind not in _QUIET))
         steps.on_change(self._changed)
         steps.drain_by(self._drain)
-        journal.listen(self._happened)
+        journal.listen(self._happened, "volume.commit")
 
     @property
     def attention(self) -> Attention:
@@ -87,17 +87,16 @@ class Eyesight:
             with suppress(OSError):  # the disk takes no writes any more
                 self._path.unlink(missing_ok=True)
 
-    def _stepped(self, step: Step, _error: Exception | None) -> None:
-        if step.kind not in _QUIET:
-            self._renew()
+    def _stepped(self, _step: Step, _error: Exception | None) -> None:
+        self._renew()
 
-    def _happened(self, event: Event) -> None:
-        if event.kind == "volume.commit":
-            self._renew()
+    def _happened(self, _event: Event) -> None:
+        self._renew()
 
     def _renew(self) -> None:
         self.epoch += 1
-        self._changed()
+        if self._page is not None:
+            self._page.renew(self.epoch)
 
     def _changed(self) -> None:
         if self._page is not None:

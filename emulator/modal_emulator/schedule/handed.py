@@ -50,7 +50,7 @@ class Handed:
         self._former: dict[Value, None] = {}
         self._drifts: dict[str, Drift] = {}
         self._on_change: list[Callable[[], None]] = []
-        journal.listen(self._hear)
+        journal.listen(self._hear, "container.exit", *_CHANGES)
 
     def environment(self, container_id: str, secret_ids: Iterable[str]) -> dict[str, str]:
         """Return the variables that the secrets of a container hold now; the later one wins."""
@@ -87,7 +87,7 @@ class Handed:
     def _hear(self, event: Event) -> None:
         if event.kind in _CHANGES:
             self._compare(str(event.values["secret_id"]))
-        elif event.kind == "container.exit":
+        else:
             container_id = str(event.values["container_id"])
             self._drifts.pop(container_id, None)
             shares = self._given.pop(container_id, None)
@@ -95,8 +95,6 @@ class Handed:
                 return
             if len(self._former) < _REMEMBERED:
                 self._former.update(dict.fromkeys(_values(shares)))
-        else:
-            return
         for listener in self._on_change:
             listener()
 

@@ -9,7 +9,6 @@ where that is kept.
 import asyncio
 import codecs
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -268,8 +267,7 @@ class ContainerLauncher:
 
         def complete(step: Step) -> Step:
             running = self._current(worker)
-            return replace(
-                step,
+            return step._replace(
                 container_id=worker.container_id,
                 function=function,
                 call_id=running.call_id if running else "",

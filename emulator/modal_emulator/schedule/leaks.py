@@ -73,8 +73,8 @@ class Leaks:
         self._over = threading.Event()
         handed.on_change(self._changed)
         logs.read_first(self._log)
-        steps.listen(self._step)
-        journal.listen(self._hear)
+        steps.listen(self._step, Kind.RUN)
+        journal.listen(self._hear, "volume.commit", "container.exit")
         journal.mask_with(self.mask)
 
     @property
@@ -149,7 +149,7 @@ class Leaks:
         return replace(line, text=self.mask(line.text)) if self._rules.mask_logs else line
 
     def _step(self, step: Step, _error: Exception | None) -> None:
-        if step.kind is not Kind.RUN or not step.arguments or not self.needles:
+        if not step.arguments or not self.needles:
             return
 
         def place() -> Place:

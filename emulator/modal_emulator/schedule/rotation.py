@@ -22,10 +22,10 @@ class Rotation:
         self._handed = handed
         self._journal = journal
         self._told: set[tuple[str, tuple[str, ...]]] = set()
-        steps.listen(self._hear)
+        steps.listen(self._hear, Kind.INPUT)
 
     def _hear(self, step: Step, error: Exception | None) -> None:
-        if step.kind is not Kind.INPUT or error is not None:
+        if error is not None:
             return
         drift = self._handed.drift(step.container_id)
         if drift is None or (step.container_id, drift.keys) in self._told:

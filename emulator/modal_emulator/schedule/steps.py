@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol, TypeVar
 
-from modal_emulator.ground.journal import Journal
-from modal_emulator.ground.steps import KEEPING, Moment, Step
+from modal_emulator.ground.journal import Journal, Value
+from modal_emulator.ground.steps import KEEPING, Kind, Moment, Step
 from modal_emulator.schedule.settling import Settling
 
 __all__ = ["Gate", "Steps"]
@@ -45,7 +45,7 @@ class Steps:
         self._journal = journal
         self._gates: tuple[Gate, ...] = ()
         self._on_change: list[Callable[[], None]] = []
-        self._listeners: list[Listener] = []
+        self._listeners: dict[Kind, list[Listener]] = {kind: [] for kind in Kind}
         self._drain: Callable[[str], None] = lambda container_id: None
         self._by_hand = 0
 
@@ -92,10 +92,21 @@ class Steps:
         """Call `listener` whenever a gate comes or goes."""
         self._on_change.append(listener)
 
-    def listen(self, listener: Listener) -> Callable[[], None]:
-        """Tell `listener` of each step that is over, and how it failed; the answer ends that."""
-        self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener)
+    def listen(self, listener: Listener, *kinds: Kind) -> Callable[[], None]:
+        """
+        Tell `listener` of each step that is over, and how it failed; the answer ends that.
+
+        It hears of these kinds only, if any are given.
+        """
+        lists = [self._listeners[kind] for kind in kinds or Kind]
+        for each in lists:
+            each.append(listener)
+
+        def forget() -> None:
+            for each in lists:
+                each.remove(listener)
+
+        return forget
 
     async def take(self, step: Step, work: Callable[[], Awaitable[T]]) -> T:
         """
@@ -131,22 +142,24 @@ class Steps:
 
     def note(self, step: Step, error: Exception | None = None) -> None:
         """Write a step that is over into the journal, and tell those who listen."""
-        self._journal.add(
-            "step",
-            step=step.kind.value,
-            container_id=step.container_id,
-            function=step.function,
-            call_id=step.call_id,
-            object_id=step.object_id,
-            path=step.path,
-            to=step.to,
-            version=step.version,
-            where="\n".join(step.where),
-            keeps=step.arguments == KEEPING,
-            error="" if error is None else repr(error),
-        )
-        for listener in tuple(self._listeners):
-            listener(step, error)
+        kind = step.kind
+        values: dict[str, Value] = {
+            "step": kind._value_,  # `value` is a function of Python's
+            "container_id": step.container_id,
+            "function": step.function,
+            "call_id": step.call_id,
+            "object_id": step.object_id,
+            "path": step.path,
+            "to": step.to,
+            "version": step.version,
+            "where": "\n".join(step.where),
+            "keeps": step.arguments == KEEPING,
+            "error": "" if error is None else repr(error),
+        }
+        self._journal.keep("step", values, ("path", "to", "error"))
+        if listeners := self._listeners[kind]:
+            for listener in tuple(listeners):
+                listener(step, error)
 
     def _changed(self) -> None:
         for listener in self._on_change:
