@@ -3,7 +3,7 @@ What it costs that steps are seen: for a warm call, a start, and code full of fi
 
 `nothing` is without any of it: no call of the SDK is a step, nobody's lines are noted, and files
 are not watched. `off` is the setting `watch_files` alone, `note` what a test has by itself, `hold`
-with a gate. Containers of processes keep, in each, the one question whether a call is to tell lines.
+with a gate. What containers of processes keep is one question for each call that they make.
 """
 
 from collections.abc import Iterator
