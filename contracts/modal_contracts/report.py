@@ -78,7 +78,7 @@ def entries() -> Iterator[Entry]:
 
 def page(lines: Sequence[Line], record: Record | None) -> str:
     """Write the page."""
-    parts = [*_head(lines, record), *_counts(lines)]
+    parts = [*_head(lines, record), *_counts(lines), *_needs(lines)]
     folder = ""
     for line in lines:
         here, _, name = line.clause.id.rpartition("/")
@@ -149,13 +149,26 @@ def _counts(lines: Sequence[Line]) -> list[str]:
     return ["| evidence | clauses | meaning |", "| --- | ---: | --- |", *rows]
 
 
+def _needs(lines: Sequence[Line]) -> list[str]:
+    counts = Counter(need for line in lines for need in line.clause.needs)
+    return [
+        "",
+        "A clause is left out for a target that does not offer what it needs:",
+        "",
+        "| needs | clauses | meaning |",
+        "| --- | ---: | --- |",
+        *(f"| {need.value} | {counts[need]} | {need.meaning} |" for need in sorted(counts)),
+    ]
+
+
 def _columns(record: Record | None) -> list[str]:
-    names = ["clause", "claim", "evidence", "from SDK"] + ["live"] * (record is not None)
+    names = ["clause", "claim", "evidence", "from SDK", "needs"] + ["live"] * (record is not None)
     return [_joined(names), _joined(["---"] * len(names))]
 
 
 def _row(line: Line, name: str, record: Record | None) -> str:
     cells: list[Any] = [f"`{name}`", line.claim, _source(line.clause.evidence), line.clause.since]
+    cells.append(", ".join(sorted(need.value for need in line.clause.needs)))
     if record is not None:
         cells.append(record.outcomes.get(line.clause.id, "not run"))
     return _joined(cells)

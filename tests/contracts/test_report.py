@@ -9,6 +9,7 @@ from modal_contracts import report
 from modal_contracts.clause import Clause
 from modal_contracts.evidence import Evidence, assumed, documented
 from modal_contracts.report import Line, Record, main, page
+from modal_contracts.target import Capability
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "clauses.md"
 
@@ -62,6 +63,15 @@ def test_clauses_stand_in_their_folders_with_their_evidence() -> None:
     assert text.index("## Secrets") < text.index("`a`") < text.index("## Volumes")
     link = "[guide/volumes](https://modal.com/docs/guide/volumes)"
     assert f"| `b` | It holds \\| really. | documented: {link} | 1.0.0 |" in text
+
+
+def test_what_a_clause_needs_is_said_and_counted() -> None:
+    needs = frozenset({Capability.SANDBOXES, Capability.CLOCK})
+    clause = Clause("web/c", documented("guide/web"), "1.0.0", needs)
+    text = page([*LINES, Line(clause, "It holds.")], None)
+    assert "| 1.0.0 | clock, sandboxes |\n" in text
+    assert f"| clock | 1 | {Capability.CLOCK.meaning} |\n| sandboxes | 1 |" in text
+    assert Capability.PROGRAMS.meaning not in text
 
 
 def test_without_a_record_nothing_was_seen(tmp_path: Path) -> None:

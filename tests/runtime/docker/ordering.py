@@ -12,6 +12,8 @@ import pytest
 from modal_emulator.emulator import Running
 from modal_emulator.pytest_plugin.session import Session, open_session
 
+SLOW = 300.0
+"""Seconds; on a machine that has much else to do, Docker takes its time to start a container."""
 OPTIONS = {"runtime": "docker", "docker_network": "host"}
 
 
@@ -67,11 +69,11 @@ def test_a_lost_update_is_staged_by_steps_on_files_and_found(
     emulator: Running, add: modal.Function, volume: modal.Volume
 ) -> None:
     with emulator.stage() as stage:
-        one = stage.spawn(add, "one").until("write", "words.txt")
-        two = stage.spawn(add, "two").until("commit")
+        one = stage.spawn(add, "one").until("write", "words.txt", timeout=SLOW)
+        two = stage.spawn(add, "two").until("commit", timeout=SLOW)
         assert two.at is not None
         assert any("ordering.py" in line for line in two.at.where)
-        assert (one.finish(), two.finish()) == ("", "")
+        assert one.finish(timeout=SLOW) == two.finish(timeout=SLOW) == ""
     assert words(volume) == "two "
     [found] = [each for each in emulator.findings() if each.subject == "lost update"]
     assert "words.txt" in str(found)
