@@ -27,7 +27,7 @@ from modal_emulator.runtime.probe import refusal, try_stack
 __all__ = ["Standing", "can_mount", "enter_user_namespace"]
 
 _TASKS = Path("/proc/self/task")
-_LOOK, _LOOKS = 0.001, 200  # seconds
+_LOOK, _LOOKS = 0.001, 2000  # seconds; on a busy machine the kernel takes its time
 
 
 @dataclass(frozen=True, slots=True)
