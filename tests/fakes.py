@@ -49,6 +49,7 @@ class FakeContainer:
     obeys: bool = True
 
     can_pause: bool = True
+    outlives_itself: bool = False
     asleep_until: float | None = None
 
     async def detach(self, volume_id: str, *, pausing: bool = False) -> None:

@@ -47,8 +47,6 @@ Each search ended after {schedules} schedules; `-` means that none of them faile
 number of steps in the shortest failing schedule that the exhaustive search tells. **Fixed twin**
 says how many schedules the right program passed: *all* where they stand for all there are.
 
-Two of them draw kills, which only containers of processes can suffer; they are explored in these.
-
 Counts of schedules follow from the seed, so they are the same on each machine. Plain runs hang on
 the machine and on what else it does. To measure again, in a checkout:
 

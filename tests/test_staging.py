@@ -9,7 +9,7 @@ import pytest
 import stagework
 from modal_emulator.clock import ClockHandle
 from modal_emulator.emulator import Running
-from modal_emulator.ground.errors import Conflict, Invalid, NotBuilt
+from modal_emulator.ground.errors import Conflict, Invalid
 from modal_emulator.staging import StageHandle
 
 RUNTIMES = [
@@ -196,9 +196,8 @@ def test_an_actor_is_followed_when_it_is_preempted(
         assert actor.finish() == ["a", "a"]
 
 
-@pytest.mark.slow
-@pytest.mark.modal(runtime="process")
-def test_an_actor_is_killed_where_it_is_held(modal_stage: StageHandle) -> None:
+@everywhere
+def test_an_actor_is_killed_where_it_is_held(modal_stage: StageHandle, runtime: str) -> None:
     with stagework.app.run():
         actor = modal_stage.spawn(stagework.add, "a").until("commit")
         actor.kill()
@@ -209,12 +208,6 @@ def test_an_actor_is_killed_where_it_is_held(modal_stage: StageHandle) -> None:
         other.kill()
         with pytest.raises(modal.exception.RemoteError):
             other.finish()
-
-
-@inline
-def test_threads_are_not_killed(modal_stage: StageHandle) -> None:
-    with stagework.app.run(), pytest.raises(NotBuilt, match="preempt"):
-        modal_stage.spawn(stagework.tick).kill()
 
 
 @inline

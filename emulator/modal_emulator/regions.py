@@ -38,7 +38,7 @@ class RegionsHandle:
         Take a region down; returns when its containers are gone.
 
         They end without a word, as by a kill; their inputs begin again in another region that
-        their function allows, or wait. In threads they are interrupted instead.
+        their function allows, or wait.
 
         Raises:
             Invalid: there is no such region.

@@ -14,9 +14,8 @@ from typing import Any, TypeVar
 
 import modal
 
-from modal_emulator.ground.errors import Conflict, Invalid, NotBuilt
+from modal_emulator.ground.errors import Conflict, Invalid
 from modal_emulator.ground.steps import Kind, Moment, Step
-from modal_emulator.runtime.backend import Capability
 from modal_emulator.schedule.background import Holder, commit_once
 from modal_emulator.schedule.calls import Input
 from modal_emulator.schedule.roles import Goal, Role, show_step
@@ -164,19 +163,9 @@ class ActorHandle:
         return self._call.get()
 
     def kill(self) -> None:
-        """
-        Kill its container without a word.
+        """Kill its container without a word."""
 
-        Raises:
-            NotBuilt: the runtime's containers cannot be killed.
-        """
-
-        async def kill(world: World) -> None:
-            if Capability.KILL not in world.offers:
-                raise NotBuilt(
-                    "containers that are threads of this process cannot be killed: "
-                    "choose runtime='process' for this test, or preempt() the actor"
-                )
+        async def kill(_world: World) -> None:
             worker = self._stage._staging.worker(self._role)
             if worker.container is None:
                 worker.ending, worker.leaving = worker.ending or Ending.KILLED, True

@@ -295,10 +295,9 @@ class World:
         dispatcher = Dispatcher(
             apps, calls, logs, launcher, clock, settling, ids, journal, settings.pool
         )
-        kills = Capability.KILL in around.backend.offers
-        outages = Outages(placing, dispatcher, logs, journal, kills=kills)
+        outages = Outages(placing, dispatcher, logs, journal)
         striking = Striking(faults, steps, clock, settling, dispatcher, outages)
-        planning = Planning(faults, around.rpcs, kills=kills)
+        planning = Planning(faults, around.rpcs)
         planning.begin(settings.faults)
         firings = Firings(calls, dispatcher, translator, clock, journal)
         executions = Executions(clock, journal)

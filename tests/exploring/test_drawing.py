@@ -1,5 +1,6 @@
 """What may happen in a schedule besides the program's own steps."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 
 from modal_emulator import Exploration, RaceFound, explore
 from modal_emulator.emulator import Running
-from modal_emulator.ground.errors import Invalid, NotBuilt
+from modal_emulator.ground.errors import Invalid
 
 pytestmark = pytest.mark.modal(runtime="inline")
 
@@ -110,16 +111,26 @@ def test_a_call_of_the_sdk_may_fail(modal_emulator: Running) -> None:
         explore(program, rpc_failures=1, schedules=30, seed=1)
 
 
-def test_threads_cannot_be_killed(modal_emulator: Running) -> None:
-    with pytest.raises(NotBuilt, match="runtime process"):
-        explore(lambda: who.remote(), app=app, kills=1)
-
-
-@pytest.mark.slow
-@pytest.mark.modal(runtime="process")
 def test_a_container_may_be_killed(modal_emulator: Running) -> None:
     with pytest.raises(RaceFound, match=r"kills +kill who#1"):
         explore(lambda: who.remote(), app=app, kills=1, schedules=20, seed=2)
+
+
+def test_a_reply_may_be_lost(modal_emulator: Running) -> None:
+    queue = modal.Queue.from_name("drawn-queue", create_if_missing=True)
+
+    def program() -> None:
+        with suppress(Exception):  # it takes a failure into account
+            queue.put("once")
+
+    def at_most_once() -> bool:
+        return queue.len() <= 1
+
+    assert explore(program, invariant=at_most_once, rpc_failures=1, schedules=10).exhaustive
+    with pytest.raises(RaceFound) as found:
+        explore(program, invariant=at_most_once, lost_replies=1, schedules=10)
+    assert "the reply to queue put 'drawn-queue' of program is lost" in found.value.story
+    assert found.value.story.count("queue put") == 3  # done, lost, and done again
 
 
 @pytest.mark.parametrize(
@@ -128,6 +139,7 @@ def test_a_container_may_be_killed(modal_emulator: Running) -> None:
         {"background_commits": "sometimes"},
         {"containers": "hot"},
         {"kills": -1},
+        {"lost_replies": -1},
         {"mode": "all"},
         {"schedules": 0},
         {"crons": ["nobody"]},

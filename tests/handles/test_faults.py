@@ -8,7 +8,7 @@ import pytest
 
 import breaking
 from modal_emulator.emulator import Running, Settings, running
-from modal_emulator.ground.errors import EmulatorError, Invalid, NotBuilt
+from modal_emulator.ground.errors import EmulatorError, Invalid
 from modal_emulator.handles import FaultsHandle
 from modal_emulator.schedule.faults.planning import lines_of
 
@@ -22,7 +22,6 @@ retrying = pytest.mark.skipif(
     not hasattr(modal.volume, "_raise_on_block_response_error"),
     reason="this SDK does not try bodies again, or not from their beginning",
 )
-process = pytest.mark.modal(runtime="process")
 
 
 @everywhere
@@ -87,11 +86,10 @@ def test_a_late_step_is_late_by_the_emulators_clock(
     assert 240 <= modal_emulator.clock.timestamp() - before < 300
 
 
-@process
-@pytest.mark.slow
+@everywhere
 @pytest.mark.parametrize(("when", "left"), [("before", ["a"]), ("after", ["a", "b"])])
 def test_a_container_is_killed_at_a_step(
-    modal_emulator: Running, modal_faults: FaultsHandle, when: str, left: list[str]
+    modal_emulator: Running, modal_faults: FaultsHandle, runtime: str, when: str, left: list[str]
 ) -> None:
     modal_faults.kill(at="commit", when=when, after=1, function="write")
     with breaking.app.run():
@@ -130,12 +128,6 @@ def test_a_region_goes_down_at_a_step(
 
 
 @inline
-def test_threads_are_not_killed(modal_faults: FaultsHandle) -> None:
-    with pytest.raises(NotBuilt, match="cannot be killed: choose runtime='process'"):
-        modal_faults.kill(at="commit")
-
-
-@inline
 def test_plans_are_told_and_taken_back(modal_faults: FaultsHandle) -> None:
     plan = modal_faults.error("QueuePut", status="ABORTED")
     assert repr(plan) == "<fault error('QueuePut', status='ABORTED', times=1)>"
@@ -157,7 +149,7 @@ def test_a_world_may_begin_with_faults(modal_faults: FaultsHandle) -> None:
     assert modal_faults.left == ()  # nobody said that each is to be met
 
 
-@pytest.mark.parametrize("line", ["drop QeueLen", "kill at=commit", "dorp"])
+@pytest.mark.parametrize("line", ["drop QeueLen", "dorp"])
 def test_a_world_that_cannot_be_leaves_the_one_before(line: str) -> None:
     with running(settings=Settings(runtime="inline")) as emulator:
         before = emulator.ask(lambda world: world.journal)

@@ -5,8 +5,9 @@ import time
 
 import pytest
 
-from modal_emulator.inline.breaking import Abandoned, break_in, sleep_in_pieces
+from modal_emulator.inline.breaking import sleep_in_pieces
 from modal_emulator.runtime.inline.here import HERE, Here
+from modal_emulator.runtime.inline.killing import Abandoned, break_in
 
 
 def test_a_sleeping_container_is_woken() -> None:

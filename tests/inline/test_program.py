@@ -11,7 +11,6 @@ import pytest
 
 import kinds
 from modal_emulator.emulator import Running
-from modal_emulator.runtime.backend import Capability
 
 pytestmark = pytest.mark.modal(runtime="inline")
 
@@ -234,14 +233,6 @@ def test_nobody_waits_for_a_thread_that_no_interrupt_reaches(modal_emulator: Run
     container.wait(25)  # less than the grace that other containers get
     call.cancel()
     kinds.door.set()
-
-
-def test_what_a_thread_cannot_do_is_refused(modal_emulator: Running) -> None:
-    assert Capability.KILL not in modal_emulator.offers
-    call = kinds.doze.spawn(600)
-    with pytest.raises(Exception, match=r"cannot be killed.*runtime='process'"):
-        modal_emulator.container("doze").kill()
-    call.cancel()
 
 
 @pytest.mark.slow

@@ -172,6 +172,7 @@ class Running:
 
     def leftovers(self) -> tuple[Leftover, ...]:
         """Return the threads that go on though their container has ended."""
+        self._run(self._emulator.backends.see_off())
         return self._emulator.backends.leftovers()
 
     def ask(self, question: Callable[[World], T]) -> T:

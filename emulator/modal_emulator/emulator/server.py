@@ -182,7 +182,7 @@ class Emulator:
             raise Invalid("an emulator with a state directory cannot be reset")
         backend = self.backends.get(settings or self._settings, self._lodging.base)
         faults = (settings or self._settings).faults
-        check(faults, rpcs(), kills=Capability.KILL in backend.offers)
+        check(faults, rpcs())
         old = self._root
         await self._close_world()
         self._around = replace(self._around, backend=backend)

@@ -9,9 +9,8 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from modal_emulator.ground.errors import Conflict, NotBuilt
+from modal_emulator.ground.errors import Conflict
 from modal_emulator.ground.journal import Event
-from modal_emulator.runtime.backend import Capability
 from modal_emulator.schedule.logs import LogFilter
 from modal_emulator.schedule.worker import Ending, Worker
 from modal_emulator.world import World
@@ -78,15 +77,7 @@ class ContainerHandle:
         Kill it without a word, as a crash or, with `oom`, the want of memory does.
 
         Returns when it is gone and its inputs have failed, or are to be tried again.
-
-        Raises:
-            NotBuilt: the runtime's containers cannot be killed.
         """
-        if Capability.KILL not in self._world.offers:
-            raise NotBuilt(
-                "containers that are threads of this process cannot be killed: "
-                "choose runtime='process' for this test, or preempt() or stop() the container"
-            )
         why = Ending.OUT_OF_MEMORY if oom else Ending.KILLED
         self._run(self._worker.pool.kill(self._worker, why))
 

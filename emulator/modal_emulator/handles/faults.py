@@ -103,7 +103,7 @@ class FaultsHandle:
         return self.plan("disk_full", volume=volume, **where)
 
     def kill(self, rpc: str | None = None, *, oom: bool = False, **where: Any) -> PlannedFault:
-        """Kill the container that does it; not where containers are threads."""
+        """Kill the container that does it."""
         return self.plan("kill", rpc=rpc, oom=oom or None, **where)
 
     def preempt(self, rpc: str | None = None, **where: Any) -> PlannedFault:

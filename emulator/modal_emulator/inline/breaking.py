@@ -8,31 +8,18 @@ waits in short pieces inside containers. While the emulator's clock is not the m
 on that, but for the SDK's own code, which waits for what the machine does.
 """
 
-import ctypes
 import sys
 from collections.abc import Callable
 from functools import wraps
 
 from modal_emulator.ground.clock import monotonic, replace_sleep
 from modal_emulator.runtime.inline.here import here
+from modal_emulator.runtime.inline.spawning import home
 from modal_emulator.sdk import MODULES
 
-__all__ = ["Abandoned", "AbandonedLoop", "break_in", "interruption", "sleep_in_pieces"]
+__all__ = ["interruption", "sleep_in_pieces"]
 
 _PIECE = 0.02  # seconds; what an interrupted sleep may take longer
-
-
-class Abandoned(BaseException):
-    """The container was taken away under the code that ran in it."""
-
-
-class AbandonedLoop(Abandoned, KeyboardInterrupt):
-    """The same for a thread that runs an event loop: asyncio lets only an interrupt through."""
-
-
-def break_in(thread: int, error: type[BaseException]) -> None:
-    """Have a thread, known by `threading.get_ident`, raise this at its next line of Python."""
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(error))
 
 
 def interruption() -> tuple[type[KeyboardInterrupt], Callable[[], bool]]:
@@ -58,6 +45,8 @@ def sleep_in_pieces() -> Callable[[], None]:
             container = here()
             if container is None or not isinstance(seconds, (int, float)) or not seconds > 0:
                 return original(seconds)
+            if home() is container:
+                container.kill.meet()
             naps = None if _caller().startswith(MODULES) else container.naps
             end, left = monotonic() + seconds, seconds
             while left > 0:

@@ -12,13 +12,13 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from modal_proto import api_pb2
 
 from modal_emulator.ground.errors import EmulatorError
 from modal_emulator.ground.virtual import VirtualClock
-from modal_emulator.inline.breaking import Abandoned, AbandonedLoop, break_in
 from modal_emulator.inline.crossing import Crossing
 from modal_emulator.inline.exchange import Ask
 from modal_emulator.inline.job import PICKLE, failure_of
@@ -32,11 +32,15 @@ from modal_emulator.inline.work import Work, without_ours
 from modal_emulator.runtime.backend import Plan
 from modal_emulator.runtime.disk import VOLUMES
 from modal_emulator.runtime.inline.here import Here
+from modal_emulator.runtime.inline.killing import Abandoned, AbandonedLoop, break_in
 from modal_emulator.schedule.settling import Settling
 
 __all__ = ["SdkProgram"]
 
 T = TypeVar("T")
+
+_CANCELS = 5  # of code that goes on after it was cancelled
+_UNWINDS = 1.0  # seconds for what does not even hear of it
 
 
 class _Told(Exception):
@@ -95,6 +99,7 @@ class SdkProgram:
             self._post.stop_asking()
         if self._is_abandoned():
             self._lifespans.drop()
+            self._drop_tasks()
             return 1
         try:
             self._post.wait(self._post.delivered())
@@ -224,6 +229,26 @@ class SdkProgram:
         log = private("modal.config", "logger")
         for volume_id, error in self._post.wait(self._post.commit()).items():
             log.error(f"modal.Volume background commit failed for {volume_id}. Exception: {error}")
+
+    def _drop_tasks(self) -> None:
+        """
+        Break off what is left of asynchronous code, here where it belongs.
+
+        Else it would end where Python collects it as garbage, outside of its container.
+        """
+        dropped: set[asyncio.Task[Any]] = set()
+        for _ in range(_CANCELS):
+            with suppress(Abandoned):  # once more, as it does not let go
+                tasks = asyncio.all_tasks(self._user_loop)
+                if not tasks:
+                    break
+                dropped |= tasks
+                for task in tasks:
+                    task.cancel()
+                self._user_loop.run_until_complete(asyncio.wait(tasks, timeout=_UNWINDS))
+        for task in dropped:
+            if task.done() and not task.cancelled():
+                task.exception()  # nobody is to be told
 
     def _close_loop(self) -> None:
         for task in asyncio.all_tasks(self._user_loop):

@@ -39,7 +39,7 @@ class SdkPrograms:
         if self._take_back is None:
             self._take_back = pretend()
         world = self._world()
-        ask = _Ask(world, plan.container_id)
+        ask = _Ask(world, here)
         return SdkProgram(plan, here, ask, world.clock, world.settling, asyncio.get_running_loop())
 
     def close(self) -> None:
@@ -54,19 +54,20 @@ class _Ask:
     """A container's requests; one of a World that is gone asks that, and is not known there."""
 
     world: World
-    container_id: str
+    here: Here
 
     async def __call__(self, name: str, request: Message) -> Any:
         """Return the reply."""
         if (unary := _rpc(name).unary) is None:
             raise _unanswered(name)
-        return await done(self.world, name, unary, Call(request, self.container_id))
+        call = Call(request, self.here.container_id)
+        return await self.here.kill.answering(lambda: done(self.world, name, unary, call))
 
     def stream(self, name: str, request: Message) -> AsyncIterator[Any]:
         """Return the replies as they come."""
         if (streaming := _rpc(name).streaming) is None:
             raise _unanswered(name)
-        return streaming(self.world, Call(request, self.container_id))
+        return streaming(self.world, Call(request, self.here.container_id))
 
 
 def _rpc(name: str) -> Rpc:

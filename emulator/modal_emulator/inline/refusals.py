@@ -1,8 +1,9 @@
 """
-What code in a thread container may not do, because the test process would pay for it.
+What code in a thread container does not do to the test process.
 
-A container of a process can end itself or send itself a signal; here that would hit everything
-else in the process. It is refused with a message that says where it works.
+Where it ends its own process without a word, its container ends so. A signal that a process could
+handle would hit everything else in the process: it is refused with a message that says where it
+works.
 """
 
 import errno
@@ -13,12 +14,15 @@ from functools import wraps
 from types import ModuleType
 from typing import Any
 
+from modal_emulator.runtime.backend import Exit
 from modal_emulator.runtime.inline.here import here
 from modal_emulator.runtime.mountinfo import is_in
 from modal_emulator.runtime.replacing import wrap_one
 
 __all__ = ["NotInline", "refuse"]
 
+_DEADLY = frozenset({signal.SIGKILL, signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS})
+"""Signals by which the container is to end at once: nobody handles them."""
 _REASON = (
     "{name} in a container of the inline runtime would hit the whole test process; "
     "use runtime='process' for this test"
@@ -33,15 +37,18 @@ def refuse() -> Callable[[], None]:
     """Refuse these calls in containers from now on; returns what allows them again."""
     process = os.getpid()
 
+    def of(number: int) -> Exit | bool:
+        return Exit(None, number) if number in _DEADLY else True
+
     def hits_us(target: int) -> bool:
         return here() is not None and os.getpid() == process and target in (0, process)
 
     takers = [
-        _guard(os, "_exit", lambda _code: hits_us(process)),
-        _guard(os, "abort", lambda: hits_us(process)),
+        _guard(os, "_exit", lambda code: hits_us(process) and Exit(code & 0xFF)),
+        _guard(os, "abort", lambda: hits_us(process) and Exit(None, signal.SIGABRT)),
         # Signal 0 only asks whether the process is there.
-        _guard(os, "kill", lambda target, number: number != 0 and hits_us(target)),
-        _guard(signal, "raise_signal", lambda _number: hits_us(process)),
+        _guard(os, "kill", lambda target, number: number != 0 and hits_us(target) and of(number)),
+        _guard(signal, "raise_signal", lambda number: hits_us(process) and of(number)),
         _guard_links(),
     ]
 
@@ -52,11 +59,17 @@ def refuse() -> Callable[[], None]:
     return allow
 
 
-def _guard(module: ModuleType, name: str, is_refused: Callable[..., bool]) -> Callable[[], None]:
+def _guard(module: ModuleType, name: str, end: Callable[..., Exit | bool]) -> Callable[[], None]:
+    """`end` says how the container of who calls this is to end; True refuses it, False lets be."""
+
     def guard(original: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(original)
         def guarded(*arguments: Any) -> Any:
-            if is_refused(*arguments):
+            ended, container = end(*arguments), here()
+            if isinstance(ended, Exit) and container is not None and container.die is not None:
+                container.die(ended)
+                container.kill.meet()
+            if ended:
                 raise NotInline(_REASON.format(name=f"{module.__name__}.{name}()"))
             return original(*arguments)
 

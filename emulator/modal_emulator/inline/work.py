@@ -19,12 +19,13 @@ from typing import Any
 
 from modal_proto import api_pb2
 
-from modal_emulator.inline.breaking import Abandoned, break_in, interruption
+from modal_emulator.inline.breaking import interruption
 from modal_emulator.inline.crossing import Crossing
 from modal_emulator.inline.job import Answer, Job, answer, failure_of
 from modal_emulator.inline.post import Post
 from modal_emulator.inline.private import private
 from modal_emulator.runtime.inline.console import wrap_streams
+from modal_emulator.runtime.inline.killing import Abandoned, break_in
 
 __all__ = ["Work", "without_ours"]
 

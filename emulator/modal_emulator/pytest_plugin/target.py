@@ -15,12 +15,13 @@ from modal_emulator.runtime.backend import Capability
 
 __all__ = ["EmulatorTarget", "open_target"]
 
-ALWAYS = frozenset({"clock", "containers", "real-paths", "read-only-mounts", "sub-paths"})
+ALWAYS = frozenset(
+    {"clock", "containers", "real-paths", "read-only-mounts", "sub-paths", "sudden-death"}
+)
 OFFERS: dict[Capability, frozenset[str]] = {
     Capability.EXECUTE: frozenset({"sandboxes"}),
     Capability.REAL_MOUNTS: frozenset({"programs"}),
     Capability.OPEN_FILE_REFUSAL: frozenset({"open-files"}),
-    Capability.KILL: frozenset({"sudden-death"}),
     Capability.WATCHED_CALLS: frozenset({"volume-rules"}),
 }
 

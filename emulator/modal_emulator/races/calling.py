@@ -28,6 +28,7 @@ def explore(
     containers: str = "drawn",
     kills: int = 0,
     rpc_failures: int = 0,
+    lost_replies: int = 0,
     crons: Sequence[str] = (),
     seed: int | None = None,
     replay: str = "",
@@ -37,14 +38,14 @@ def explore(
     """
     Run a program of concurrent calls in one order of its steps after the other.
 
-    As a decorator it makes a test, whose arguments are fixtures. `Explored` and `Draws` say what
-    the arguments mean; without `running` the emulator is the one that runs in this process.
+    As a decorator it makes a test of fixtures; `Explored` and `Draws` say what arguments mean.
 
     Raises:
         RaceFound: a schedule fails; it tells the shortest one that was found.
         Invalid: an argument makes no sense.
     """
     __tracebackhide__ = True
+    draws = Draws(background_commits, containers, kills, rpc_failures, lost_replies, tuple(crons))
     asked = Explored(
         program=program or _nothing,
         invariant=invariant,
@@ -56,7 +57,7 @@ def explore(
         seed=seed,
         replay=replay,
         shrink=shrink,
-        draws=Draws(background_commits, containers, kills, rpc_failures, tuple(crons)),
+        draws=draws,
     )
     return _begin(program, running, asked)
 

@@ -1,9 +1,9 @@
 """
 What else may happen in a schedule besides the program's own steps.
 
-Background commits, a schedule that fires, a call of the SDK that fails, a container that is
-killed; and which container gets an input. How many of each there may be is bounded, so that
-schedules end.
+Background commits, a schedule that fires, a call of the SDK that fails or whose reply is lost, a
+container that is killed; and which container gets an input. How many of each there may be is
+bounded, so that schedules end.
 """
 
 from collections import Counter
@@ -11,13 +11,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from modal_emulator.ground.errors import Code, EmulatorError, Invalid, NotBuilt
+from modal_emulator.ground.errors import Code, EmulatorError, Invalid
 from modal_emulator.ground.steps import FILE_STEPS, Kind, Step
 from modal_emulator.orders.options import Option
 from modal_emulator.races.held import UNHELD, Cast, Gate, Held
 from modal_emulator.races.telling import action_of
 from modal_emulator.races.touching import NOTHING, Touch, life_of, touched
-from modal_emulator.runtime.backend import Capability
 from modal_emulator.schedule.faults.planned import Planned
 from modal_emulator.schedule.schedules import Scheduled
 from modal_emulator.schedule.worker import Worker
@@ -43,6 +42,9 @@ FAILING = frozenset(
 )
 """What may fail: calls of the SDK that user code makes."""
 
+LOSING = frozenset({Kind.COMMIT, Kind.DICT_WRITE, Kind.QUEUE_PUT, Kind.QUEUE_GET})
+"""Whose reply may be lost: those that do something which is not the same when it is done twice."""
+
 
 @dataclass(frozen=True, slots=True)
 class Draws:
@@ -56,6 +58,8 @@ class Draws:
     """So many containers may be killed in one schedule."""
     rpc_failures: int = 0
     """So many calls of the SDK may fail in one schedule."""
+    lost_replies: int = 0
+    """So many calls of the SDK may do their work in one schedule without being answered."""
     crons: tuple[str, ...] = ()
     """Scheduled functions, by name, each of which may fire once in a schedule."""
 
@@ -66,8 +70,8 @@ class Draws:
         if self.containers not in CONTAINERS:
             known = ", ".join(CONTAINERS)
             raise Invalid(f"containers is one of {known}, not {self.containers!r}")
-        if self.kills < 0 or self.rpc_failures < 0:
-            raise Invalid("kills and rpc_failures are at least 0")
+        if min(self.kills, self.rpc_failures, self.lost_replies) < 0:
+            raise Invalid("kills, rpc_failures and lost_replies are at least 0")
 
     @property
     def unheld(self) -> frozenset[Kind]:
@@ -102,13 +106,7 @@ class Extras:
 
         Raises:
             Invalid: no function that is named has a schedule.
-            NotBuilt: containers cannot be killed here.
         """
-        if self._draws.kills and Capability.KILL not in self._world.offers:
-            raise NotBuilt(
-                "kills are drawn where containers can be killed, with the runtime process; "
-                "a container of threads cannot be"
-            )
         for name in self._draws.crons:
             self._scheduled(name)
         self._world.dispatcher.serving.choose = self._serve
@@ -227,6 +225,25 @@ class Extras:
         )
         return Move(option, fail)
 
+    def lost_reply(self, held: Held, touch: Touch) -> Move | None:
+        """Return how a step that touches this can happen without an answer, if it can."""
+        if self._used["lost"] >= self._draws.lost_replies or held.step.kind not in LOSING:
+            return None
+
+        async def lose() -> None:
+            self._used["lost"] += 1
+            self._gate.let_go(held, loses=True)
+
+        option = Option(
+            "failures",
+            f"the reply to {action_of(self._world, held.step)} of {held.actor} is lost",
+            touch.reads,
+            touch.writes | {life_of(held.actor)},
+            cost=1,
+            optional=True,
+        )
+        return Move(option, lose)
+
     def _may_be_killed(self, held: Held) -> bool:
         step = held.step
         return bool(step.container_id) and step.kind not in (Kind.START, Kind.EXIT_COMMIT)
@@ -246,6 +263,6 @@ class Extras:
 
     def lives(self, held: Held) -> Touch:
         """Return what a step touches because it can be ended before it happens."""
-        if self._draws.kills or self._draws.rpc_failures:
+        if self._draws.kills or self._draws.rpc_failures or self._draws.lost_replies:
             return Touch(frozenset({life_of(held.actor)}))
         return NOTHING

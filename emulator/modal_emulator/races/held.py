@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from modal_emulator.ground.errors import EmulatorError
 from modal_emulator.ground.steps import Kind, Moment, Step
+from modal_emulator.schedule.faults.planned import Dropped
 
 __all__ = ["PROGRAM", "UNHELD", "Cast", "Gate", "Held"]
 
@@ -65,6 +66,7 @@ class Gate:
         self.holds_files = Kind.READ not in unheld
         self._changed = changed
         self._held: list[Held] = []
+        self._losing: list[Step] = []
         self.is_open = True
         """Whether everything passes."""
         self.last: dict[str, Step] = {}
@@ -81,10 +83,14 @@ class Gate:
             self._cast.name(step.container_id, step.function)
         if moment is Moment.BEFORE:
             self.last[self._cast.name(step.container_id, step.function)] = step
-        return moment is Moment.BEFORE and not self.is_open and step.kind not in self._unheld
+            return not self.is_open and step.kind not in self._unheld
+        return any(each is step for each in self._losing)
 
     async def arrive(self, step: Step, moment: Moment) -> None:
-        """Wait to be let go; raises what `fail` was given."""
+        """Wait to be let go; raises what `let_go` was given, or what loses the reply."""
+        if moment is Moment.AFTER:
+            self._losing = [each for each in self._losing if each is not step]
+            raise Dropped
         actor = self._cast.name(step.container_id, step.function)
         held = Held(actor, step, asyncio.get_running_loop().create_future())
         self._held.append(held)
@@ -95,9 +101,11 @@ class Gate:
             if held in self._held:
                 self._held.remove(held)
 
-    def let_go(self, held: Held, error: Exception | None = None) -> None:
-        """Let a step begin, or fail with this error."""
+    def let_go(self, held: Held, error: Exception | None = None, *, loses: bool = False) -> None:
+        """Let a step begin, or fail with this error; if it `loses`, what answers it is lost."""
         self._held.remove(held)
+        if loses:
+            self._losing.append(held.step)
         if held.go.done():
             return
         if error is None:

@@ -182,6 +182,8 @@ class Schedule:
             words = "" if server is None else f", in {server or 'a new container'}"
             option = Option(held.actor, action + words, reads, writes)
             moves.append(Move(option, partial(self._let_go, held, server)))
+        if lost := self._extras.lost_reply(held, Touch(reads, writes)):
+            moves.append(lost)
         return moves
 
     async def _let_go(self, held: Held, server: str | None) -> None:

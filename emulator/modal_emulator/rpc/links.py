@@ -42,6 +42,14 @@ class Answers(Protocol):
         """Say who calls, from the context of the call."""
         ...
 
+    async def admit(self) -> None:
+        """Return if who calls may begin a stream."""
+        ...
+
+    def began(self, end: "End", cut: Callable[[], object]) -> Callable[[], object]:
+        """Hear of a stream, and what cuts it from any thread; returns what says that it is over."""
+        ...
+
     def answer(self, end: "End", headers: Headers, who: Any) -> Coroutine[Any, Any, None]:
         """Answer a call on the server's end of its stream."""
         ...
@@ -118,8 +126,7 @@ class Link:
         for wrapper in tuple(self.waiting):
             wrapper.cancel(StreamTerminatedError(LOST))
         for end in tuple(self._ends):
-            end.terminate(LOST)
-            end.other.post(end.other.broken, LOST)
+            self._cut(end)
         self._ends.clear()
         self._forget(self)
 
@@ -132,7 +139,17 @@ class Link:
         headers = [(key, value) for key, value in headers if key != "grpc-timeout"]
         # Not in the caller's context: what is started for it must not belong to its container.
         Context().run(other.post, self._answer, other, headers, self.server.who())
-        return partial(self._ends.discard, end)
+        over = self.server.began(end, partial(end.post, self._cut, end))
+
+        def release() -> None:
+            self._ends.discard(end)
+            over()
+
+        return release
+
+    def _cut(self, end: "End") -> None:
+        end.terminate(LOST)
+        end.other.post(end.other.broken, LOST)
 
     def _answer(self, end: "End", headers: Headers, who: Any) -> None:
         end.task = asyncio.ensure_future(self.server.answer(end, headers, who))
@@ -176,6 +193,7 @@ class End:
         self, headers: Headers, end_stream: bool = False, *, _processor: Link
     ) -> Callable[[], None]:
         """Begin a call; returns what is called when it is over."""
+        await _processor.server.admit()
         release = _processor.begin(self, headers)
         if end_stream:
             await self.end()

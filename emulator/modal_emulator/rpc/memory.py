@@ -9,8 +9,10 @@ goes its usual way, also what a forked process sends: its calls come in by the w
 
 import asyncio
 import os
+from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from contextvars import Context
+from functools import partial
 from typing import Any
 
 from google.protobuf.message import DecodeError, Message
@@ -28,7 +30,7 @@ from modal_emulator.rpc.quick import ask
 from modal_emulator.rpc.server import handlers
 from modal_emulator.rpc.status import Details
 from modal_emulator.runtime.asking import NOTING, asking_lines
-from modal_emulator.runtime.inline.here import CLIENT, HERE
+from modal_emulator.runtime.inline.here import CLIENT, HERE, Here
 from modal_emulator.runtime.telling import CALLS
 from modal_emulator.schedule.faults import Dropped
 
@@ -99,6 +101,20 @@ class Memory:
         here = HERE.get()
         return here.container_id if here is not None else None
 
+    async def admit(self) -> None:
+        """Return if who calls may begin a stream, and raise for a container that was killed."""
+        here = HERE.get()
+        if here is not None and here.kill.has_come:
+            await here.kill.refuse()
+
+    def began(self, end: End, cut: Callable[[], object]) -> Callable[[], object]:
+        """Have a container's stream end with the container."""
+        here = HERE.get()
+        if here is None:
+            return _nothing
+        here.kill.streams(end, cut)
+        return partial(here.kill.forget, end)
+
     async def answer(self, end: End, headers: Headers, who: str | None) -> None:
         """Answer a call on the server's end of its stream, as grpclib's server does."""
         path = dict(headers)[":path"]
@@ -117,6 +133,12 @@ class Memory:
         Cancelled, it cancels what answers, as a closed stream does.
         """
         here = HERE.get()
+        answer = partial(self._answer_one, here, link, path, metadata, request)
+        return await (answer() if here is None else here.kill.answering(answer, waits=True))
+
+    async def _answer_one(
+        self, here: Here | None, link: Link, path: str, metadata: dict[str, str], request: bytes
+    ) -> Answer:
         where = asking_lines() if path in _STEPS else ()
         work = self._answer(path, metadata, request, self.who(), where)
         try:

@@ -38,7 +38,6 @@ class Capability(Enum):
     EPHEMERAL_DISK = "what user code writes outside a volume is gone with the container"
     REAL_MOUNTS = "every program sees the volume at its path, also C libraries"
     OPEN_FILE_REFUSAL = "detach refuses while anything in the container holds the volume"
-    KILL = "a container can be killed without a word"
     OWN_PROCESSES = "a container sees its own processes only"
     OWN_PORTS = "a container has an address of its own, and ports that collide with nobody's"
     PROXIES = "what a container sends to this machine can come from a proxy's address"
@@ -234,6 +233,11 @@ class Container(Protocol):
     @property
     def can_pause(self) -> bool:
         """Whether `detach` can be `pausing`."""
+        ...
+
+    @property
+    def outlives_itself(self) -> bool:
+        """Whether code of it goes on after its end, and may write to files that it has open."""
         ...
 
     @property

@@ -33,6 +33,12 @@ class Backends:
             self._made[kind] = pick(choice, directory / name, self._programs)
         return self._made[kind]
 
+    async def see_off(self) -> None:
+        """Return when no thread is on its way out of a container that has ended."""
+        for backend in tuple(self._made.values()):
+            if (see_off := getattr(backend, "see_off", None)) is not None:
+                await see_off()
+
     def leftovers(self) -> tuple[Leftover, ...]:
         """Return the threads that go on though their container has ended."""
         ask = (getattr(backend, "leftovers", tuple) for backend in self._made.values())

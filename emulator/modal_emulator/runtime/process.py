@@ -37,7 +37,7 @@ _UNWATCHED = (
 )
 _SOCKETS = frozenset({Capability.OWN_PORTS, Capability.PROXIES})
 _WATCHED = frozenset({Capability.WATCHED_CALLS}) | _SOCKETS
-_PLAIN = frozenset({Capability.EXECUTE, Capability.KILL, Capability.OPEN_FILE_REFUSAL})
+_PLAIN = frozenset({Capability.EXECUTE, Capability.OPEN_FILE_REFUSAL})
 
 
 class ProcessBackend:
@@ -243,6 +243,11 @@ class _Process:
     def container_id(self) -> str:
         """The id from the plan."""
         return self._container_id
+
+    @property
+    def outlives_itself(self) -> bool:
+        """Never: the kernel ends all of it."""
+        return False
 
     @property
     def can_pause(self) -> bool:

@@ -33,8 +33,17 @@ class _Looking(threading.local):
 class Watcher:
     """Sees the steps of one container."""
 
-    def __init__(self, mounts: Iterable[Mount], sight: Sight) -> None:
+    def __init__(
+        self, mounts: Iterable[Mount], sight: Sight, meet: Callable[..., object] | None = None
+    ) -> None:
+        """
+        Tell `sight` of what is done in these mounts.
+
+        `meet` is called at each step, and raises where code is to go no further; a file is closed
+        in any case, for which `may_end` is False.
+        """
         self._sight = sight
+        self._meet = meet
         self._paths = VolumePaths(mounts, self._real)
         self._looking = _Looking()
         self._told: dict[object, set[object]] = {}
@@ -65,6 +74,8 @@ class Watcher:
         **kwargs: Any,
     ) -> T:
         """Do the work of a step."""
+        if waits and self._meet is not None:
+            self._meet(may_end=kind is not Kind.CLOSE)
         if waits and self._sight.attention == Attention.HOLD:
             frame = sys._getframe(1)
             step = Step(kind, "", "", "", *spot, to, arguments, where=lines_of(frame))
@@ -82,14 +93,19 @@ class Watcher:
         self._paths.forget()
 
     def _held(self, step: Step, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
-        self._sight.hold(step, Moment.BEFORE)
+        self._hold(step, Moment.BEFORE)
         try:
             result = self._really(work, *args, **kwargs)
         except OSError as error:
-            self._sight.hold(step, Moment.AFTER, error)
+            self._hold(step, Moment.AFTER, error)
             raise
-        self._sight.hold(step, Moment.AFTER)
+        self._hold(step, Moment.AFTER)
         return result
+
+    def _hold(self, step: Step, moment: Moment, error: OSError | None = None) -> None:
+        self._sight.hold(step, moment, error)
+        if self._meet is not None:  # it may have been held while its container was killed
+            self._meet(may_end=step.kind is not Kind.CLOSE)
 
     def _tell(
         self,

@@ -329,7 +329,7 @@ class Commits:
                     # Nobody is left to ask which files were stored into through memory. Those
                     # known to be are compared anyway; taking all others for changed would
                     # overwrite what others have committed since.
-                    await self._renew(mounted, by)
+                    await self._save(container, mounted, by)
             except (EmulatorError, OSError) as error:
                 self._journal.add(
                     "volume.kill-commit-failed",
@@ -339,6 +339,12 @@ class Commits:
                 )
             finally:
                 self._volumes.release(mounted.checkout)
+
+    async def _save(self, container: Container, mounted: Mounted, by: Committer) -> None:
+        if not container.outlives_itself:
+            await self._renew(mounted, by)
+        elif (staged := await self._stage(mounted, UNBOUNDED)) is not None:
+            self._publish(mounted, staged, by)  # copies: what is still open is not the layer's
 
     async def _leave(self, container: Container, mounted: Mounted) -> None:
         """Say what goes with a container that has not committed it, and let it go."""

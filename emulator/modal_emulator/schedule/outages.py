@@ -39,14 +39,11 @@ class Outages:
         dispatcher: Dispatcher,
         logs: Logs,
         journal: Journal,
-        *,
-        kills: bool,
     ) -> None:
         self._placing = placing
         self._dispatcher = dispatcher
         self._logs = logs
         self._journal = journal
-        self._kills = kills
 
     async def down(self, name: str) -> frozenset[str]:
         """
@@ -93,8 +90,5 @@ class Outages:
             container_id=worker.container_id,
             function_id=function.function_id,
         )
-        if self._kills:
-            await worker.pool.kill(worker, Ending.REGION_DOWN)
-        else:
-            worker.pool.interrupt(worker, Ending.STOPPED)
+        await worker.pool.kill(worker, Ending.REGION_DOWN)
         await worker.gone.wait()

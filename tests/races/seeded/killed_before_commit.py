@@ -62,6 +62,5 @@ BUG = Bug(
     Twin(fixed, ordered(commit_and_take)),
     invariant=confirmed_is_kept,
     setup=one_order,
-    runtime="process",
     options={"kills": 1},
 )

@@ -70,6 +70,5 @@ BUG = Bug(
     Twin(broken, sent_once),
     Twin(fixed, sent_by_name),
     setup=one_task,
-    runtime="process",
     options={"kills": 1},
 )

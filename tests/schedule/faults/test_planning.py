@@ -1,7 +1,7 @@
 import pytest
 
 from fakes import ManualClock
-from modal_emulator.ground.errors import Invalid, NotBuilt
+from modal_emulator.ground.errors import Invalid
 from modal_emulator.ground.ids import Ids
 from modal_emulator.ground.journal import Journal
 from modal_emulator.schedule.faults import Faults
@@ -28,7 +28,7 @@ def faults() -> Faults:
 
 @pytest.fixture
 def planning(faults: Faults) -> Planning:
-    return Planning(faults, lambda: RPCS, kills=False)
+    return Planning(faults, lambda: RPCS)
 
 
 def told(faults: Faults) -> list[str]:
@@ -69,11 +69,6 @@ def test_a_file_that_makes_no_sense_changes_nothing(
         planning.load(text)
     assert why in caught.value.message
     assert len(told(faults)) == 2
-
-
-def test_what_the_runtime_cannot_do_is_refused(planning: Planning) -> None:
-    with pytest.raises(NotBuilt, match="cannot be killed"):
-        planning.add("kill", {"at": "commit"})
 
 
 def test_lines_may_be_empty_and_may_be_remarks() -> None:

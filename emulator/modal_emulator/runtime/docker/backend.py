@@ -47,7 +47,6 @@ _OFFERS = frozenset(
         Capability.EPHEMERAL_DISK,
         Capability.EXECUTE,
         Capability.IMAGES,
-        Capability.KILL,
         Capability.LIMITS,
         Capability.OPEN_FILE_REFUSAL,
         Capability.OWN_PROCESSES,
@@ -257,6 +256,11 @@ class _Docked:
     def container_id(self) -> str:
         """The id from the plan."""
         return self._container_id
+
+    @property
+    def outlives_itself(self) -> bool:
+        """Never: the kernel ends all of it."""
+        return False
 
     @property
     def can_pause(self) -> bool:

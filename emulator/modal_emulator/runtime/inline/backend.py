@@ -12,7 +12,7 @@ from pathlib import Path
 
 from modal_emulator.ground.errors import EmulatorError
 from modal_emulator.runtime.backend import Capability, Command, Container, Execution, Plan, View
-from modal_emulator.runtime.inline.leftover import Leftover, Remains
+from modal_emulator.runtime.inline.leftover import Leftover, Remains, alive
 from modal_emulator.runtime.inline.pair import Pair
 from modal_emulator.runtime.inline.place import Places
 from modal_emulator.runtime.inline.program import Programs
@@ -26,7 +26,6 @@ __all__ = ["InlineBackend", "Leftover"]
 _NEVER = frozenset(
     {
         Capability.IMAGES,
-        Capability.KILL,
         Capability.OWN_PORTS,
         Capability.OWN_PROCESSES,
         Capability.PAUSE,
@@ -89,6 +88,10 @@ class InlineBackend:
             pair.when_rested(lambda: self._pairs.discard(pair))
         return _Threads(pair)
 
+    async def see_off(self) -> None:
+        """Return when the threads of containers that have ended are gone, as far as they can be."""
+        await asyncio.gather(*(p.left() for p in tuple(self._pairs) if p.has_left))
+
     def leftovers(self) -> tuple[Leftover, ...]:
         """Return the threads that still run though their container has ended."""
         return self._remains.running()
@@ -131,6 +134,11 @@ class _Threads:
     def can_pause(self) -> bool:
         """Never: the process that would stand still is our own."""
         return False
+
+    @property
+    def outlives_itself(self) -> bool:
+        """A thread that was killed ends later, and then flushes what is in its buffers."""
+        return bool(alive(self._pair.here))
 
     async def detach(self, volume_id: str, *, pausing: bool = False) -> None:
         """Take the volume away, unless something in the container holds it."""

@@ -15,6 +15,8 @@ from threading import Thread
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
 
+from modal_emulator.runtime.inline.killing import Kill
+
 __all__ = ["CLIENT", "HERE", "Client", "Here", "here"]
 
 
@@ -45,6 +47,10 @@ class Here:
     """The processes that its threads have started and that may still run."""
     watcher: Any = field(default=None, repr=False)
     """Who sees what its code does with files, if anybody does."""
+    kill: Kill = field(default_factory=Kill, repr=False)
+    """Whether it was killed."""
+    die: Callable[[Any], object] | None = field(default=None, repr=False)
+    """From any thread: end it at once, as this `Exit` says."""
     console: Any = field(default=None, repr=False)
     """What `console` keeps of it."""
 

@@ -27,11 +27,12 @@ from modal_emulator.runtime.inline.console import wrap_streams
 from modal_emulator.runtime.inline.executing import execute
 from modal_emulator.runtime.inline.here import Here
 from modal_emulator.runtime.inline.idle import Idle
+from modal_emulator.runtime.inline.killing import Abandoned, break_in
 from modal_emulator.runtime.inline.leftover import alive
 from modal_emulator.runtime.inline.offspring import end_programs
 from modal_emulator.runtime.inline.place import Place
 from modal_emulator.runtime.inline.program import Programs
-from modal_emulator.runtime.inline.spawning import belong
+from modal_emulator.runtime.inline.spawning import belong, home, hush
 from modal_emulator.runtime.inline.usher import Usher
 from modal_emulator.runtime.output import Lines, Output
 from modal_emulator.runtime.seccomp import Filter
@@ -40,6 +41,7 @@ from modal_emulator.runtime.watcher import Watcher
 __all__ = ["Pair"]
 
 _PATIENCE = 3.0
+_LAST_STEPS = 10.0
 _LAST_BREATH = 0.5
 """Seconds in which a thread that runs Python meets an interrupt, however busy the machine is."""
 
@@ -64,6 +66,7 @@ class Pair:
         self.here = Here(
             plan.container_id, dict(plan.environment), self._hear, outlets=self._open_outlets
         )
+        self.here.die = self._die
         self._program = Idle() if plan.bare else programs(plan, self.here)
         self._running: set[Running] = set()
         self._lines = {number: Lines(partial(plan.on_output, number)) for number in (1, 2)}
@@ -79,6 +82,7 @@ class Pair:
         self._waiting: set[asyncio.Future[Any]] = set()
         self._ready: asyncio.Future[None] = self._loop.create_future()
         self._gone: asyncio.Future[None] = self._loop.create_future()
+        self._left: asyncio.Future[None] = self._loop.create_future()
         self._rested: asyncio.Future[None] = self._loop.create_future()
         self._is_silent = True
         self._giving_up: asyncio.Task[None] | None = None
@@ -102,7 +106,7 @@ class Pair:
             why = f"container {self._plan.container_id}: {type(error).__name__}: {error}"
             raise EmulatorError(why) from error
         except asyncio.CancelledError:
-            self._orders.put(_killed())
+            self._die(_killed())
             raise
 
     async def ask(self, order: Callable[[Place], Answer]) -> Answer:
@@ -164,14 +168,48 @@ class Pair:
             self._giving_up = asyncio.ensure_future(self.kill())
 
     async def kill(self) -> None:
-        """End the container; returns when it is told, though a thread of it may go on."""
+        """
+        End the container; returns when it is told and its main thread has ended.
+
+        One that waits in C goes on.
+        """
         if not self._gone.done():
-            self._orders.put(_killed())
-            self._program.abandon()
+            self._die(_killed())
             await asyncio.shield(self._gone)
+        await self.left()
+
+    async def left(self) -> None:
+        """Return when its main thread has ended, or waits in C though it was killed."""
+        await asyncio.shield(self._left)
+
+    def _die(self, ended: Exit) -> None:
+        """From any thread: from now on nothing that the container does counts."""
+        self.here.kill.come()
+        self._orders.put(ended)
+
+    def _let_go(self, _kept: object = None) -> None:
+        """On the loop: what the container leaves is settled; if it was killed, threads may end."""
+        if self.here.kill.has_come:
+            self.here.kill.let_go(self._break_off)
+
+    def _break_off(self) -> None:
+        self._program.abandon()
+        main = self._main
+        for thread in alive(self.here):
+            hush(thread)
+            if thread is not main and thread.ident is not None:
+                break_in(thread.ident, Abandoned)
+
+    def _meet(self, *, may_end: bool = True) -> None:
+        """From any thread, at a step of the container's code."""
+        kill = self.here.kill
+        if kill.has_come and home() is self.here:
+            kill.meet() if may_end else kill.stand()
 
     def _hear(self, number: int, piece: bytes) -> None:
         """From any thread: take output."""
+        if self.here.kill.has_come:
+            return
         outlets = self._outlets
         if outlets is None or threading.get_ident() == self._loop_thread:
             self._tell(self._feed, number, piece)
@@ -214,22 +252,33 @@ class Pair:
             self._place.build()
         except BaseException as error:
             self._tell(self._fail, error)
+            self._tell(_settle, self._left, None, None)
             self._tell(_settle, self._rested, None, None)
             return
         self._main.start()
         while not isinstance(order := self._orders.get(), Exit):
             order()
-        if order.signal is None:
+        if not self.here.kill.has_come:
             self._main.join()  # it gave this order with its last breath
         with suppress(OSError):
             end_programs(self.here)
         with suppress(OSError):
             self._place.leave()
         self._tell(self._finish, order)
-        self._main.join(_LAST_BREATH)  # one that was killed is on its way out, or waits in C
+        self.here.kill.wait()
+        self._join()
+        self._tell(_settle, self._left, None, None)
         with suppress(OSError):
             self._place.remove()
         self._tell(_settle, self._rested, None, None)
+
+    def _join(self) -> None:
+        """Wait for threads: those of a container that was killed are on their way, or in C."""
+        has_held = self.here.kill.has_held
+        self._main.join(_LAST_STEPS if has_held else _LAST_BREATH)
+        others = alive(self.here) if has_held else ()
+        for thread in others:
+            thread.join(_LAST_BREATH / len(others))
 
     def _obey(self, order: Callable[[Place], Answer], answer: "asyncio.Future[Answer]") -> None:
         try:
@@ -248,7 +297,7 @@ class Pair:
                 self._filter.install()
             self._place.enter()
             if self._plan.sight is not None:
-                self.here.watcher = Watcher(self._plan.mounts, self._plan.sight)
+                self.here.watcher = Watcher(self._plan.mounts, self._plan.sight, self._meet)
         except BaseException as error:
             self._tell(self._fail, error)
         else:
@@ -283,9 +332,16 @@ class Pair:
         self._gone.set_result(None)
         for answer in self._waiting:
             _settle(answer, None, self._ended())
-        if not self._is_silent:
-            self._on_gone(self.here)
-            self._plan.on_exit(ended)
+        kept = None
+        try:
+            if not self._is_silent:
+                self._on_gone(self.here)
+                kept = self._plan.on_exit(ended)
+        finally:
+            if kept is None:
+                self._let_go()
+            else:  # till then its threads must not write, not even what they have in buffers
+                kept.add_done_callback(self._let_go)
 
     def _close_outputs(self) -> None:
         for lines in self._lines.values():

@@ -9,6 +9,7 @@ What cannot be had: a thread pool made outside and used inside, at module level 
 its work outside; so do threads that C libraries or `_thread.start_new_thread` start.
 """
 
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,10 +17,12 @@ from functools import wraps
 from threading import Thread
 
 from modal_emulator.runtime.inline.here import HERE, Here
+from modal_emulator.runtime.inline.killing import Abandoned
 
-__all__ = ["belong", "belongs_to", "count_threads", "home"]
+__all__ = ["belong", "belongs_to", "count_threads", "home", "hush"]
 
 _HOME = "_modal_emulator_home"
+_TELL = "_invoke_excepthook"
 
 
 class _Belonging(threading.local):
@@ -50,6 +53,20 @@ def _settle(container: Here, thread: Thread) -> None:
     HERE.set(container)
     with suppress(TypeError):  # a class of threads that cannot be hashed
         container.threads.add(thread)
+
+
+def hush(thread: Thread) -> None:
+    """Have nobody told that this thread is broken off."""
+    tell = getattr(thread, _TELL, None)  # not public; the same in Python 3.10 to 3.13
+    if tell is None or hasattr(tell, "is_hushed"):
+        return
+
+    def tell_of_others(ended: Thread) -> None:
+        if not isinstance(sys.exc_info()[1], Abandoned):
+            tell(ended)
+
+    tell_of_others.is_hushed = True  # type: ignore[attr-defined]
+    setattr(thread, _TELL, tell_of_others)
 
 
 def count_threads() -> Callable[[], None]:

@@ -10,8 +10,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from importlib import import_module
 from typing import Any
 
-from modal_emulator.ground.errors import Invalid, NotBuilt
-from modal_emulator.schedule.faults.plans import Kill, Plan
+from modal_emulator.ground.errors import Invalid
+from modal_emulator.schedule.faults.plans import Plan
 from modal_emulator.schedule.faults.standing import Faults
 from modal_emulator.schedule.faults.words import line_of, plan_of
 
@@ -25,11 +25,10 @@ Said = tuple[str, Mapping[str, Any]]
 class Planning:
     """Makes plans of words and adds them."""
 
-    def __init__(self, faults: Faults, rpcs: Callable[[], Collection[str]], *, kills: bool) -> None:
+    def __init__(self, faults: Faults, rpcs: Callable[[], Collection[str]]) -> None:
         """Plan for these faults; `rpcs` returns those that are answered."""
         self._faults = faults
         self._rpcs = rpcs
-        self._kills = kills
         self._loaded: list[Callable[[], None]] = []
 
     def plan(self, what: str, said: Mapping[str, Any]) -> Plan:
@@ -38,9 +37,8 @@ class Planning:
 
         Raises:
             Invalid: they make no sense.
-            NotBuilt: containers of this runtime cannot be killed.
         """
-        return _planned(what, said, self._rpcs(), self._faults.seed, kills=self._kills)
+        return plan_of(what, said, self._rpcs(), self._faults.seed)
 
     def add(self, what: str, said: Mapping[str, Any]) -> tuple[Plan, Callable[[], None]]:
         """Add the plan that these words say; also returns what takes it back. Raises as `plan`."""
@@ -66,27 +64,10 @@ class Planning:
             self._faults.add(self.plan(what, said), expected=False)
 
 
-def check(all_said: Iterable[Said], rpcs: Collection[str], *, kills: bool) -> None:
+def check(all_said: Iterable[Said], rpcs: Collection[str]) -> None:
     """Raise as `Planning.plan` does if any of it makes no sense."""
     for what, said in all_said:
-        _planned(what, said, rpcs, lambda: 0, kills=kills)
-
-
-def _planned(
-    what: str,
-    said: Mapping[str, Any],
-    rpcs: Collection[str],
-    seed: Callable[[], int],
-    *,
-    kills: bool,
-) -> Plan:
-    made = plan_of(what, said, rpcs, seed)
-    if isinstance(made.effect, Kill) and not kills:
-        raise NotBuilt(
-            "containers that are threads of this process cannot be killed: "
-            "choose runtime='process' for this test, or plan preempt"
-        )
-    return made
+        plan_of(what, said, rpcs)
 
 
 def tables_of(text: str) -> tuple[Said, ...]:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import nullcontext
 from typing import Any
 
-from modal_emulator.ground.clock import Clock, breathe
+from modal_emulator.ground.clock import Clock
 from modal_emulator.ground.errors import Code, NotFound
 from modal_emulator.ground.steps import FILE_STEPS, Moment, Step
 from modal_emulator.schedule.dispatcher import Dispatcher
@@ -118,11 +118,9 @@ class Striking:
             with resting or nullcontext():
                 await self._clock.sleep(effect.seconds)
         elif isinstance(effect, RegionDown):
-            down = self._apart(self._outages.down(effect.region))
-            await breathe()
-            self._see_there(occasion)
-            await asyncio.shield(down)
-            self._see_there(occasion)
+            await asyncio.shield(self._apart(self._outages.down(effect.region)))
+            if occasion.container_id and self._worker(occasion) is None:
+                raise Planned(*LOST)
         elif isinstance(effect, Kill | Preempt):
             await self._end(effect, occasion)
 
@@ -145,12 +143,6 @@ class Striking:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
-
-    def _see_there(self, occasion: Occasion) -> None:
-        worker = self._worker(occasion)
-        if occasion.container_id and (worker is None or worker.ending is Ending.STOPPED):
-            # In threads it is interrupted, which it only hears of when it has its answer.
-            raise Planned(*LOST)
 
     def _worker(self, occasion: Occasion) -> Worker | None:
         try:
