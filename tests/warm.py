@@ -120,6 +120,8 @@ def become(job: dict, files: list[int]) -> None:
     os.environ.clear()
     os.environ.update(job["environment"])
     os.chdir(job["directory"])
+    if (stacks := sys.modules.get("modal_emulator.runtime.stacks")) is not None:
+        stacks._NAMES.__init__()  # an import notes which directory the user is in
     own = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
     sys.path[:] = [job["first"], *own, *(path for path in sys.path[1:] if path not in inherited)]
     sys.dont_write_bytecode = bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))
