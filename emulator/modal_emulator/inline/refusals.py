@@ -8,6 +8,7 @@ works.
 
 import errno
 import os
+import posix
 import signal
 from collections.abc import Callable
 from functools import wraps
@@ -91,7 +92,15 @@ def _guard_links() -> Callable[[], None]:
 
         return link
 
-    return wrap_one(os, "link", guard)
+    is_posix = os.link is posix.link
+    undo = wrap_one(os, "link", guard)
+
+    def allow() -> None:
+        undo()
+        if is_posix:  # other functions may stand there by now, or no longer do
+            os.link = posix.link
+
+    return allow
 
 
 def _forbids_link(path: Any) -> bool:
