@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from modal_emulator.ground.removal import remove_tree
 from modal_emulator.store import changes
 from modal_emulator.store.checkout import Checkout
 from modal_emulator.store.drafts import Draft
@@ -114,6 +115,7 @@ def test_a_tree_may_be_deeper_than_the_stack(box):
     written = box.stage().written
     assert written.shown.get(("d",) * 700).is_directory
     assert written.shown.count == 700
+    remove_tree(box.directory)  # pytest, which removes what it made, calls itself per level
 
 
 def same_tick(box, name):
