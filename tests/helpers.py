@@ -92,7 +92,7 @@ def command_line(pid: int) -> str:
         return ""
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 10.0) -> bool:
+def eventually(condition: Callable[[], bool], seconds: float = 60.0) -> bool:
     """Ask until the answer is yes, for what another process does in its own time."""
     end = time.monotonic() + seconds
     while not condition():

@@ -27,7 +27,7 @@ class Server:
     def stop(self, number: int = 15) -> tuple[int, str]:
         """Send a signal; return the exit code and what was said on stderr."""
         self.process.send_signal(number)
-        _, error = self.process.communicate(timeout=30)
+        _, error = self.process.communicate(timeout=120)
         return self.process.returncode, error
 
 

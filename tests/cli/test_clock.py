@@ -248,7 +248,7 @@ def test_an_interrupt_ends_the_journey_and_nothing_else(ask: Ask, state: Path, w
         return bool(stuck) and stuck[-1]["status"] == "running"
 
     # What is at work before the clock moves is the container that is made for `stuck`.
-    assert eventually(runs, seconds=60)
+    assert eventually(runs)
     moving.send_signal(signal.SIGINT)
     assert moving.wait(60) != 0
     assert "Traceback" not in moving.communicate()[1].decode()
@@ -259,4 +259,4 @@ def test_an_interrupt_ends_the_journey_and_nothing_else(ask: Ask, state: Path, w
         options = ["clock", "freeze", "2024-07-01", "--state-dir", str(state)]
         return CliRunner().invoke(main, options).exit_code == 0
 
-    assert eventually(is_free, seconds=10)
+    assert eventually(is_free)

@@ -163,7 +163,7 @@ def test_signals_reach_the_command(number: int, tidy: None) -> None:
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
     process.send_signal(number)
-    output, error = process.communicate(timeout=30)
+    output, error = process.communicate(timeout=120)
     assert (process.returncode, output) == (7, f"told {int(number)}\n"), error
 
 
@@ -184,7 +184,7 @@ def _kill(script: str, own: str) -> None:
     assert process.stdout.readline() == "ready\n"
     below = descendants(process.pid)
     process.kill()
-    output, _ = process.communicate(timeout=30)
+    output, _ = process.communicate(timeout=120)
     assert output == "told 15\n"
     assert below
     assert eventually(lambda: not any(command_line(pid) for pid in below))

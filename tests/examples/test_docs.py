@@ -84,7 +84,7 @@ def shell(
         start_new_session=True,
     ) as process:
         try:
-            printed, _ = process.communicate(timeout=100)
+            printed, _ = process.communicate(timeout=280)
         finally:
             with contextlib.suppress(ProcessLookupError):  # all ended by themselves
                 os.killpg(process.pid, signal.SIGKILL)

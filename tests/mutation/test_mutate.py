@@ -172,7 +172,7 @@ def test_nothing_is_left_of_several_that_are_broken_off(
 ) -> None:
     monkeypatch.setenv("THEN", "sleep")
     process = mutate("--volume", "disk", "--change", "removed", "--timeout", "300", "--jobs", "2")
-    assert eventually(lambda: len(list(here.iterdir())) == 3, seconds=60)
+    assert eventually(lambda: len(list(here.iterdir())) == 3)
     process.send_signal(signal.SIGINT)
     process.communicate()
     assert process.returncode != 0

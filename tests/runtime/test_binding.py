@@ -51,7 +51,7 @@ def machine(port: int = 0) -> Iterator[tuple[int, list[str]]]:
 
 
 def fetch(host: str, port: int) -> bytes:
-    with socket.create_connection((host, port), timeout=5) as line:
+    with socket.create_connection((host, port), timeout=60) as line:
         return line.recv(100)
 
 
@@ -81,7 +81,7 @@ def serve_and_wait() -> None:
 
     def ask(host: str, port: int) -> str:
         try:
-            with socket.create_connection((host, port), timeout=5) as line:
+            with socket.create_connection((host, port), timeout=60) as line:
                 return line.recv(100).decode()
         except OSError as error:
             return type(error).__name__
@@ -156,7 +156,7 @@ def test_a_server_of_the_machine_is_reached_until_the_container_has_its_own(
             port = int(os.environ["PORT"])
 
             def ask() -> str:
-                with socket.create_connection(("localhost", port), timeout=5) as line:
+                with socket.create_connection(("localhost", port), timeout=60) as line:
                     return line.recv(100).decode()
 
             print(ask())

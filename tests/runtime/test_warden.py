@@ -60,7 +60,7 @@ def test_a_killed_server_leaves_no_process_and_no_mount(yard: Yard) -> None:
     assert len(below) > 6  # zygote, wardens, user code and its children
     server.kill()
     server.communicate()
-    assert eventually(lambda: not any(command_line(pid) for pid in below), seconds=10)
+    assert eventually(lambda: not any(command_line(pid) for pid in below))
     assert str(yard.directory) not in Path("/proc/self/mountinfo").read_text()
 
 
