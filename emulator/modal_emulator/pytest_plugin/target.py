@@ -56,7 +56,7 @@ class EmulatorTarget:
 
     def begin_anew(self) -> None:
         """Return to the machine's time, in a fresh World."""
-        self._emulator.ask(lambda world: world.clock.resume())
+        self._emulator.clock.resume()
         self._emulator.reset(self._emulator.settings)
 
 
