@@ -207,7 +207,12 @@ def _of_container() -> set[int]:
 
 
 def _parent(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    """Return its parent's number; this process's, which counts for nothing, if it has gone."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return os.getpid()
+    return int(status.rpartition(")")[2].split()[1])
 
 
 def test_what_is_written_outside_a_volume_goes_with_the_container(mounting: Yard) -> None:

@@ -1,6 +1,6 @@
 """When schedules fire, and when they do not."""
 
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 import modal
@@ -18,10 +18,17 @@ CLOCK = {Capability.CLOCK}
 HOURLY = modal.Cron("0 * * * *")
 
 
+def stop_at_half_past(scene: Scene) -> None:
+    """Let it be about half past an hour, and stay so: no full hour comes but by `advance`."""
+    scene.stop_time()
+    scene.advance(minutes=90 - datetime.now(timezone.utc).minute)
+
+
 @clause("schedules/a-deployed-cron-fires", GUIDE, needs=CLOCK)
 def test_a_deployed_cron_fires(scene: Scene) -> None:
     """A deployed function runs whenever its Cron is due, with no arguments."""
     volume = scene.volume()
+    stop_at_half_past(scene)
     scene.deploy(scene.unused_name(), volume, {"hourly": HOURLY, "plain": None})
     scene.advance(hours=3)
     assert runs(paths(volume)) == {"hourly": 3}
@@ -85,6 +92,7 @@ def test_a_deployment_resets_periods(scene: Scene) -> None:
 def test_a_deployment_leaves_crons_alone(scene: Scene) -> None:
     """Deployed again, a Cron runs when it would have run."""
     name, volume = scene.unused_name(), scene.volume()
+    stop_at_half_past(scene)
     for _ in range(3):
         scene.deploy(name, volume, {"hourly": HOURLY})
         scene.advance(minutes=40)
@@ -120,6 +128,7 @@ def test_a_stopped_app_fires_no_more(scene: Scene) -> None:
 def test_scheduled_runs_are_tried_again(scene: Scene) -> None:
     """A run that fails is repeated as often as the function says, and no more until it is due."""
     volume = scene.volume()
+    stop_at_half_past(scene)
     scene.deploy(scene.unused_name(), volume, {"failing": HOURLY}, retries=2)
     scene.advance(minutes=61)
     assert runs(paths(volume)) == {"failing": 3}
