@@ -17,7 +17,7 @@ from yard import require
 
 pytestmark = [
     pytest.mark.slow,
-    # Threads cannot be killed.
+    # Kills of containers of threads are in tests/inline/test_kills.py.
     pytest.mark.modal(runtime="process", background_commit_seconds=0),
 ]
 

@@ -28,6 +28,17 @@ def as_killed(text: str = "written") -> None:
     assert dying.queue.len() == 0
 
 
+def is_killed(running: Running, call: modal.FunctionCall, function: str) -> None:
+    """Kill the container of a call that waits: only what a kill leaves is there afterwards."""
+    container = running.container(function)
+    container.wait_for_output("waiting")
+    container.kill()
+    assert dying.over.wait(60) and dying.seen == ["broken off", "once more"]
+    with pytest.raises(modal.exception.RemoteError, match="SIGKILL"):
+        call.get()
+    as_killed()
+
+
 @pytest.mark.parametrize(
     ("how", "said"), [("exit", "exited with code 3"), ("kill", "SIGKILL"), ("abort", "SIGABRT")]
 )
@@ -43,14 +54,7 @@ def test_a_container_ends_itself(modal_emulator: Running, how: str, said: str) -
 def test_a_container_is_killed(modal_emulator: Running, how: str) -> None:
     with dying.app.run():
         before = set(threading.enumerate())
-        call = dying.waits.spawn(how)
-        container = modal_emulator.container("waits")
-        container.wait_for_output("waiting")
-        container.kill()
-        assert dying.over.wait(60) and dying.seen == ["broken off", "once more"]
-        with pytest.raises(modal.exception.RemoteError, match="SIGKILL"):
-            call.get()
-        as_killed()
+        is_killed(modal_emulator, dying.waits.spawn(how), "waits")
     for thread in set(threading.enumerate()) - before:
         if thread.name.endswith((" main", "own")):
             thread.join(60)
@@ -59,14 +63,7 @@ def test_a_container_is_killed(modal_emulator: Running, how: str) -> None:
 
 def test_asynchronous_code_is_killed(modal_emulator: Running) -> None:
     with dying.app.run():
-        call = dying.waits_later.spawn()
-        container = modal_emulator.container("waits_later")
-        container.wait_for_output("waiting")
-        container.kill()
-        assert dying.over.wait(60) and dying.seen == ["broken off", "once more"]
-        with pytest.raises(modal.exception.RemoteError, match="SIGKILL"):
-            call.get()
-        as_killed()
+        is_killed(modal_emulator, dying.waits_later.spawn(), "waits_later")
 
 
 def test_code_that_does_not_let_go_gets_nowhere(modal_emulator: Running) -> None:

@@ -7,7 +7,7 @@ Needs Docker's daemon, so it is a check of its own (`tox -e docker`).
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import modal
@@ -15,22 +15,7 @@ import modal.exception
 import pytest
 
 from modal_emulator.emulator import Running, Settings, running
-from modal_emulator.pytest_plugin.session import Session, open_session
 from runtime.docker.docker_yard import docker
-
-OPTIONS = {"runtime": "docker", "docker_network": "host"}
-
-
-@pytest.fixture(scope="module")
-def session(base: str) -> Iterator[Session]:
-    with open_session(OPTIONS) as session:
-        yield session
-
-
-@pytest.fixture
-def emulator(session: Session) -> Iterator[Running]:
-    with session.test() as emulator:
-        yield emulator
 
 
 def looking() -> Callable[[], dict[str, object]]:

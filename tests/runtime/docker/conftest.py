@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from modal_emulator.emulator import Running
+from modal_emulator.pytest_plugin.session import Session, open_session
 from runtime.docker import base_image
 from runtime.docker.docker_yard import IMAGE, DockerYard, docker
 
@@ -17,6 +19,18 @@ def base() -> str:
     if not docker("images", "-q", tag):
         base_image.make(tag)
     return tag
+
+
+@pytest.fixture(scope="module")
+def session(base: str) -> Iterator[Session]:
+    with open_session({"runtime": "docker", "docker_network": "host"}) as session:
+        yield session
+
+
+@pytest.fixture
+def emulator(session: Session) -> Iterator[Running]:
+    with session.test() as emulator:
+        yield emulator
 
 
 @pytest.fixture

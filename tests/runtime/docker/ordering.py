@@ -10,23 +10,9 @@ import modal
 import pytest
 
 from modal_emulator.emulator import Running
-from modal_emulator.pytest_plugin.session import Session, open_session
 
 SLOW = 300.0
 """Seconds; on a machine that has much else to do, Docker takes its time to start a container."""
-OPTIONS = {"runtime": "docker", "docker_network": "host"}
-
-
-@pytest.fixture(scope="module")
-def session(base: str) -> Iterator[Session]:
-    with open_session(OPTIONS) as session:
-        yield session
-
-
-@pytest.fixture
-def emulator(session: Session) -> Iterator[Running]:
-    with session.test() as emulator:
-        yield emulator
 
 
 @pytest.fixture
