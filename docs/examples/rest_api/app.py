@@ -193,7 +193,8 @@ PAGE = """<!doctype html>
     const said = await answer.json();
     const wrong = answer.ok ? [] : said.detail.map(error => `${error.loc[1]}: ${error.msg}`);
     at("said").textContent = wrong.join("; ");
-    await show();
+    // Lines made anew would swallow a click that is under way; after a refusal they are the same.
+    if (answer.ok) await show();
   };
 
   show();
