@@ -28,7 +28,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-WITHOUT_OTHERS = "-p no:hypothesispytest -p no:benchmark -p no:cov -p no:anyio"
+WITHOUT_OTHERS = "-p no:hypothesispytest -p no:benchmark -p no:cov -p no:anyio -p no:rerunfailures"
 """For PYTEST_ADDOPTS: a user of the fixture has not installed all that these tests need."""
 
 CLIENT = """#!{python} -IS
