@@ -72,8 +72,10 @@ def file_on_loopback(token_sha256: str) -> Iterator[str]:
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/server.py"
-        server.shutdown()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/server.py"
+        finally:
+            server.shutdown()
 
 
 @app.local_entrypoint()

@@ -61,8 +61,10 @@ def archive_on_loopback() -> Iterator[str]:
         handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=directory)
         with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
             threading.Thread(target=server.serve_forever, daemon=True).start()
-            yield f"http://127.0.0.1:{server.server_port}/email.zip"
-            server.shutdown()
+            try:
+                yield f"http://127.0.0.1:{server.server_port}/email.zip"
+            finally:
+                server.shutdown()
 
 
 @app.local_entrypoint()
