@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 from modal_proto import api_pb2
@@ -9,7 +10,25 @@ from modal_proto import api_pb2
 from modal_emulator.runtime.images import Recipe
 from modal_emulator.world import World
 
-__all__ = ["recipe_of"]
+__all__ = ["key_of", "recipe_of"]
+
+
+def key_of(world: World, asked: api_pb2.Image) -> bytes:
+    """
+    Return what makes an image another one.
+
+    Of secrets that is which ones they are and not what they hold: names, or the keys of one without
+    a name. The SDK itself tells build functions apart by that (`_Function._get_build_def`); that
+    Modal tells commands apart by it, too, is a guess.
+    """
+    if not asked.secret_ids:
+        return asked.SerializeToString(deterministic=True)
+    rest = api_pb2.Image()
+    rest.CopyFrom(asked)
+    del rest.secret_ids[:]
+    secrets = [world.secrets.get(secret_id) for secret_id in asked.secret_ids]
+    told = [[each.environment, each.name] if each.name else sorted(each.keys) for each in secrets]
+    return rest.SerializeToString(deterministic=True) + json.dumps(told).encode()
 
 
 def recipe_of(world: World, asked: api_pb2.Image, image_id: str) -> Recipe:
@@ -22,6 +41,7 @@ def recipe_of(world: World, asked: api_pb2.Image, image_id: str) -> Recipe:
         context=world.mounts.tree(context) if context else None,
         files={file.filename: file.data for file in asked.context_files},
         arguments=dict(asked.build_args),
+        secrets=world.secrets.environment(asked.secret_ids),
         refusals=tuple(_refusals(asked)),
     )
 
@@ -29,8 +49,6 @@ def recipe_of(world: World, asked: api_pb2.Image, image_id: str) -> Recipe:
 def _refusals(asked: api_pb2.Image) -> Iterator[str]:
     if asked.HasField("build_function"):
         yield "Image.run_function() is not run"
-    if asked.secret_ids:
-        yield "secrets are not given to build steps"
     if asked.image_registry_config.secret_id:
         yield "a registry secret is not used: let Docker's daemon log in itself (docker login)"
     if asked.gpu_config.count:

@@ -36,6 +36,8 @@ class Recipe:
     """More such files, by path."""
     arguments: Mapping[str, str] = field(repr=False)
     """Values for ARG lines."""
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Variables that the commands see, and nobody who has the image."""
     refusals: tuple[str, ...] = ()
     """What is asked for that nobody builds here, each in words for the user."""
 

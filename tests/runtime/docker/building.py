@@ -96,13 +96,39 @@ def test_a_build_that_fails_gives_its_last_words(emulator: Running, base: str) -
 
 
 def test_what_is_not_built_is_named(emulator: Running, base: str) -> None:
-    secret = modal.Secret.from_dict({"KEY": "1"})
-    image = modal.Image.from_registry(base).run_commands("true", secrets=[secret])
+    image = modal.Image.from_registry(base).run_commands("true", gpu="T4")
     app = modal.App()
     app.function(image=image, serialized=True)(looking())
-    told = "secrets are not given to build steps"
+    told = "there is no GPU for build steps"
     with pytest.raises(modal.exception.Error, match=told), app.run():
         pass
+
+
+def test_commands_see_secrets_and_the_image_keeps_none(emulator: Running, base: str) -> None:
+    ids, made = [], []
+    for value in ("it's the first", "another word."):
+        secret = modal.Secret.from_dict({"WORD": value})
+        image = modal.Image.from_registry(base).dockerfile_commands(
+            'RUN printf %s "$WORD" | wc -c > /made.txt; test -z "$FTP_PROXY" \\',
+            "# RUN is no command here",
+            "  && echo the length is told",
+            """RUN ["python", "-c", "import os; print('asked:', len(os.environ['WORD']))"]""",
+            secrets=[secret],
+        )
+        app = modal.App()
+        look = app.function(image=image, serialized=True)(looking())
+        with app.run():
+            seen = look.remote()
+            made.append(seen["made"])
+            assert seen["word"] is None
+        about = docker("history", "--no-trunc", f"modal-emulator:{image.object_id}")
+        about += docker("inspect", f"modal-emulator:{image.object_id}")
+        assert value not in about
+        assert "the length is told" in about
+        ids.append(image.object_id)
+        emulator.reset(emulator.settings)
+    assert ids[0] == ids[1]  # the same keys: the values make no other image
+    assert made == ["14\n", "14\n"]
 
 
 def test_time_in_a_container_is_the_emulators(emulator: Running, base: str) -> None:

@@ -13,7 +13,7 @@ from modal_proto import api_pb2
 from modal_emulator.ground.errors import NotFound
 from modal_emulator.rpc.call import Call
 from modal_emulator.rpc.compat import known
-from modal_emulator.rpc.recipes import recipe_of
+from modal_emulator.rpc.recipes import key_of, recipe_of
 from modal_emulator.rpc.tables import Rpc, partly, stream
 from modal_emulator.runtime.images import Built
 from modal_emulator.store.images import Image, installed
@@ -30,7 +30,7 @@ async def image_get_or_create(
     """Keep the image as its commands say, and have it built or call it so."""
     asked = call.request.image
     image = world.images.get_or_create(
-        asked.SerializeToString(deterministic=True),
+        key_of(world, asked),
         asked.dockerfile_commands,
         [b.image_id for b in asked.base_images],
         asked.context_mount_id,
@@ -168,7 +168,7 @@ def _warn(world: World, app_id: str, image: Image, bases: list[Image]) -> None:
 RPCS: dict[str, Rpc] = {
     "ImageGetOrCreate": partly(
         image_get_or_create,
-        "built with the runtime docker only, without secrets, volumes, GPUs and run_function; else "
+        "built with the runtime docker only, without volumes, GPUs and run_function; else "
         "ENV, WORKDIR and copied local files count, packages come from the local environment",
     ),
     "ImageJoinStreaming": stream(image_join_streaming),

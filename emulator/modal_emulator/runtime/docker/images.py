@@ -12,6 +12,7 @@ from threading import Event
 from typing import Any
 
 from modal_emulator.ground.errors import EmulatorError, NotBuilt, NotFound
+from modal_emulator.runtime.docker.confiding import confide, unsaid
 from modal_emulator.runtime.docker.context import DOCKERFILE, pack
 from modal_emulator.runtime.docker.daemon import LABEL, Daemon
 from modal_emulator.runtime.docker.facts import QUESTION, Facts, facts_from
@@ -102,14 +103,18 @@ class DockerImages:
             return str(error)
 
     def _build(self, recipe: Recipe, heard: Callable[[str], None], anew: bool) -> None:
-        commands = [self._resolve(line, recipe.bases) for line in recipe.commands]
+        commands, arguments = confide(
+            [self._resolve(line, recipe.bases) for line in recipe.commands],
+            recipe.arguments,
+            recipe.secrets,
+        )
         with pack("\n".join(commands), recipe.context, recipe.files) as archive:
             said = self._daemon.build(
                 fileobj=archive,
                 custom_context=True,
                 dockerfile=DOCKERFILE,
                 tag=self.reference(recipe.image_id),
-                buildargs=dict(recipe.arguments),
+                buildargs=arguments,
                 network_mode=self._network,
                 labels={LABEL: recipe.image_id},
                 nocache=anew,
@@ -130,9 +135,9 @@ class DockerImages:
 
 def _pass_on(message: Mapping[str, Any], heard: Callable[[str], None]) -> None:
     if "error" in message:
-        raise BuildFailed(_COLOUR.sub("", str(message["error"])).strip())
+        raise BuildFailed(unsaid(_COLOUR.sub("", str(message["error"]))).strip())
     if text := message.get("stream"):
-        heard(_COLOUR.sub("", text))
+        heard(unsaid(_COLOUR.sub("", text)))
     elif "status" in message and not message.get("progressDetail"):  # of a layer that is pulled
         heard(": ".join(filter(None, (message.get("id"), message["status"]))) + "\n")
 
