@@ -71,8 +71,9 @@ def with_fork() -> None:
 
 def with_spawned_python() -> None:
     code = "import os, sys; print(os.environ['SECRET']); print('bad', file=sys.stderr)"
-    multiprocessing.util.spawnv_passfds(sys.executable.encode(), [sys.executable, "-c", code], [])
-    os.wait()
+    command = [sys.executable, "-c", code]
+    pid = multiprocessing.util.spawnv_passfds(sys.executable.encode(), command, [])
+    assert os.waitpid(pid, 0)[1] == 0  # of this program: the process may have other children
 
 
 WAYS = [
@@ -164,6 +165,35 @@ def test_programs_of_a_killed_container_end(yard: ThreadYard) -> None:
         await run.container.kill()
         assert await run.end() == Exit(None, 9)
         assert started[0].pid not in descendants(os.getpid())
+        stage.go_on()
+        await yard.close()
+
+    asyncio.run(story())
+
+
+def test_who_waits_for_a_program_is_killed_before_it(
+    yard: ThreadYard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a shell could see the end of its command, and exit with that before it is killed."""
+    stage, killed, kill = Stage(), list[int](), os.kill
+    shells = list[subprocess.Popen[bytes]]()
+
+    def note(pid: int, number: int) -> None:
+        killed.append(pid)
+        kill(pid, number)
+
+    def leave() -> None:
+        for _ in range(8):
+            shells.append(subprocess.Popen(["sh", "-c", "sleep 1000 & echo; wait"], stdout=-1))
+            assert shells[-1].stdout is not None and shells[-1].stdout.readline()
+        stage.stop()
+
+    async def story() -> None:
+        run = await yard.run(leave)
+        await stage.reached()
+        monkeypatch.setattr(os, "kill", note)
+        await run.container.kill()
+        assert set(killed[:8]) == {shell.pid for shell in shells} and len(killed) >= 16
         stage.go_on()
         await yard.close()
 

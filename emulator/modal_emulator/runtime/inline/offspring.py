@@ -68,12 +68,13 @@ def end_programs(container: Here) -> None:
     mine, tracker = _namespace("thread-self"), _tracker()
     is_apart = mine != _namespace("self")
     for _ in range(_LOOKS):
-        found = {pid for pid in container.children if _is_ours(pid)}
-        found |= processes_in(mine) if is_apart else set()
+        started = {pid for pid in container.children if _is_ours(pid)} - {tracker}
+        found = started | (processes_in(mine) if is_apart else set())
         found = found.union(*(_descendants(pid) for pid in found)) - {tracker}
         if not found:
             break
-        for pid in found:
+        # First who was started here: it could see the end of what it waits for, and exit itself.
+        for pid in (*started, *(found - started)):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         rest(_LOOK)
