@@ -101,7 +101,7 @@ def inner(number: int) -> int:
 
 
 @app.function()
-@modal.batched(max_batch_size=4, wait_ms=200)
+@modal.batched(max_batch_size=4, wait_ms=60_000)  # full long before
 def batch(numbers: list[int]) -> list[tuple[int, int]]:
     return [(number, len(numbers)) for number in numbers]
 
@@ -109,7 +109,7 @@ def batch(numbers: list[int]) -> list[tuple[int, int]]:
 @app.function()
 @modal.concurrent(max_inputs=8)
 def together(count: int) -> str:
-    gate.wait(10)
+    gate.wait(60)
     return threading.current_thread().name
 
 
@@ -130,6 +130,14 @@ crowd: list[int] = []
 def doze(seconds: float) -> str:
     seen.append("dozing")
     time.sleep(seconds)
+    return "slept"
+
+
+@app.function()
+def doze_at_first() -> str:
+    seen.append("dozing")
+    if len(seen) == 1:
+        time.sleep(600)
     return "slept"
 
 

@@ -14,7 +14,7 @@ from modal_emulator.runtime.inline.here import Here
 from modal_emulator.runtime.inline.place import Places
 from modal_emulator.runtime.inline.program import Program
 from modal_emulator.runtime.sight import Seen
-from yard import Volume
+from yard import PATIENCE, Volume
 
 __all__ = ["Stage", "ThreadRun", "ThreadYard"]
 
@@ -28,11 +28,11 @@ class Stage:
     def stop(self) -> None:
         """In the container: wait until the test lets it go on."""
         self._arrived.release()
-        assert self._free.acquire(timeout=30)
+        assert self._free.acquire(timeout=PATIENCE)
 
     async def reached(self) -> None:
         """In the test: wait until the function stops."""
-        assert await asyncio.to_thread(self._arrived.acquire, timeout=30)
+        assert await asyncio.to_thread(self._arrived.acquire, timeout=PATIENCE)
 
     def go_on(self) -> None:
         """In the test: let the function go on."""
@@ -54,7 +54,7 @@ class ThreadRun:
 
     async def end(self) -> Exit:
         """Wait for the end."""
-        return await asyncio.wait_for(asyncio.shield(self.ended), 30)
+        return await asyncio.wait_for(asyncio.shield(self.ended), PATIENCE)
 
     async def result(self) -> Any:
         """Wait for a clean end and return what the function returned."""

@@ -1,6 +1,5 @@
 """Requests to web functions as calls, without anything of HTTP."""
 
-import asyncio
 import pickle
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -75,7 +74,7 @@ class Request:
             while len(self.call.produced) <= self._seen:
                 if not self.call.unfinished:
                     return None
-                await self.call.pulse.wait(20)
+                await self.call.pulse.wait(60)
             return self.call.produced[self._seen]
 
         found = self._emulator.run(following())
@@ -87,7 +86,7 @@ class Request:
 
         async def ended() -> bytes:
             while self.call.unfinished:
-                await asyncio.wait_for(self.call.pulse.wait(), 20)
+                await self.call.pulse.wait(60)
             outcome = self.call.inputs[0].outcome
             assert outcome is not None
             return outcome.result

@@ -29,9 +29,11 @@ from modal_emulator.runtime.job import Isolation
 from modal_emulator.runtime.probe import refusal
 from modal_emulator.runtime.process import ProcessBackend
 
-__all__ = ["Executed", "Run", "Volume", "Yard", "require"]
+__all__ = ["PATIENCE", "Executed", "Run", "Volume", "Yard", "require"]
 
 SCRIPTED = Path(__file__).parent / "runtime"
+PATIENCE = 120.0
+"""The machine's seconds for what takes milliseconds where nothing else goes on."""
 
 
 @dataclass
@@ -101,7 +103,7 @@ class Run:
 
     async def end(self) -> Exit:
         """Wait for the end."""
-        return await asyncio.wait_for(asyncio.shield(self.ended), 30)
+        return await asyncio.wait_for(asyncio.shield(self.ended), PATIENCE)
 
     async def printed(self) -> str:
         """Wait for a clean end and return what was printed."""
@@ -130,12 +132,12 @@ class Executed:
         """Wait until `text` was written; return all that was."""
         while text not in self.said[1]:
             self._heard.clear()
-            await asyncio.wait_for(self._heard.wait(), 20)
+            await asyncio.wait_for(self._heard.wait(), PATIENCE)
         return self.said[1]
 
     async def end(self) -> Exit:
         """Wait for the end."""
-        return await asyncio.wait_for(asyncio.shield(self.ended), 30)
+        return await asyncio.wait_for(asyncio.shield(self.ended), PATIENCE)
 
 
 class Yard:
@@ -203,7 +205,7 @@ class Yard:
     async def meet(self) -> socket.socket:
         """Wait until a script calls `gate()`; closing the answer lets it go on."""
         loop = asyncio.get_running_loop()
-        end, _ = await asyncio.wait_for(loop.sock_accept(self._listener), 30)
+        end, _ = await asyncio.wait_for(loop.sock_accept(self._listener), PATIENCE)
         return end
 
     async def close(self) -> None:

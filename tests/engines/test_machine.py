@@ -82,7 +82,7 @@ class Machine(RuleBasedStateMachine):
         self.loop.close()
 
     def run(self, step: Coroutine[Any, Any, Any]) -> Any:
-        return self.loop.run_until_complete(asyncio.wait_for(step, 20))
+        return self.loop.run_until_complete(asyncio.wait_for(step, 100))
 
     @property
     def engines(self) -> Engines:

@@ -16,8 +16,8 @@ def test_a_sleeping_container_is_woken() -> None:
 
     def doze() -> None:
         HERE.set(Here("ta-1", {}, lambda *_: None))
-        begun.set()
         try:
+            begun.set()
             time.sleep(600)
         except Abandoned as error:
             met.append(error)
@@ -27,7 +27,7 @@ def test_a_sleeping_container_is_woken() -> None:
     begun.wait()
     assert thread.ident is not None
     break_in(thread.ident, Abandoned)
-    thread.join(30)
+    thread.join(60)
     take_back()
     assert len(met) == 1
 

@@ -61,6 +61,8 @@ def test_a_container_is_killed(modal_emulator: Running, how: str) -> None:
             assert not thread.is_alive()
 
 
+# Its way out is the one of all the others, which blocks.
+@pytest.mark.filterwarnings("ignore:A blocking Modal interface is being used in an async context")
 def test_asynchronous_code_is_killed(modal_emulator: Running) -> None:
     with dying.app.run():
         is_killed(modal_emulator, dying.waits_later.spawn(), "waits_later")

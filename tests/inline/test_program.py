@@ -203,8 +203,8 @@ def test_a_cancelled_call_is_broken_off(modal_emulator: Running) -> None:
 def test_a_stopped_container_is_interrupted_and_its_input_begins_again(
     modal_emulator: Running,
 ) -> None:
-    call = kinds.doze.spawn(0.3)
-    container = modal_emulator.container("doze")
+    call = kinds.doze_at_first.spawn()
+    container = modal_emulator.container("doze_at_first")
     while not kinds.seen:
         pass
     container.stop()

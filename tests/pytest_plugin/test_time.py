@@ -112,7 +112,7 @@ def test_two(modal_clock, modal_cron):
 def test_three(modal_clock):
     app = modal.App("other")
 
-    @app.function(schedule=modal.Cron("* * * * *"), serialized=True)
+    @app.function(schedule=modal.Cron("0 1 * * *"), serialized=True)
     def unseen():
         pass
 
@@ -132,7 +132,7 @@ def test_schedules_that_never_fired_are_told(clocked: pytest.Pytester) -> None:
         [
             "*= modal-emulator: schedules =*",
             f"clockwork/rarely: Period(days=400) {never} 3 tests",
-            f"other/*unseen: Cron('* * * * *', timezone='UTC') {never} 1 test",
+            f"other/*unseen: Cron('0 1 * * *', timezone='UTC') {never} 1 test",
         ]
     )
     assert "nightly" not in result.stdout.str()

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from helpers import eventually
 from modal_emulator.runtime.addresses import Addresses, Pool
 from yard import Yard
 
@@ -55,9 +56,14 @@ def fetch(host: str, port: int) -> bytes:
         return line.recv(100)
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
+@pytest.fixture
+def port() -> Iterator[int]:
+    """A port where the machine itself has no server, and gets none meanwhile."""
+    with socket.socket() as kept:
+        # It does not listen, so with this it is in nobody's way who asks for this very port.
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        kept.bind(("127.0.0.1", 0))
+        yield int(kept.getsockname()[1])
 
 
 def serve_and_wait() -> None:
@@ -96,9 +102,8 @@ def environment(name: str, host: str, port: int, *ask: str, **more: str) -> dict
     return {"NAME": name, "HOST": host, "PORT": str(port), "ASK": " ".join(ask), **more}
 
 
-def test_two_containers_serve_the_same_port(mounting: Yard, pool: Pool) -> None:
+def test_two_containers_serve_the_same_port(mounting: Yard, pool: Pool, port: int) -> None:
     async def story() -> None:
-        port = free_port()
         runs = []
         one, two = pool.take(), pool.take()
         for name, address in (("one", one), ("two", two)):
@@ -128,10 +133,10 @@ def test_two_containers_serve_the_same_port(mounting: Yard, pool: Pool) -> None:
     ],
 )
 def test_what_is_bound_to_loopback_is_seen_inside_only(
-    mounting: Yard, pool: Pool, host: str, dual: str, asked: str, is_open: bool
+    mounting: Yard, pool: Pool, port: int, host: str, dual: str, asked: str, is_open: bool
 ) -> None:
     async def story() -> None:
-        port, address = free_port(), pool.take()
+        address = pool.take()
         around = environment("one", host, port, asked, DUAL=dual)
         run = await mounting.run(serve_and_wait, environment=around, address=address)
         assert (await run.says("ready")).splitlines()[0] == f"{asked} one"
@@ -260,6 +265,8 @@ def test_what_leaves_for_the_machine_leaves_from_the_proxy(mounting: Yard, pool:
                 script, environment=around, address=pool.take(), source_address=SOURCE
             )
             assert await run.printed() == "True"
+            # They may still wait to be accepted: nobody waited for an answer.
+            assert eventually(lambda: len(guests) == 6)
         assert guests == [SOURCE] * 6
         await mounting.close()
 

@@ -85,7 +85,7 @@ def test_a_thread_that_runs_may_be_at_any_call(caller: Caller) -> None:
     while pid == 0:
         pass
     try:
-        eventually(lambda: Caller("/proc", pid).is_calling(frozenset()))
+        assert eventually(lambda: Caller("/proc", pid).is_calling(frozenset()))
     finally:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)

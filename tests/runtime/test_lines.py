@@ -29,7 +29,7 @@ def test_messages_pass_both_ways_with_files() -> None:
         peer.send({"a": 1}, [read])
         peer.send({"b": 2})
         peer.close()
-        await asyncio.wait_for(ended.wait(), 10)
+        await asyncio.wait_for(ended.wait(), 60)
         assert got == [({"a": 1}, 1), ({"b": 2}, 0)]
         os.close(read)
         os.close(write)

@@ -15,7 +15,7 @@ from modal_emulator.runtime.backend import Mount, OpenFiles
 from modal_emulator.runtime.pausing import Pause
 from yard import Yard
 
-SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
+SLEEP = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)"]
 
 
 def state(pid: int) -> str:
@@ -45,11 +45,12 @@ def proc(tmp_path):
 
 @pytest.fixture
 def child(proc):
-    process = subprocess.Popen(SLEEP)
-    proc.show(process.pid)
-    yield process.pid
-    process.kill()
-    process.wait()
+    with subprocess.Popen(SLEEP, stdout=subprocess.PIPE) as process:
+        # While it starts it may wait for the disk, and then it cannot be stopped.
+        assert process.stdout is not None and process.stdout.readline()
+        proc.show(process.pid)
+        yield process.pid
+        process.kill()
 
 
 def test_everything_stands_still_until_the_last_reason_is_gone(proc, child):

@@ -157,7 +157,7 @@ def test_its_time_is_the_clocks() -> None:
         await stage.clock.advance(9)
         assert late.exit_code is None
         await stage.clock.advance(2)
-        await asyncio.wait_for(waiting, 5)
+        await asyncio.wait_for(waiting, 60)
         assert (late.exit_code, late.timed_out) == (128 + signal.SIGKILL, True)
         early = await stage.start(timeout=10, id="two")
         stage.box.started[1].command.on_exit(Exit(3))

@@ -58,7 +58,7 @@ class Barrier:
 
 def play(body: Callable[[Stage], Awaitable[None]]) -> None:
     async def run() -> None:
-        await asyncio.wait_for(body(Stage()), 30)
+        await asyncio.wait_for(body(Stage()), 100)
 
     asyncio.run(run())
 
@@ -164,7 +164,7 @@ def test_nobody_waits_for_a_loop_that_is_closed() -> None:
     (stage,) = stages
     thread = threading.Thread(target=stage.look.hold, args=(READ, Moment.BEFORE))
     thread.start()
-    thread.join(10)
+    thread.join(60)
     assert not thread.is_alive()
     stage.look.note(READ, None)
 

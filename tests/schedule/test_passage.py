@@ -23,7 +23,7 @@ def test_neither_end_runs_far_ahead() -> None:
         assert passage.take(1) == b"y" and passage.take(2) is None
         assert passage.produced == [b"", b""]
 
-    asyncio.run(asyncio.wait_for(story(), 10))
+    asyncio.run(asyncio.wait_for(story(), 60))
 
 
 def test_a_little_can_be_heard_again_and_much_cannot() -> None:
@@ -44,4 +44,4 @@ def test_what_nobody_takes_any_more_is_dropped() -> None:
     passage.end()
     passage.produce([b"z"])
     assert passage.produced == []
-    asyncio.run(asyncio.wait_for(passage.room(), 10))
+    asyncio.run(asyncio.wait_for(passage.room(), 60))

@@ -61,7 +61,7 @@ class Stage:
         closing = asyncio.ensure_future(self.pool.close(at_once=at_once))
         await settle()
         await self.clock.advance(GRACE)
-        await asyncio.wait_for(closing, 5)
+        await asyncio.wait_for(closing, 60)
 
     def ask(self, worker: Worker, most: int = 1) -> "asyncio.Task[list[Input] | None]":
         return asyncio.ensure_future(self.pool.take(worker, most, 0))

@@ -15,7 +15,7 @@ START = 1_700_000_000.0
 
 
 class Stage:
-    def __init__(self, patience: float = 5.0) -> None:
+    def __init__(self, patience: float = 50.0) -> None:
         self.clock = VirtualClock()
         self.clock.set(START)
         self.settling = Settling(self.clock, Journal(self.clock), patience)
@@ -45,7 +45,7 @@ def play(body, **more):
     async def played() -> None:
         stage = Stage(**more)
         going = asyncio.ensure_future(stage.settling.go_on())
-        await asyncio.wait_for(body(stage), 10)
+        await asyncio.wait_for(body(stage), 100)
         going.cancel()
 
     asyncio.run(played())

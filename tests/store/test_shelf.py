@@ -157,17 +157,17 @@ def test_one_thread_empties_at_a_time(trash, tmp_path, monkeypatch):
 
     def slowly(path, most):
         inside.set()
-        assert go.wait(10)
+        assert go.wait(60)
         return real(path, most)
 
     monkeypatch.setattr(room, "dispose", slowly)
     thread = threading.Thread(target=trash.empty)
     thread.start()
-    assert inside.wait(10)
+    assert inside.wait(60)
     trash.empty()  # returns at once
     assert names(tmp_path / "trash") == ["0"]
     go.set()
-    thread.join(10)
+    thread.join(60)
     assert names(tmp_path / "trash") == []
 
 

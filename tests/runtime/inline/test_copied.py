@@ -159,9 +159,9 @@ def test_two_containers_and_the_test_at_once(ground: Ground, tmp_path: Path) -> 
             os.chdir(tmp_path / "data" / "w")
         seen = []
         for turn in range(20):
-            barrier.wait(20)
+            barrier.wait(60)
             write(str(tmp_path / "data" / "w" / "x"), f"{name} {turn}")
-            barrier.wait(20)
+            barrier.wait(60)
             seen.append(read("x" if name != "test" else str(tmp_path / "data" / "w" / "x")))
         return [*seen, *sorted(os.listdir(tmp_path / "data"))]
 

@@ -108,7 +108,7 @@ def test_a_container_with_nothing_in_it(yard: ThreadYard) -> None:
         alone = await box.execute("sh", "-c", "pwd; exit 4")
         assert (await alone.end(), alone.said[1]) == (Exit(4), b"/root\n")
         await container.kill()
-        assert await asyncio.wait_for(ended, 10) == Exit(None, signal.SIGKILL)
+        assert await asyncio.wait_for(ended, 60) == Exit(None, signal.SIGKILL)
         await yard.close()
 
     asyncio.run(story())
