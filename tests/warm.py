@@ -130,6 +130,13 @@ def become(job: dict, files: list[int]) -> None:
     runpy.run_module(job["module"], run_name="__main__", alter_sys=True)
 
 
+def end(pid: int) -> None:
+    """Kill a run and what it started; one that was forked just now leads no group of its own yet."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
+    os.kill(pid, signal.SIGKILL)  # nobody has waited for it, so it is still the same process
+
+
 def serve(path: str) -> None:
     """Fork for each connection; who hangs up before the end ends the run."""
     door = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -147,6 +154,9 @@ def serve(path: str) -> None:
             if key.fileobj is door:
                 line, _ = door.accept()
                 data, files, _, _ = socket.recv_fds(line, MOST, 3)
+                if not data:  # who asked was killed before it could say what for
+                    line.close()
+                    continue
                 pid = os.fork()
                 if pid == 0:
                     become(json.loads(data), files)
@@ -157,11 +167,13 @@ def serve(path: str) -> None:
                 ready.register(line, selectors.EVENT_READ)
                 ready.register(os.pidfd_open(pid), selectors.EVENT_READ, line)
             elif key.data is None:
+                if key.fileobj not in runs:
+                    continue  # its run has ended in this very round
                 number = key.fileobj.recv(16)
                 if number:
                     os.kill(runs[key.fileobj], int(number))
                 else:
-                    os.killpg(runs[key.fileobj], signal.SIGKILL)
+                    end(runs[key.fileobj])
                     ready.unregister(key.fileobj)
             else:
                 ready.unregister(key.fileobj)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -24,10 +25,16 @@ class Server:
     def environment(self) -> dict[str, str]:
         return {**surroundings(), **self.ready["env"], "MODAL_CONFIG_PATH": os.devnull}
 
+    def kill(self) -> None:
+        """Kill the server; returns when it is gone, and its locks with it."""
+        # Not what stands before it: that would be gone first.
+        os.kill(self.ready["pid"], signal.SIGKILL)
+        self.process.wait()
+
     def stop(self, number: int = 15) -> tuple[int, str]:
         """Send a signal; return the exit code and what was said on stderr."""
         self.process.send_signal(number)
-        _, error = self.process.communicate(timeout=120)
+        _, error = self.process.communicate(timeout=240)
         return self.process.returncode, error
 
 
@@ -56,7 +63,7 @@ def run(tmp_path: Path, warm: Path) -> Callable[..., subprocess.CompletedProcess
             cwd=options.pop("cwd", tmp_path),
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=240,  # some start Python several times
             check=False,
             **options,
         )

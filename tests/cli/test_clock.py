@@ -65,7 +65,7 @@ def state(tmp_path_factory: pytest.TempPathFactory, warm: Path) -> Iterator[Path
         yield directory / "st"
     finally:
         process.terminate()
-        process.communicate(timeout=60)
+        process.communicate(timeout=240)
 
 
 @pytest.fixture
@@ -250,7 +250,7 @@ def test_an_interrupt_ends_the_journey_and_nothing_else(ask: Ask, state: Path, w
     # What is at work before the clock moves is the container that is made for `stuck`.
     assert eventually(runs)
     moving.send_signal(signal.SIGINT)
-    assert moving.wait(60) != 0
+    assert moving.wait(240) != 0
     assert "Traceback" not in moving.communicate()[1].decode()
     assert ask("clock", "show").stdout == "2024-06-01 05:00:00 UTC  standing\n"
 

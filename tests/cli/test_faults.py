@@ -62,9 +62,7 @@ def test_a_server_reads_its_file_again(run: Run, serve: Callable[..., Any], tmp_
     assert "  before QueuePut by a client: drop('QueuePut', times=1)\n" in planned()
     file.write_text(FILE + "times = 7\n")
     server.process.send_signal(signal.SIGHUP)
-    assert eventually(
-        lambda: planned().startswith("planned: drop('QueuePut', times=7)\n"), seconds=20
-    )
+    assert eventually(lambda: planned().startswith("planned: drop('QueuePut', times=7)\n"))
     file.write_text("nonsense")
     server.process.send_signal(signal.SIGHUP)
     code, error = server.stop()

@@ -17,7 +17,7 @@ WAIT = """
 import modal
 queue = modal.Queue.from_name("shared", create_if_missing=True).hydrate()
 print("waiting", flush=True)
-print(queue.get(timeout=60), modal.Dict.from_name("told")["by"])
+print(queue.get(timeout=240), modal.Dict.from_name("told")["by"])
 """
 TELL = """
 import modal
@@ -40,8 +40,8 @@ def test_servers_share_what_is_in_one_redis(serve: Callable[..., Any], redis_url
     one, two = (serve("--state-dir", name, "--redis", redis_url) for name in ("one", "two"))
     waits = python(one, WAIT)
     assert waits.stdout is not None and waits.stdout.readline() == "waiting\n"
-    assert python(two, TELL).communicate(timeout=60)[0] == ""
-    assert waits.communicate(timeout=60)[0] == "hello another\n"
+    assert python(two, TELL).communicate(timeout=240)[0] == ""
+    assert waits.communicate(timeout=240)[0] == "hello another\n"
     assert one.stop()[0] == 0 == two.stop()[0]
 
 

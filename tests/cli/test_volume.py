@@ -61,7 +61,7 @@ def volume(shelf: dict[str, str], command: list[str], tmp_path: Path) -> Callabl
             cwd=tmp_path,
             capture_output=True,
             text=text,
-            timeout=60,
+            timeout=240,
             check=False,
             **options,
         )

@@ -109,8 +109,7 @@ def churn(server: Any, first: int, version: int, seconds: float, *, die: bool) -
     word = client.stdout.readline().strip()
     assert word, client.communicate()[1]
     time.sleep(seconds)  # a random moment is the point here
-    server.process.kill()
-    server.process.wait()
+    server.kill()
     client.kill()
     rest, _ = client.communicate()
     # The last word may have been cut by the kill of the client.
@@ -133,7 +132,7 @@ class Known:
 
 def check(server: Any, known: Known) -> None:
     """Compare what the server shows with what is known; what may be there is so or not now."""
-    listing, error = python(server, READ).communicate(timeout=60)
+    listing, error = python(server, READ).communicate(timeout=240)
     assert not error, error
     found = {path: (int(size), sha) for path, size, sha in map(str.split, listing.splitlines())}
     assert known.there <= found.keys() <= known.there | known.perhaps
