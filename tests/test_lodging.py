@@ -76,6 +76,21 @@ def test_what_a_killed_one_left_is_removed_by_the_next(fast):
     other.close()
 
 
+def test_one_that_is_being_taken_is_left_alone(fast, monkeypatch):
+    """Another emulator may start, and look for what killed ones left, at any moment."""
+    lock = lodging.fcntl.flock
+
+    def locked(file, how):
+        if how == lodging.fcntl.LOCK_EX:
+            lodging._remove_orphans(fast)
+        lock(file, how)
+
+    monkeypatch.setattr(lodging.fcntl, "flock", locked)
+    taken = Lodging(None)
+    assert taken.sockets.is_dir() and (taken.base / lodging.LOCK).exists()
+    taken.close()
+
+
 def test_what_is_not_ours_is_left_alone(fast):
     (fast / "modal-emulator-1-x").mkdir()
     (fast / "modal-emulator-2-x").write_text("a file")

@@ -96,8 +96,11 @@ class Lodging:
     def _take(self, where: Path | None) -> Path:
         # The process id tells whose it is, also after that process was killed.
         path = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=where))
-        lock = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        # By its name it is there once it is locked: between the two, another emulator that starts
+        # would take it for what a killed one left.
+        lock = os.open(path / "new", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(lock, fcntl.LOCK_EX)
+        (path / "new").rename(path / LOCK)
         self._scratch.append((path, lock))
         return path
 
