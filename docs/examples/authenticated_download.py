@@ -71,11 +71,13 @@ def file_on_loopback(token_sha256: str) -> Iterator[str]:
             self.wfile.write(body)
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        serving = threading.Thread(target=server.serve_forever)
+        serving.start()
         try:
             yield f"http://127.0.0.1:{server.server_port}/server.py"
-        finally:
+        finally:  # also when the download fails, or it would go on as long as the container
             server.shutdown()
+            serving.join()
 
 
 @app.local_entrypoint()

@@ -60,11 +60,13 @@ def archive_on_loopback() -> Iterator[str]:
 
         handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=directory)
         with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-            threading.Thread(target=server.serve_forever, daemon=True).start()
+            serving = threading.Thread(target=server.serve_forever)
+            serving.start()
             try:
                 yield f"http://127.0.0.1:{server.server_port}/email.zip"
-            finally:
+            finally:  # also when the download fails, or it would go on as long as the container
                 server.shutdown()
+                serving.join()
 
 
 @app.local_entrypoint()

@@ -16,7 +16,7 @@ app = modal.App("example-proxy-allow-list")
 
 def fetch(url: str) -> str:
     try:
-        with urlopen(url, timeout=10) as answer:
+        with urlopen(url, timeout=60) as answer:
             return str(answer.read().decode())
     except HTTPError as error:
         return f"{error.code} {error.reason}"

@@ -13,8 +13,6 @@ import modal
 
 app = modal.App("example-tunnel")
 
-PORT = 8000
-
 
 class Page(BaseHTTPRequestHandler):
     """One page; it knows nothing of tunnels and TLS."""
@@ -28,7 +26,11 @@ class Page(BaseHTTPRequestHandler):
 @app.function()
 def serve_once() -> Iterator[str]:
     # All interfaces: what listens on localhost only is not reached from outside.
-    with HTTPServer(("0.0.0.0", PORT), Page) as server, modal.forward(PORT) as tunnel:
+    # Any free port will do, for the tunnel has an address of its own.
+    with (
+        HTTPServer(("0.0.0.0", 0), Page) as server,
+        modal.forward(server.server_port) as tunnel,
+    ):
         yield tunnel.url
         server.handle_request()
 

@@ -21,5 +21,5 @@ def test_one_visitor(
     with tunnel.app.run():
         visits = tunnel.serve_once.remote_gen()
         url = next(visits)
-        assert httpx.get(url, verify=trusting).text == "Hello from a container.\n"
+        assert httpx.get(url, verify=trusting, timeout=60).text == "Hello from a container.\n"
         assert list(visits) == []
