@@ -35,7 +35,7 @@ def _echoing() -> Iterator[int]:
 
 def _say(place: tuple[str, int], words: bytes) -> bytes:
     try:
-        with socket.create_connection(place, timeout=20) as line:
+        with socket.create_connection(place, timeout=60) as line:
             line.sendall(words)
             line.shutdown(socket.SHUT_WR)
             return b"".join(iter(lambda: line.recv(1000), b""))

@@ -49,6 +49,7 @@ def test_each_partition_ends_for_itself(scene: Scene) -> None:
 def test_a_partition_may_end_earlier(scene: Scene) -> None:
     """`partition_ttl` says after how many seconds a partition ends."""
     line = scene.queue()
+    scene.stop_time()
     line.put(1, partition="a", partition_ttl=10)
     line.put_many([2, 3], partition_ttl=20)
     scene.advance(seconds=15)

@@ -59,6 +59,7 @@ def test_the_sdk_takes_any_cron() -> None:
 def test_a_scheduled_function_can_be_called(scene: Scene) -> None:
     """A function with a schedule is called as any other, when its app is deployed."""
     name, volume = scene.unused_name(), scene.volume()
+    scene.stop_time()
     scene.deploy(name, volume, {"tick": DAILY})
     modal.Function.from_name(name, "tick").remote()
     scene.settle()

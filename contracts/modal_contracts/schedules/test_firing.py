@@ -103,6 +103,7 @@ def test_a_deployment_leaves_crons_alone(scene: Scene) -> None:
 def test_a_removed_schedule_fires_no_more(scene: Scene) -> None:
     """A schedule that the next deployment leaves out is over, and the function stays."""
     name, volume = scene.unused_name(), scene.volume()
+    stop_at_half_past(scene)
     scene.deploy(name, volume, {"tick": HOURLY})
     scene.deploy(name, volume, {"tick": None})
     scene.advance(hours=3)
@@ -114,6 +115,7 @@ def test_a_removed_schedule_fires_no_more(scene: Scene) -> None:
 def test_a_stopped_app_fires_no_more(scene: Scene) -> None:
     """To stop the app stops its schedules."""
     name, volume = scene.unused_name(), scene.volume()
+    stop_at_half_past(scene)
     scene.deploy(name, volume, {"hourly": HOURLY})
     scene.stop_app(name)
     scene.advance(hours=3)

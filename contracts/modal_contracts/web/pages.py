@@ -28,7 +28,6 @@ __all__ = [
 ]
 
 DATA = "/data"
-PORT = 8766
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -188,11 +187,11 @@ def greet(name: str, times: int = 1) -> dict[str, Any]:
     return {"greeting": " ".join([name] * times), "who": say_who()}
 
 
-def files_of() -> None:
+def files_of(port: int) -> None:
     """Start a server of files that lasts as long as the container."""
     Path("/tmp/pages").mkdir(exist_ok=True)
     Path("/tmp/pages/a.txt").write_text("a page", "utf-8")
-    Popen([sys.executable, "-m", "http.server", str(PORT), "--directory", "/tmp/pages"])
+    Popen([sys.executable, "-m", "http.server", str(port), "--directory", "/tmp/pages"])
 
 
 def never_listens() -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from secrets import token_hex
+from secrets import randbelow, token_hex
 from typing import Any
 
 import modal
@@ -58,6 +58,9 @@ def open_web() -> Iterator[Web]:
     concurrent = modal.concurrent(max_inputs=20)
     secret = modal.Secret.from_dict({"CLAUSE_WORD": "swordfish"})
     mounts: dict[Any, Any] = {pages.DATA: volume}
+    # Of this run alone, and below those that are given to whoever asks for any: where containers
+    # share the machine's network, other runs have servers as well.
+    port = 20_000 + randbelow(10_000)
     made = Web(
         site=function(
             "site",
@@ -68,7 +71,9 @@ def open_web() -> Iterator[Web]:
         wsgi=function("wsgi", modal.wsgi_app()(lambda: pages.pages_of)),
         endpoint=function("endpoint", modal.fastapi_endpoint()(pages.greet), secrets=[secret]),
         posting=function("posting", modal.fastapi_endpoint(method="POST", docs=True)(pages.greet)),
-        server=function("server", modal.web_server(pages.PORT, startup_timeout=30)(pages.files_of)),
+        server=function(
+            "server", modal.web_server(port, startup_timeout=60)(lambda: pages.files_of(port))
+        ),
         plain=function("plain", pages.say_who),
         desk=app.cls(serialized=True, image=image(), scaledown_window=WARM_SECONDS, volumes=mounts)(
             pages.Desk
