@@ -39,6 +39,6 @@ def tidy(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.setenv("TMPDIR", own)
         before = Traces.now(Path(own))
         yield
-        eventually(lambda: not Traces.now(Path(own)).since(before), seconds=20)
+        eventually(lambda: not Traces.now(Path(own)).since(before))
         left = Traces.now(Path(own)).since(before)
         assert not left, left

@@ -72,12 +72,14 @@ def serving(programs: Path) -> Iterator[Postgres]:
         checks = ["--auth=scram-sha-256", f"--pwfile={password}", "--username=owner"]
         form = ["--locale=C", "--encoding=UTF8", "--no-sync"]
         run(programs / "initdb", f"--pgdata={data}", *checks, *form)
-        control = [programs / "pg_ctl", f"--pgdata={data}", "--wait", "--silent"]
+        control = [programs / "pg_ctl", f"--pgdata={data}", "--wait", "--timeout=240", "--silent"]
         with socket.socket() as chosen:
+            # Kept until the server has it, or another program may be given it meanwhile.
+            chosen.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             chosen.bind(("127.0.0.1", 0))
             port = chosen.getsockname()[1]
-        options = f"-h 127.0.0.1 -p {port} -c unix_socket_directories='' {UNSAFE}"
-        run(*control, f"--log={place}/log", f"--options={options}", "start")
+            options = f"-h 127.0.0.1 -p {port} -c unix_socket_directories='' {UNSAFE}"
+            run(*control, f"--log={place}/log", f"--options={options}", "start")
         try:
             postgres = Postgres(port, data / "pg_hba.conf")
             postgres.query("CREATE DATABASE shop", "postgres")
@@ -97,7 +99,7 @@ def run(*command: str | Path) -> None:
         # The server keeps these open: pipes would never end.
         stdout=subprocess.DEVNULL,
         stderr=subprocess.STDOUT,
-        timeout=60,
+        timeout=240,
         **(other if os.geteuid() == 0 else {}),
     )
     assert done.returncode == 0, command

@@ -40,9 +40,12 @@ def answering(page: bytes) -> Iterator[int]:
         with contextlib.suppress(OSError):
             while True:
                 line, _ = listening.accept()
-                with line:
+                with line, contextlib.suppress(OSError):
                     line.recv(1000)
                     line.sendall(page)
+                    line.shutdown(socket.SHUT_WR)
+                    while line.recv(1000):  # closed on what is unread, it would be a reset
+                        pass
 
     thread = threading.Thread(target=serve)
     thread.start()
@@ -96,13 +99,13 @@ def test_a_page_of_a_container_is_seen_outside_until_the_tunnel_ends(running: Ru
     shown = show.remote_gen()
     (host, port), url = next(shown)
     assert url == f"https://{host}:{port}"
-    assert httpx.get(url, verify=trusting(running)).text == "hello"
+    assert httpx.get(url, verify=trusting(running), timeout=60).text == "hello"
     curl = ["curl", "--silent", "--show-error", "--cacert", str(running.ca_file), url]
     assert subprocess.check_output(curl) == b"hello"
     words.put("on")
     assert next(shown) == "closed"
     with pytest.raises(httpx.ConnectError):
-        httpx.get(url, verify=trusting(running))
+        httpx.get(url, verify=trusting(running), timeout=60)
     words.put("on")
     assert list(shown) == []
 
@@ -129,7 +132,7 @@ def test_raw_bytes_have_a_port_of_their_own(running: Running) -> None:
 def test_http_2_is_spoken_where_it_is_offered(running: Running) -> None:
     shown = show_h2.remote_gen()
     url = next(shown)
-    with httpx.Client(http2=True, verify=trusting(running)) as client:
+    with httpx.Client(http2=True, verify=trusting(running), timeout=60) as client:
         answer = client.get(url)
     assert (answer.http_version, answer.text) == ("HTTP/2", "hello")
     words.put("on")
@@ -148,7 +151,7 @@ def test_the_end_of_a_container_is_the_end_of_its_tunnels(running: Running) -> N
     (container,) = running.containers("show")
     container.kill()
     with pytest.raises(httpx.TransportError):
-        httpx.get(url, verify=trusting(running))
+        httpx.get(url, verify=trusting(running), timeout=60)
     assert running.ask(lambda world: world.network.tunnels.of(container.container_id)) == ()
 
 

@@ -117,6 +117,7 @@ def test_an_end_without_goodbye_is_a_kill(modal_emulator: Running, code: int) ->
 
 
 def test_a_timed_out_container_commits_when_it_ends(modal_emulator: Running) -> None:
+    modal_emulator.clock.freeze()  # or a machine that stalls makes it late before it writes
     with killing.app.run():
         with pytest.raises(modal.exception.FunctionTimeoutError, match="hit its timeout of 1s"):
             killing.late.remote()
@@ -126,6 +127,7 @@ def test_a_timed_out_container_commits_when_it_ends(modal_emulator: Running) -> 
 
 @pytest.mark.modal_emulator(exit_grace_seconds=0.2)
 def test_a_timed_out_container_that_does_not_end_is_killed(modal_emulator: Running) -> None:
+    modal_emulator.clock.freeze()  # as above
     with killing.app.run():
         with pytest.raises(modal.exception.FunctionTimeoutError):
             killing.late_and_stubborn.remote()

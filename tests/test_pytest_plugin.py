@@ -272,7 +272,7 @@ def test_setting_reaches_the_emulator(user: pytest.Pytester) -> None:
         def test_commits_soon(modal_emulator):
             with app.run():
                 write.remote()
-                end = time.monotonic() + 10
+                end = time.monotonic() + 60
                 while not list(volume.listdir("/")):
                     assert time.monotonic() < end
     """)

@@ -129,7 +129,7 @@ def test_a_server_makes_up_for_what_was_due_while_it_was_down(tmp_path: Path) ->
     with server(tmp_path, MissedRuns.LATEST) as emulator:
 
         def over(world: World) -> bool:
-            return all(f.status == "success" for f in world.schedules.history())
+            return [f.status for f in world.schedules.history()] == ["success"]
 
         assert eventually(lambda: emulator.ask(over))
         (made_up,) = emulator.ask(lambda world: world.schedules.history())

@@ -135,11 +135,12 @@ class Moment:
 
     def __init__(self) -> None:
         self._waiting: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
-        self._here = False
+        self.here = False
+        """Whether it has happened."""
 
     def set(self) -> None:
         """It happens."""
-        self._here = True
+        self.here = True
         for loop, event in self._waiting:
             loop.call_soon_threadsafe(event.set)
 
@@ -147,8 +148,8 @@ class Moment:
         """Return once it has happened."""
         event = asyncio.Event()
         self._waiting.append((asyncio.get_running_loop(), event))
-        if not self._here:
-            await asyncio.wait_for(event.wait(), 30)
+        if not self.here:
+            await asyncio.wait_for(event.wait(), 60)
 
 
 async def _all(read: Any) -> AsyncIterator[str]:

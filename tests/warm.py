@@ -131,7 +131,7 @@ def become(job: dict, files: list[int]) -> None:
 
 
 def end(pid: int) -> None:
-    """Kill a run and what it started; one that was forked just now leads no group of its own yet."""
+    """Kill a run and what it started; one that was forked just now leads no group yet."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)
     os.kill(pid, signal.SIGKILL)  # nobody has waited for it, so it is still the same process

@@ -45,7 +45,7 @@ def modal_run(tmp_path: Path, warm: Path) -> Callable[..., str]:
             cwd=tmp_path,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=240,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
@@ -60,6 +60,6 @@ def serve(modal_emulator: Running) -> Iterator[Callable[[ModuleType], httpx.Clie
 
         def start(module: ModuleType) -> httpx.Client:
             module.app.deploy()
-            return stack.enter_context(httpx.Client(base_url=module.web.get_web_url(), timeout=30))
+            return stack.enter_context(httpx.Client(base_url=module.web.get_web_url(), timeout=120))
 
         yield start

@@ -34,9 +34,11 @@ def opened(chromium: str, url: str) -> Iterator[Page]:
     # Not a fixture: from here on this thread counts as one with an event loop, and the SDK warns.
     with sync_playwright() as tools:
         # Chromium's own sandbox refuses root.
-        browser = tools.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        browser = tools.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox"], timeout=120_000
+        )
         page = browser.new_page(viewport={"width": 800, "height": 500})
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(120_000)
         failures: list[object] = []
         page.on("pageerror", lambda error: failures.append(error))
         page.goto(url)

@@ -39,7 +39,7 @@ class Shell:
 
     def modal(self, *arguments: str) -> str:
         done = subprocess.run(
-            [self._modal, *arguments], **self._surroundings, stderr=subprocess.STDOUT, timeout=60
+            [self._modal, *arguments], **self._surroundings, stderr=subprocess.STDOUT, timeout=240
         )
         assert done.returncode == 0, done.stdout
         return str(done.stdout)
@@ -67,7 +67,7 @@ class Shell:
         shutil.copyfile(EXAMPLES / example / "app.py", self.directory / "app.py")
         printed = self.modal("deploy", "app.py")
         (url,) = URL.findall(printed)
-        return httpx.Client(base_url=url, timeout=30)
+        return httpx.Client(base_url=url, timeout=120)
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,7 @@ def test_serve_follows_the_file(shell: Shell) -> None:
     assert serving.stdout
     try:
         url = next(found.group() for line in serving.stdout if (found := URL.search(line)))
-        with httpx.Client(base_url=url, timeout=30) as client:
+        with httpx.Client(base_url=url, timeout=120) as client:
             assert "<h1>Items</h1>" in client.get("/").text
             item = client.post("/items", json={"name": "apple", "price": 1}).json()
 

@@ -18,7 +18,7 @@ def run(warm: Path, *arguments: str) -> tuple[str, list[str]]:
         env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=240,
     )
     ended = re.sub(r" in .*", "", done.stdout.splitlines()[-1])
     return ended, re.findall(r"^FAILED \S+::(\w+)", done.stdout, re.MULTILINE)

@@ -33,7 +33,7 @@ def test_a_failure_comes_with_the_result(
     with spawning.app.run():
         call = spawning.count_words.spawn("")
         with pytest.raises(ValueError, match="there is no text"):
-            call.get(timeout=20)
+            call.get(timeout=120)
         assert spawning.look(call.object_id) == "failed: there is no text"
 
 

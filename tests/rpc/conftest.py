@@ -55,7 +55,7 @@ class Rpcs:
             async with self._channel() as channel:
                 return [await self._call(channel, name, request) for name, request in calls]
 
-        return asyncio.run(asyncio.wait_for(calling(), 30))
+        return asyncio.run(asyncio.wait_for(calling(), 120))
 
     def error(self, name: str, request: Message) -> tuple[str, str]:
         """Return name of the status and message of the error that the call must end in."""
@@ -78,7 +78,7 @@ class Rpcs:
                         ended.append(("OK", ""))
             return ended
 
-        return asyncio.run(asyncio.wait_for(calling(), 30))
+        return asyncio.run(asyncio.wait_for(calling(), 120))
 
     def frame(self, name: str, data: bytes) -> tuple[str, str]:
         """Send bytes in place of a message and its length; return what the call ended in."""
@@ -96,7 +96,7 @@ class Rpcs:
                         await stream.recv_message()
                 return caught.value.status.name, caught.value.message or ""
 
-        return asyncio.run(asyncio.wait_for(sending(), 30))
+        return asyncio.run(asyncio.wait_for(sending(), 120))
 
     def http(self, work: Callable[[aiohttp.ClientSession], Coroutine[Any, Any, Any]]) -> Any:
         """Do something with an HTTP client."""
@@ -105,7 +105,7 @@ class Rpcs:
             async with aiohttp.ClientSession() as session:
                 return await work(session)
 
-        return asyncio.run(asyncio.wait_for(working(), 30))
+        return asyncio.run(asyncio.wait_for(working(), 120))
 
     def get(self, url: str) -> bytes:
         """Fetch a body."""

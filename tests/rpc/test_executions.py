@@ -20,7 +20,7 @@ def start(rpc, container_id: str, script: str, **options: object) -> str:
 
 def test_output_comes_with_the_exit_code_at_its_end(rpc, container_id) -> None:
     exec_id = start(rpc, container_id, "printf '\u00e4%s' end; echo err >&2; exit 3")
-    ask = api_pb2.ContainerExecGetOutputRequest(exec_id=exec_id, timeout=20, file_descriptor=1)
+    ask = api_pb2.ContainerExecGetOutputRequest(exec_id=exec_id, timeout=60, file_descriptor=1)
     empty, *batches, last = rpc("ContainerExecGetOutput", ask)
     assert empty.items[0].message_bytes == b""
     assert b"".join(i.message_bytes for b in batches for i in b.items) == "\u00e4end".encode()
@@ -39,7 +39,7 @@ def test_input_is_written_once(rpc, container_id) -> None:
             "ContainerExecPutInput",
             api_pb2.ContainerExecPutInputRequest(exec_id=exec_id, input=given),
         )
-    ask = api_pb2.ContainerExecGetOutputRequest(exec_id=exec_id, timeout=20, file_descriptor=1)
+    ask = api_pb2.ContainerExecGetOutputRequest(exec_id=exec_id, timeout=60, file_descriptor=1)
     batches = rpc("ContainerExecGetOutput", ask)
     assert b"".join(i.message_bytes for b in batches for i in b.items) == b"ab"
 

@@ -91,7 +91,7 @@ def test_whoever_waits_hears_that_the_queue_is_gone(rpc):
             await rpc._call(other, "QueueDelete", api_pb2.QueueDeleteRequest(queue_id=queue_id))
             return (await asyncio.gather(waiter, return_exceptions=True))[0]
 
-    ended = asyncio.run(asyncio.wait_for(waiting(), 20))
+    ended = asyncio.run(asyncio.wait_for(waiting(), 120))
     assert ended.message == f"No Queue with ID '{queue_id}' found"
 
 

@@ -38,7 +38,7 @@ class Router:
             async with self._channel() as channel:
                 return [await self._call(channel, name, request) for name, request in calls]
 
-        return asyncio.run(asyncio.wait_for(calling(), 30))
+        return asyncio.run(asyncio.wait_for(calling(), 120))
 
     def in_order_of_answers(self, *calls: tuple[str, Any]) -> list[Any]:
         """Make these calls at once on one connection, and return what is answered first, first."""
@@ -52,7 +52,7 @@ class Router:
                 ]
                 return [await each for each in asyncio.as_completed(asked)]
 
-        return asyncio.run(asyncio.wait_for(calling(), 30))
+        return asyncio.run(asyncio.wait_for(calling(), 120))
 
     def error(self, name: str, request: Any) -> tuple[str, str]:
         with pytest.raises(GRPCError) as caught:
@@ -158,7 +158,7 @@ def test_who_does_not_read_on_is_told_the_end(modal_emulator, box) -> None:
                 return ended.code
 
     route(start(container_id, script))
-    assert asyncio.run(asyncio.wait_for(reading_nothing(), 30)) == 3
+    assert asyncio.run(asyncio.wait_for(reading_nothing(), 120)) == 3
 
 
 def test_input_goes_on_where_it_was(modal_emulator, box) -> None:

@@ -84,6 +84,6 @@ def at_door(tmp_path) -> Callable[[Callable[[Door], Awaitable[Any]]], Any]:
             finally:
                 await site.stop()
 
-        return asyncio.run(asyncio.wait_for(visited(), 30))
+        return asyncio.run(asyncio.wait_for(visited(), 120))
 
     return run

@@ -13,6 +13,9 @@ from modal_contracts.web import pages
 __all__ = ["Web", "image", "open_web"]
 
 WARM_SECONDS = 300
+# Of this run alone, and below those that are given to whoever asks for any: where containers share
+# the machine's network, other runs have servers as well.
+PORT = 20_000 + randbelow(10_000)
 
 
 @dataclass(frozen=True)
@@ -58,9 +61,6 @@ def open_web() -> Iterator[Web]:
     concurrent = modal.concurrent(max_inputs=20)
     secret = modal.Secret.from_dict({"CLAUSE_WORD": "swordfish"})
     mounts: dict[Any, Any] = {pages.DATA: volume}
-    # Of this run alone, and below those that are given to whoever asks for any: where containers
-    # share the machine's network, other runs have servers as well.
-    port = 20_000 + randbelow(10_000)
     made = Web(
         site=function(
             "site",
@@ -72,7 +72,7 @@ def open_web() -> Iterator[Web]:
         endpoint=function("endpoint", modal.fastapi_endpoint()(pages.greet), secrets=[secret]),
         posting=function("posting", modal.fastapi_endpoint(method="POST", docs=True)(pages.greet)),
         server=function(
-            "server", modal.web_server(port, startup_timeout=60)(lambda: pages.files_of(port))
+            "server", modal.web_server(PORT, startup_timeout=60)(lambda: pages.files_of(PORT))
         ),
         plain=function("plain", pages.say_who),
         desk=app.cls(serialized=True, image=image(), scaledown_window=WARM_SECONDS, volumes=mounts)(
