@@ -2,7 +2,6 @@
 
 import io
 import subprocess
-import sys
 from pathlib import Path
 
 import modal
@@ -171,12 +170,12 @@ def test_an_idle_container_is_preempted_with_its_exit_handlers(modal_emulator: R
         assert killing.committed() == ["/one/a.txt", "/one/bye.txt", "/two/a.txt", "/two/bye.txt"]
 
 
-def test_modals_own_command_stops_a_container(modal_emulator: Running) -> None:
+def test_modals_own_command_stops_a_container(modal_emulator: Running, warm: Path) -> None:
     with killing.app.run():
         call = killing.train.spawn()
         container = modal_emulator.container("train")
         container.wait_for_output("at work")
-        stop = [sys.executable, "-m", "modal", "container", "stop", container.container_id]
+        stop = [str(warm / "modal"), "container", "stop", container.container_id]
         has_question = (
             "--yes"
             in subprocess.run(

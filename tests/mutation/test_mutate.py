@@ -45,7 +45,7 @@ def test_keep():
     open("app.py", "a").write("# a test writes into its tree")
 """
 COMMAND = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-ENDLESS = TESTS.replace("    assert", "    while not app.disk.committed: pass\n    assert")
+ENDLESS = TESTS.replace("    assert", "    while not app.disk.committed: time.sleep(1)\n    assert")
 SLEEPING = TESTS + "    open(os.environ['HERE'], 'w')\n    time.sleep(60)"
 
 MEETING = """
