@@ -34,10 +34,12 @@ from modal_emulator.schedule.faults.planning import Planning
 from modal_emulator.schedule.faults.striking import Striking
 from modal_emulator.schedule.firings import Firings
 from modal_emulator.schedule.handed import Handed
+from modal_emulator.schedule.heirs import Heirs
 from modal_emulator.schedule.launcher import ContainerLauncher
 from modal_emulator.schedule.leaks import Leaks
 from modal_emulator.schedule.limits import PoolLimits
 from modal_emulator.schedule.logs import Logs
+from modal_emulator.schedule.making import Makings
 from modal_emulator.schedule.network import Network
 from modal_emulator.schedule.outages import Outages
 from modal_emulator.schedule.outfits import Outfits
@@ -273,6 +275,7 @@ class World:
             journal=journal,
             rules=settings.leaks,
         )
+        heirs = Heirs()
         launcher = ContainerLauncher(
             apps=apps,
             calls=calls,
@@ -291,10 +294,12 @@ class World:
             skews=skews,
             door=around.door,
             translator=translator,
+            heirs=heirs,
         )
         dispatcher = Dispatcher(
             apps, calls, logs, launcher, clock, settling, ids, journal, settings.pool
         )
+        makings = Makings(calls, dispatcher, translator, logs, heirs)
         outages = Outages(placing, dispatcher, logs, journal)
         striking = Striking(faults, steps, clock, settling, dispatcher, outages)
         planning = Planning(faults, around.rpcs)
@@ -344,7 +349,7 @@ class World:
             engines=engines,
             mounts=mounts,
             images=images,
-            builds=Builds(getattr(around.backend, "images", None)),
+            builds=Builds(getattr(around.backend, "images", None), makings),
             apps=apps,
             web=web,
             web_tokens=WebTokens(ledger, environments, clock, ids),

@@ -77,3 +77,16 @@ def test_a_line_is_not_missed_that_comes_before_anybody_gets_a_turn(logs):
         assert await line
 
     asyncio.run(body())
+
+
+def test_what_is_diverted_is_heard_by_nobody_else(logs: Logs) -> None:
+    heard: list[str] = []
+    told: list[str] = []
+    logs.listen(lambda line: told.append(line.text))
+    with logs.diverted("fu-1", heard.append):
+        logs.add("ap-1", "of the build", function_id="fu-1")
+        logs.add("ap-1", "of the app", function_id="fu-2")
+    logs.add("ap-1", "later", function_id="fu-1")
+    assert heard == ["of the build"]
+    assert told == ["of the app", "later"]
+    assert [line.text for line in logs.read("ap-1", 0, LogFilter())] == told

@@ -98,11 +98,12 @@ def spec_of(definition: Definition) -> FunctionSpec:
         buffer_containers=scaling.buffer_containers or definition._experimental_buffer_containers,
         scaledown_window=scaling.scaledown_window or definition.task_idle_timeout_secs,
         timeout=definition.timeout_secs,
-        startup_timeout=getattr(definition, "startup_timeout_secs", 0) or definition.timeout_secs,
+        startup_timeout=_startup_timeout(definition),
         max_inputs_at_once=definition.max_concurrent_inputs or 1,
         target_inputs=definition.target_concurrent_inputs,
         batch_size=definition.batch_max_size,
         single_use=getattr(definition, "single_use_containers", False)
+        or definition.is_builder_function  # what it leaves must be of one input
         or definition.max_inputs == 1,
         retries=retry.retries,
         retry_delay=retry.initial_delay_ms / 1000,
@@ -115,6 +116,12 @@ def spec_of(definition: Definition) -> FunctionSpec:
         memory_limit=definition.resources.memory_mb_max,
         cpu_limit=definition.resources.milli_cpu_max,
     )
+
+
+def _startup_timeout(definition: Definition) -> float:
+    if definition.is_builder_function:  # its one timeout is that of what it does
+        return 0.0
+    return getattr(definition, "startup_timeout_secs", 0) or definition.timeout_secs
 
 
 def placement_of(definition: Definition | api_pb2.Sandbox) -> Placement:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from modal_proto import api_pb2
 
-from modal_emulator.runtime.images import Recipe
+from modal_emulator.rpc.translator import Messages
+from modal_emulator.runtime.images import Recipe, Run
 from modal_emulator.world import World
 
 __all__ = ["key_of", "recipe_of"]
@@ -31,8 +32,9 @@ def key_of(world: World, asked: api_pb2.Image) -> bytes:
     return rest.SerializeToString(deterministic=True) + json.dumps(told).encode()
 
 
-def recipe_of(world: World, asked: api_pb2.Image, image_id: str) -> Recipe:
+def recipe_of(world: World, request: api_pb2.ImageGetOrCreateRequest, image_id: str) -> Recipe:
     """Return what to build, and what of it nobody builds here."""
+    asked = request.image
     context = asked.context_mount_id
     return Recipe(
         image_id=image_id,
@@ -42,13 +44,24 @@ def recipe_of(world: World, asked: api_pb2.Image, image_id: str) -> Recipe:
         files={file.filename: file.data for file in asked.context_files},
         arguments=dict(asked.build_args),
         secrets=world.secrets.environment(asked.secret_ids),
+        run=_run(world, request),
         refusals=tuple(_refusals(asked)),
     )
 
 
+def _run(world: World, request: api_pb2.ImageGetOrCreateRequest) -> Run | None:
+    """Return the call that makes the image, if it is one."""
+    if not request.image.HasField("build_function"):
+        return None
+    build = request.image.build_function
+    if build.HasField("input"):
+        payload = build.input.SerializeToString()
+    else:
+        _, payload = Messages(world.apps, world.volumes, world.web).no_arguments()
+    return Run(request.build_function_id, payload)
+
+
 def _refusals(asked: api_pb2.Image) -> Iterator[str]:
-    if asked.HasField("build_function"):
-        yield "Image.run_function() is not run"
     if asked.image_registry_config.secret_id:
         yield "a registry secret is not used: let Docker's daemon log in itself (docker login)"
     if asked.gpu_config.count:

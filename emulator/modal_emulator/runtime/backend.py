@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from modal_emulator.ground.errors import Conflict
+from modal_emulator.runtime.images import Heir
 from modal_emulator.runtime.sight import Seen
 
 __all__ = [
@@ -186,6 +187,8 @@ class Plan:
     """Kept where `Capability.LIMITS` is."""
     sight: Seen | None = None
     """Who sees what its code does with files; None: nobody."""
+    heir: Heir | None = None
+    """Who gets the files that it leaves, where `Capability.IMAGES` is."""
     bare: bool = False
     """
     No entrypoint and no socket: nothing runs there but what `Container.execute` is given, and the

@@ -49,7 +49,7 @@ class Cell:
     ) -> None:
         """`on_gone` is called before the plan's `on_exit`, `on_left` when nobody needs it more."""
         self._plan = plan
-        self._job = job
+        self.job = job
         self._on_gone, self._on_left = on_gone, on_left
         self._loop = asyncio.get_running_loop()
         self._line: Line | None = None
@@ -70,6 +70,11 @@ class Cell:
         self.gone: asyncio.Future[None] = self._loop.create_future()
         """Done when no process of the container is left and `on_exit` was called."""
 
+    @property
+    def ended_in_order(self) -> bool:
+        """Whether its main process came to its end by itself, and the warden to its own."""
+        return self._exit is not None and self._exit.clean
+
     async def start(self, nursery: "Spawns") -> None:
         """
         Fork the container and have it mount; returns when its main process exists.
@@ -87,7 +92,7 @@ class Cell:
         ]
         try:
             files = [theirs.fileno(), *(write for _, write in pipes)]
-            await nursery.spawn(self._job.isolation, files)
+            await nursery.spawn(self.job.isolation, files)
         except BaseException:
             self._line.close()
             self._line, self._is_silent, self._is_starting = None, True, False
@@ -139,7 +144,7 @@ class Cell:
         errand = Errand(
             command.arguments,
             command.environment,
-            command.working_directory or self._job.working_directory,
+            command.working_directory or self.job.working_directory,
             command.terminal is not None,
         )
         order = {"do": "execute", "number": number, "errand": errand.to_values()}
@@ -158,7 +163,7 @@ class Cell:
 
     async def kill(self) -> None:
         """End every process; returns when they are gone."""
-        if self._job.isolation is Isolation.PLAIN or self._warden is None:
+        if self.job.isolation is Isolation.PLAIN or self._warden is None:
             await self._say({"do": "kill"})
         else:
             # The kernel ends everything in the warden's process namespace with it.
@@ -193,8 +198,8 @@ class Cell:
             self._loop.call_soon(self._tell)
 
     async def _give_job(self) -> Message:
-        order = {"job": self._job.to_values()}
-        if self._plan.sight is None or not self._job.seen:
+        order = {"job": self.job.to_values()}
+        if self._plan.sight is None or not self.job.seen:
             return await self.ask(order)
         self._sight = SightLine(self._plan.sight)
         with self._sight.theirs as end, self._plan.sight.page.open("rb") as page:
@@ -254,7 +259,7 @@ class Cell:
             self._loop.remove_reader(self._warden)
             os.close(self._warden)
             self._warden = None
-        if self._exit is None and self._main_pid and self._job.isolation is Isolation.PLAIN:
+        if self._exit is None and self._main_pid and self.job.isolation is Isolation.PLAIN:
             # The warden was killed and could not clean up: its main process led this group.
             with suppress(OSError):
                 os.killpg(self._main_pid, signal.SIGKILL)

@@ -12,13 +12,38 @@ from typing import Protocol
 
 from modal_emulator.ground.errors import EmulatorError
 
-__all__ = ["BuildFailed", "Built", "ImageMaker", "Recipe"]
+__all__ = ["BuildFailed", "BuildTimedOut", "Built", "Heir", "ImageMaker", "Recipe", "Run"]
 
 
 class BuildFailed(EmulatorError):
     """A step of a build did not succeed; the text says which and how."""
 
     definite = True
+
+
+class BuildTimedOut(BuildFailed):
+    """A step of a build took longer than it may."""
+
+
+class Heir(Protocol):
+    """Who gets the files of a container when that has ended."""
+
+    def image_of(self, container_id: str) -> str:
+        """Return the id of the image that they are to be; empty: none."""
+        ...
+
+    def inherited(self, container_id: str, why: str) -> None:
+        """It is so, and of the container nothing is left; `why` says why it is not so."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One call of a function."""
+
+    function_id: str
+    payload: bytes = field(repr=False)
+    """A serialised FunctionInput."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +63,8 @@ class Recipe:
     """Values for ARG lines."""
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Variables that the commands see, and nobody who has the image."""
+    run: Run | None = None
+    """What makes it, instead of commands: a function, in the image that the function has."""
     refusals: tuple[str, ...] = ()
     """What is asked for that nobody builds here, each in words for the user."""
 

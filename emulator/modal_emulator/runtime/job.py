@@ -50,6 +50,8 @@ class Job:
     """Its main process tells what it does with files, by open files that come with the job."""
     bare: bool = False
     """There is no main process."""
+    keeps: bool = False
+    """Its files are kept: what it was only shown is taken out of them at its end."""
     address: str = ""
     """The container's own, on loopback; empty shares the machine's."""
     source_address: str = ""
@@ -86,6 +88,7 @@ class Job:
             "clock_page": str(self.clock_page or ""),
             "seen": self.seen,
             "bare": self.bare,
+            "keeps": self.keeps,
             "address": self.address,
             "source_address": self.source_address,
         }
@@ -110,6 +113,7 @@ class Job:
             clock_page=Path(values["clock_page"]) if values["clock_page"] else None,
             seen=values["seen"],
             bare=values["bare"],
+            keeps=values["keeps"],
             address=values["address"],
             source_address=values["source_address"],
         )

@@ -10,7 +10,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from modal_emulator.ground.errors import EmulatorError, NotBuilt
-from modal_emulator.runtime.images import BuildFailed, Built, ImageMaker, Recipe
+from modal_emulator.runtime.images import BuildFailed, BuildTimedOut, Built, ImageMaker, Recipe
+from modal_emulator.schedule.making import Makings
 
 __all__ = ["Build", "Builds"]
 
@@ -25,6 +26,7 @@ class Build:
     built: Built | None = None
     failure: str = ""
     """How it failed, with the last lines that it printed."""
+    timed_out: bool = False
     news: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -62,9 +64,10 @@ class Build:
 class Builds:
     """All builds of one World."""
 
-    def __init__(self, maker: ImageMaker | None) -> None:
+    def __init__(self, maker: ImageMaker | None, makings: Makings) -> None:
         """Without a maker nothing is built, and nobody may ask."""
         self._maker = maker
+        self._makings = makings
         self._builds: dict[str, Build] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
@@ -103,8 +106,15 @@ class Builds:
     async def _run(self, recipe: Recipe, build: Build, anew: bool) -> None:
         assert self._maker is not None
         try:
-            build.end(await self._maker.build(recipe, build.heard, anew=anew))
+            built: Built | None
+            if recipe.run is None or recipe.refusals:
+                built = await self._maker.build(recipe, build.heard, anew=anew)
+            else:
+                await self._makings.make(recipe, build.heard)
+                built = await self._maker.find(recipe.image_id)
+            build.end(built, "" if built else "it was removed as soon as it was made")
         except (BuildFailed, NotBuilt) as error:
+            build.timed_out = isinstance(error, BuildTimedOut)
             build.end(None, error.message)
         except EmulatorError as error:
             build.end(None, f"the build could not be run: {error.message}")

@@ -21,6 +21,7 @@ from modal_emulator.schedule.commits import Commits, MountPoint
 from modal_emulator.schedule.eyesight import Eyesight
 from modal_emulator.schedule.faults import Faults
 from modal_emulator.schedule.handed import Handed
+from modal_emulator.schedule.heirs import Heirs
 from modal_emulator.schedule.logs import Logs
 from modal_emulator.schedule.network import Network, Seat
 from modal_emulator.schedule.placing import Place, Placing
@@ -111,6 +112,7 @@ class ContainerLauncher:
         skews: Skews,
         door: Door,
         translator: Translator,
+        heirs: Heirs,
     ) -> None:
         self._apps = apps
         self._calls = calls
@@ -129,6 +131,7 @@ class ContainerLauncher:
         self._skews = skews
         self._door = door
         self._translator = translator
+        self._heirs = heirs
 
     def place(self, function: Function) -> Place | None:
         """Choose where the next container of a function is."""
@@ -205,6 +208,8 @@ class ContainerLauncher:
         """Say whether the app is deployed and its own code fails (modal-semantics 5 [doc])."""
         app = self._apps.get(worker.pool.function.app_id)
         is_final = bool(worker.failure) and self._translator.is_final(worker.failure)
+        # Whoever deploys waits for an image that a function makes.
+        is_final = is_final or self._heirs.of(worker.pool.function.function_id) is not None
         return app.state is AppState.DEPLOYED and not is_final
 
     def preempted(self, worker: Worker) -> None:
@@ -260,6 +265,7 @@ class ContainerLauncher:
             on_exit=self._exit(worker),
             limits=Limits(spec.memory_limit, spec.cpu_limit),
             sight=look,
+            heir=self._heirs.of(function.function_id),
         )
 
     def _step_of(self, worker: Worker) -> Callable[[Step], Step]:

@@ -9,6 +9,7 @@ will come any more. Nothing here is durable: a restart of the server forgets it.
 import asyncio
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from modal_emulator.ground.clock import Clock
@@ -77,6 +78,7 @@ class Logs:
         self._entry = 0
         self._listeners: list[Callable[[LogLine], None]] = []
         self._readers: list[Callable[[LogLine], LogLine]] = []
+        self._diverted: dict[str, Callable[[str], None]] = {}
 
     def add(
         self,
@@ -104,6 +106,9 @@ class Logs:
         )
         for reader in self._readers:
             line = reader(line)
+        if (diverted := self._diverted.get(function_id)) is not None:
+            diverted(line.text)
+            return
         log = self._apps[app_id]
         log.lines.append(line)
         log.pulse.beat()
@@ -114,6 +119,15 @@ class Logs:
         """Call `listener` for each later line of any app; the answer ends that."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
+
+    @contextmanager
+    def diverted(self, function_id: str, to: Callable[[str], None]) -> Iterator[None]:
+        """For the length of the block give `to`, and nobody else, what this function prints."""
+        self._diverted[function_id] = to
+        try:
+            yield
+        finally:
+            del self._diverted[function_id]
 
     def read_first(self, reader: Callable[[LogLine], LogLine]) -> None:
         """Let `reader` see each line before all others, and return the one that is kept."""

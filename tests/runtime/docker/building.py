@@ -4,11 +4,14 @@ Images as the SDK describes them, built by Docker, and functions that run in the
 Needs Docker's daemon, so it is a check of its own (`tox -e docker`).
 """
 
+import importlib
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import modal
 import modal.exception
@@ -129,6 +132,113 @@ def test_commands_see_secrets_and_the_image_keeps_none(emulator: Running, base: 
         emulator.reset(emulator.settings)
     assert ids[0] == ids[1]  # the same keys: the values make no other image
     assert made == ["14\n", "14\n"]
+
+
+MAKING = """
+import os
+from pathlib import Path
+
+import modal
+
+volume = modal.Volume.from_name("runs", create_if_missing=True)
+
+
+def fetch(name, *, size):
+    Path("/models").mkdir()
+    Path("/models/name.txt").write_text(f"{name} {size} {Path('/covered/old.txt').exists()}")
+    Path("/gone.txt").unlink()
+    with open("/covered/runs.txt", "a") as runs:
+        runs.write(f"{name} {os.environ['KEY']}\\n")
+
+
+def fail():
+    raise ValueError("there is no such model")
+
+
+def wait():
+    import threading
+
+    threading.Event().wait()
+
+
+def look():
+    return {
+        "made": Path("/models/name.txt").read_text(),
+        "gone": not Path("/gone.txt").exists(),
+        "owner": os.stat("/covered/old.txt").st_uid,
+        "covered": os.listdir("/covered"),
+        "aside": [each.name for each in Path("/").glob(".modal-emulator-*")],
+        "cwd": os.getcwd(),
+        "key": os.environ.get("KEY"),
+    }
+"""
+
+
+@pytest.fixture
+def making(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """Give a module whose functions make images: one that containers can import."""
+    (tmp_path / "making.py").write_text(MAKING, "utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield importlib.import_module("making")
+    del sys.modules["making"]
+
+
+def seen_in(emulator: Running, image: modal.Image, look: Callable[..., Any]) -> Any:
+    app = modal.App(include_source=True)
+    asked = app.function(image=image)(look)
+    with app.run():
+        return asked.remote()
+
+
+def test_what_a_function_leaves_is_the_image(
+    emulator: Running, base: str, making: ModuleType
+) -> None:
+    steps = "mkdir /covered; echo old > /covered/old.txt; chown 7 /covered/old.txt; touch /gone.txt"
+    below = modal.Image.from_registry(base).run_commands(steps).workdir("/srv")
+
+    def made(name: str, key: str, *, force_build: bool = False) -> modal.Image:
+        return below.run_function(
+            making.fetch,
+            args=(name,),
+            kwargs={"size": 3},
+            secrets=[modal.Secret.from_dict({"KEY": key})],
+            volumes={"/covered": making.volume},
+            force_build=force_build,
+        )
+
+    seen = seen_in(emulator, made("small", "k-1", force_build=True), making.look)
+    assert seen == {
+        "made": "small 3 False",
+        "gone": True,
+        "owner": 7,
+        "covered": ["old.txt"],
+        "aside": [],
+        "cwd": "/srv",
+        "key": None,
+    }
+    # Neither is the secret's value part of what it is, nor is anything run that is there.
+    assert seen_in(emulator, made("small", "k-2"), making.look) == seen
+    other = seen_in(emulator, made("large", "k-3", force_build=True), making.look)
+    assert other == {**seen, "made": "large 3 False"}
+    runs = b"".join(making.volume.read_file("runs.txt"))
+    assert runs == b"small k-1\nlarge k-3\n"
+
+
+def test_a_function_that_raises_fails_the_build(
+    emulator: Running, base: str, making: ModuleType
+) -> None:
+    image = modal.Image.from_registry(base).run_function(making.fail)
+    told = r"(?s)in fail\n.*ValueError: there is.*ValueError\('there is no such model'\)"
+    with pytest.raises(modal.exception.Error, match=told):
+        seen_in(emulator, image, making.look)
+
+
+def test_a_function_that_takes_too_long_fails_the_build(
+    emulator: Running, base: str, making: ModuleType
+) -> None:
+    image = modal.Image.from_registry(base).run_function(making.wait, timeout=1)
+    with pytest.raises(modal.exception.Error, match="timed out"):
+        seen_in(emulator, image, making.look)
 
 
 def test_time_in_a_container_is_the_emulators(emulator: Running, base: str) -> None:

@@ -65,8 +65,10 @@ async def function_create(
     refuse(definition)
     _check(world, definition)
     tag = definition.function_name
+    # One and the same may make several images, and share its name with a function of the app.
+    own_id = world.ids.mint("fu") if definition.is_builder_function else ""
     function = Function(
-        world.apps.reserve_function(request.app_id, tag, request.existing_function_id),
+        world.apps.reserve_function(request.app_id, tag, request.existing_function_id or own_id),
         request.app_id,
         tag,
         definition.SerializeToString(),

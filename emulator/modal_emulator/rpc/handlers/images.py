@@ -92,7 +92,7 @@ async def _get_or_build(
     anew = asked.force_build or getattr(asked, "ignore_cache", False)
     built = None if anew else await world.builds.find(image.image_id)
     if built is None:
-        world.builds.begin(recipe_of(world, asked.image, image.image_id), anew=anew)
+        world.builds.begin(recipe_of(world, asked, image.image_id), anew=anew)
         return api_pb2.ImageGetOrCreateResponse(image_id=image.image_id)
     return known(
         api_pb2.ImageGetOrCreateResponse,
@@ -109,22 +109,24 @@ async def _follow(
     build = world.builds.get(asked.image_id)
     if build is None:  # before this World
         built = await world.builds.find(asked.image_id)
-        failure = "" if built else "it was not built here"
+        failure, timed_out = "" if built else "it was not built here", False
     else:
         async for entry, text in build.follow(int(asked.last_entry_id or 0)):
             line = api_pb2.TaskLogs(data=text, file_descriptor=api_pb2.FILE_DESCRIPTOR_STDOUT)
             yield api_pb2.ImageJoinStreamingResponse(entry_id=str(entry), task_logs=[line])
-        built, failure = build.built, build.failure
+        built, failure, timed_out = build.built, build.failure, build.timed_out
     yield known(
         api_pb2.ImageJoinStreamingResponse,
-        result=_built() if built else _failed(failure),
+        result=_built() if built else _failed(failure, timed_out=timed_out),
         eof=True,
         metadata=_metadata_of(world, built) if built else None,
     )
 
 
-def _failed(why: str) -> api_pb2.GenericResult:
+def _failed(why: str, *, timed_out: bool) -> api_pb2.GenericResult:
     status = api_pb2.GenericResult.GENERIC_STATUS_FAILURE
+    if timed_out:
+        status = api_pb2.GenericResult.GENERIC_STATUS_TIMEOUT
     return api_pb2.GenericResult(status=status, exception=why)
 
 
@@ -168,7 +170,7 @@ def _warn(world: World, app_id: str, image: Image, bases: list[Image]) -> None:
 RPCS: dict[str, Rpc] = {
     "ImageGetOrCreate": partly(
         image_get_or_create,
-        "built with the runtime docker only, without volumes, GPUs and run_function; else "
+        "built with the runtime docker only, without volumes and GPUs; else "
         "ENV, WORKDIR and copied local files count, packages come from the local environment",
     ),
     "ImageJoinStreaming": stream(image_join_streaming),

@@ -9,9 +9,11 @@ are copied directories.
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from modal_emulator.ground.errors import EmulatorError
 from modal_emulator.ground.naps import Note
@@ -35,6 +37,7 @@ from modal_emulator.runtime.docker.inside import (
 from modal_emulator.runtime.docker.landing import Landing
 from modal_emulator.runtime.docker.packages import Packages
 from modal_emulator.runtime.environ import BARE
+from modal_emulator.runtime.images import Heir
 from modal_emulator.runtime.job import Isolation, Job
 from modal_emulator.runtime.leftovers import discard, remove_tree, sweep
 from modal_emulator.runtime.ports import host_of_ports
@@ -57,9 +60,11 @@ _NOTICE = (
     "volumes are copied directories: hard links on version 1 are refused to Python only, `sync` "
     "commits none of version 2, and a full one is noticed when it is committed"
 )
+_CONTAINER = f"{LABEL}.container"
 _BEGIN = f"""\
 import sys
 
+sys.path[1:1] = {[HOME, SDK]!r}
 sys.path.append({LIBRARIES!r})
 from modal_emulator.runtime.docker.first import main
 
@@ -122,7 +127,7 @@ class DockerBackend:
             plan,
             job,
             on_gone=lambda: self._forget(job),
-            on_left=lambda: self._remove(job, landing),
+            on_left=lambda: self._leave(plan, cell, landing),
         )
         copies = _DockerCopies(plan, job, cell)
         landing = Landing(self._top(job), lambda: self._make(plan, job, facts), self._daemon)
@@ -169,6 +174,7 @@ class DockerBackend:
             entrypoint=self._entrypoint,
             seen=plan.sight is not None and not plan.bare,
             bare=plan.bare,
+            keeps=plan.heir is not None,
             clock_page=None if plan.clock_page is None else Path(CLOCK),
             # Where the network is the machine's, its `eth0` may be missing or be reached by others.
             address=host_of_ports() if self._network == "host" else "",
@@ -192,10 +198,12 @@ class DockerBackend:
             self.images.reference(plan.image),
             ("python", "-u", START),
             mounts=mounts,
-            labels={directory: value, f"{LABEL}.container": plan.container_id},
+            labels={directory: value, _CONTAINER: plan.container_id},
             network=self._network,
-            environment={"PYTHONPATH": _search_path(facts.environment)},
+            # An image of what it leaves would have all that Docker is told.
+            environment={} if job.keeps else {"PYTHONPATH": _search_path(facts.environment)},
             limits=plan.limits,
+            stays=job.keeps,
         )
 
     def _top(self, job: Job) -> Path:
@@ -204,8 +212,34 @@ class DockerBackend:
     def _forget(self, job: Job) -> None:
         self._cells.pop(job.container_id, None)
 
+    def _leave(self, plan: Plan, cell: Cell, landing: Landing) -> None:
+        """Have nothing left of a container but what its heir gets."""
+        if plan.heir is None:
+            self._remove(cell.job, landing)
+        else:
+            self._later(self._bequeath(plan.heir, plan, cell, landing))
+
+    async def _bequeath(self, heir: Heir, plan: Plan, cell: Cell, landing: Landing) -> None:
+        image_id, why = heir.image_of(plan.container_id), ""
+        if image_id and not cell.ended_in_order:
+            why = "the function came to its end, and its container did not"
+        elif image_id:
+            labels = (self._label.partition("=")[0], _CONTAINER)
+            keep = partial(self.images.keep, landing.container, plan.image, image_id, labels)
+            try:
+                await asyncio.to_thread(keep)
+            except EmulatorError as error:
+                why = f"what the function left could not be kept: {error.message}"
+        try:
+            await asyncio.to_thread(_clear, cell.job.directory, landing)
+        finally:
+            heir.inherited(plan.container_id, why)
+
     def _remove(self, job: Job, landing: Landing) -> None:
-        task = asyncio.ensure_future(asyncio.to_thread(_clear, job.directory, landing))
+        self._later(asyncio.to_thread(_clear, job.directory, landing))
+
+    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
         self._endings.add(task)
         task.add_done_callback(self._endings.discard)
 

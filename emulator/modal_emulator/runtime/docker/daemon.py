@@ -51,8 +51,13 @@ class Daemon:
         environment: Mapping[str, str],
         entrypoint: Sequence[str] | None = None,
         limits: Limits | None = None,
+        stays: bool = False,
     ) -> Any:
-        """Make a container that is removed when it ends; `mounts` are source, target, read-only."""
+        """
+        Make a container; `mounts` are source, target, read-only.
+
+        It is removed when it ends, unless it `stays`.
+        """
         types = self._library.types
         return self.ask(
             self._client.containers.create,
@@ -66,7 +71,7 @@ class Daemon:
             labels={LABEL: "", **labels},
             network_mode=network,
             environment=dict(environment),
-            auto_remove=True,
+            auto_remove=not stays,
             **(_limited(limits) if limits else {}),
             # What user code prints does not come this way, and nothing is to lie on a disk.
             log_config=types.LogConfig(type="none"),
@@ -95,6 +100,14 @@ class Daemon:
                 yield message
         finally:
             said.close()  # a build that nobody hears is broken off
+
+    def commit(self, container: Any, name: str, settings: Mapping[str, Any]) -> None:
+        """Make an image of the files of a container that has ended; of its settings, these."""
+        repository, _, tag = name.partition(":")
+        self.ask(self._client.api.wait, container.id, condition="not-running")
+        self.ask(
+            self._client.api.commit, container.id, repository, tag, conf=dict(settings), pause=False
+        )
 
     def remove(self, container: Any) -> None:
         """End a container and have nothing left of it; returns when that is so."""

@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import wraps
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from modal_emulator.ground.clock import adopt_time_zone
 from modal_emulator.ground.errors import Conflict
@@ -38,6 +38,9 @@ from modal_emulator.runtime.docker.inside import (
 from modal_emulator.runtime.holders import is_held_by
 from modal_emulator.runtime.lines import Message, Peer
 from modal_emulator.runtime.ports import show_eth0
+
+if TYPE_CHECKING:
+    from modal_emulator.runtime.docker.covering import Covered
 
 __all__ = ["main"]
 
@@ -57,17 +60,25 @@ def main() -> None:
             os._exit(0)
         job = message["job"]
         sight, server.files = server.files, []
-        _lay_out(job)
+        covered = first.covered = _covered() if job["keeps"] else None
+        _lay_out(job, covered)
         first.fork(job, [*output, *sight])
     except Exception as error:
         first.leave({"failed": f"{type(error).__name__}: {error}"}, 1)
     _become(job, output, sight)
 
 
-def _lay_out(job: Mapping[str, Any]) -> None:
+def _covered() -> "Covered":
+    # Only where files are kept: nobody else needs to read archives.
+    from modal_emulator.runtime.docker.covering import Covered
+
+    return Covered()
+
+
+def _lay_out(job: Mapping[str, Any], covered: "Covered | None") -> None:
     """Bring local code, and make the user's paths lead to the volumes."""
     for number in reversed(range(len(job["files"]))):  # the first one is on top
-        _copy(f"{FILES}/{number}")
+        _copy(f"{FILES}/{number}", covered)
     paths = {path for _, path, _ in job["mounts"]}
     for volume_id, path, view in job["mounts"]:
         if not paths.isdisjoint(map(str, Path(path).parents)):
@@ -76,18 +87,25 @@ def _lay_out(job: Mapping[str, Any]) -> None:
         own, seen = place_of(volume_id), place_of(volume_id, read_only=view["read_only"])
         if own != seen:
             os.symlink(seen, own)  # noqa: PTH211
+        if covered is not None:
+            covered.cover(path)
         _clear(Path(path))
         os.symlink(own, path)  # noqa: PTH211
 
 
-def _copy(tree: str) -> None:
+def _copy(tree: str, covered: "Covered | None") -> None:
     """Lay a tree over `/`; directories that are there stay as they are."""
     for place, directories, files in os.walk(tree):
         target = place[len(tree) :] or "/"
         for name in directories:
-            os.makedirs(os.path.join(target, name), exist_ok=True)  # noqa: PTH103, PTH118
+            path = os.path.join(target, name)  # noqa: PTH118
+            if covered is not None:
+                covered.make(path)
+            os.makedirs(path, exist_ok=True)  # noqa: PTH103
         for name in files:
             path = os.path.join(target, name)  # noqa: PTH118
+            if covered is not None:
+                covered.cover(path)
             with suppress(FileNotFoundError):  # what is there may be a link to somewhere else
                 os.unlink(path)  # noqa: PTH108
             shutil.copy2(os.path.join(place, name), path, follow_symlinks=False)  # noqa: PTH118
@@ -210,6 +228,8 @@ class _First:
         self._main = 0
         self._errands: dict[int, int] = {}
         """The commands that run beside the main process: their numbers by process."""
+        self.covered: Covered | None = None
+        """What is to be brought back before the container ends, if its files are kept."""
 
     def fork(self, job: Mapping[str, Any], files: list[int]) -> None:
         """
@@ -263,9 +283,24 @@ class _First:
             while (ended := os.waitpid(-1, os.WNOHANG))[0]:
                 code = os.waitstatus_to_exitcode(ended[1])
                 if ended[0] == self._main:
-                    self.leave({"exit": code}, 0)
+                    self.leave(self._tidied({"exit": code}), 0)
                 if (number := self._errands.pop(ended[0], None)) is not None:
                     self._server.send({"finished": number, "code": code})
+
+    def _tidied(self, message: Message) -> Message:
+        """End all others and leave the files as the image's own, if they are kept."""
+        if self.covered is None:
+            return message
+        with suppress(ProcessLookupError):
+            os.kill(-1, signal.SIGKILL)
+        with suppress(ChildProcessError):
+            while True:
+                os.waitpid(-1, 0)
+        try:
+            self.covered.uncover()
+        except OSError as error:
+            return {"failed": f"{type(error).__name__}: {error}"}
+        return message
 
     def _obey(self) -> None:
         more = True

@@ -7,7 +7,7 @@ id follows from all that the SDK says of an image.
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from threading import Event
 from typing import Any
 
@@ -23,6 +23,8 @@ __all__ = ["DockerImages"]
 _FROM = re.compile(r"^(\s*FROM\s+(?:--\S+\s+)*)(\S+)(.*)$", re.IGNORECASE | re.DOTALL)
 _COPY_FROM = re.compile(r"^(\s*(?:COPY|ADD)\s.*?--from=)(\S+)(.*)$", re.IGNORECASE | re.DOTALL)
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_OF_THE_IMAGE = ("Cmd", "Entrypoint", "User", "WorkingDir")
+"""What a container of ours has otherwise than its image."""
 _PYTHON = ("python", "-c", QUESTION)
 
 
@@ -82,6 +84,17 @@ class DockerImages:
                 return _built(await self.facts(recipe.image_id))
         finally:
             given_up.set()
+
+    def keep(self, container: Any, base_id: str, image_id: str, labels: Iterable[str]) -> None:
+        """
+        On a thread: make an image of what a container added to its own, which it leaves otherwise.
+
+        None of these labels of the container's is of the image's.
+        """
+        base = self._daemon.inspect_image(self.reference(base_id))["Config"] or {}
+        told = {name: base.get(name) for name in _OF_THE_IMAGE}
+        owned = {**(base.get("Labels") or {}), **dict.fromkeys(labels, ""), LABEL: image_id}
+        self._daemon.commit(container, self.reference(image_id), {**told, "Labels": owned})
 
     def _look(self, reference: str) -> Facts:
         found = self._daemon.inspect_image(reference)

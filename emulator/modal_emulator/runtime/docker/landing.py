@@ -58,6 +58,11 @@ class Landing:
         finally:
             listener.close()
 
+    @property
+    def container(self) -> Any:
+        """What Docker's library knows it as; it must have been made."""
+        return self._container
+
     def remove(self) -> None:
         """On a thread: have nothing left of the container."""
         if self._container is not None:
