@@ -42,7 +42,7 @@ def recipe_of(world: World, request: api_pb2.ImageGetOrCreateRequest, image_id: 
         bases={base.docker_tag: base.image_id for base in asked.base_images},
         context=world.mounts.tree(context) if context else None,
         files={file.filename: file.data for file in asked.context_files},
-        arguments=dict(asked.build_args),
+        arguments=dict(getattr(asked, "build_args", {})),  # later than the oldest SDK
         secrets=world.secrets.environment(asked.secret_ids),
         run=_run(world, request),
         refusals=tuple(_refusals(asked)),
