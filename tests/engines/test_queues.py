@@ -37,6 +37,14 @@ async def test_first_in_first_out_in_each_partition(kept, engines):
 
 
 @on_open
+async def test_an_item_without_a_byte_is_taken_before_others(kept, engines):
+    queues = engines.queue_engine
+    await put(queues, b"", b"1")
+    assert await queues.take(Q, b"", 1) == [b""]
+    assert await queues.take(Q, b"", 1) == [b"1"]
+
+
+@on_open
 async def test_who_reads_on_goes_on_behind_the_last_entry(kept, engines):
     queues = engines.queue_engine
     await put(queues, b"1", b"2", b"3")

@@ -60,7 +60,7 @@ if redis.call('LLEN', items .. partition) == 0 then
     drop(partition)
 else
     redis.call('HINCRBY', heads, partition, #taken)
-    redis.call('HINCRBY', sizes, partition, -size)
+    redis.call('HINCRBY', sizes, partition, 0 - size)  -- for Redis -0 is no number
 end
 return taken
 """
