@@ -34,7 +34,7 @@ def look(call_id: str) -> str:
 
 @app.local_entrypoint()
 def main() -> None:
-    call = count_words.spawn("so much to do, so little time", seconds=1)
+    call = count_words.spawn("so much to do, so little time", seconds=2)
     print("at once:  ", look(call.object_id))
     call.get()
     print("later:    ", look(call.object_id))
