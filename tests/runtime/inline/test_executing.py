@@ -69,9 +69,10 @@ def test_a_terminal_and_what_cannot_be_started(yard: ThreadYard) -> None:
             await box.execute("no-such-program")
         with pytest.raises(Conflict, match="enter /nowhere: No such file"):
             await box.execute("true", working_directory="/nowhere")
-        doomed = await box.execute("sleep", "60")
-        await doomed.execution.signal(signal.SIGTERM)
-        assert await doomed.end() == Exit(None, signal.SIGTERM)
+        for terminal in (None, (33, 77)):  # at once: it is there to be told, whatever it does first
+            doomed = await box.execute("sleep", "60", terminal=terminal)
+            await doomed.execution.signal(signal.SIGTERM)
+            assert await doomed.end() == Exit(None, signal.SIGTERM)
         left = await box.execute("sh", "-c", "echo on; sleep 60")
         await left.says(b"on")
         await box.run.container.kill()

@@ -28,7 +28,7 @@ __all__ = ["execute"]
 
 # Another program takes the terminal: nothing of ours can run between a fork and an exec here.
 _TAKE_TERMINAL = (
-    "import fcntl, os, sys, termios; os.setsid(); fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
+    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
     "os.execvp(sys.argv[1], sys.argv[1:])"
 )
 
@@ -78,7 +78,7 @@ def _start(container: Here, command: Command, where: str, files: tuple[int, ...]
             stderr=files[2],
             cwd=where,
             env=environment,
-            start_new_session=not has_terminal,
+            start_new_session=True,
         )
     except OSError as error:
         what = f"enter {where}" if not Path(where).is_dir() else command.arguments[0]
