@@ -6,7 +6,6 @@ laid over them is to be in it, nor links to volumes, and what these covered is n
 It runs in the container, as its root.
 """
 
-import os
 import shutil
 import tarfile
 import tempfile
@@ -22,27 +21,27 @@ class Covered:
 
     def __init__(self) -> None:
         self._aside = Path(tempfile.mkdtemp(prefix=".modal-emulator-", dir="/"))
-        self._covered: dict[str, Path | None] = {}
+        self._covered: dict[Path, Path | None] = {}
         """By path, an archive of what was there."""
-        self._made: list[str] = []
+        self._made: list[Path] = []
 
-    def cover(self, path: str) -> None:
+    def cover(self, path: Path) -> None:
         """Remember what is there: something is about to be put in its place."""
         if path in self._covered:
             return
-        self.make(os.path.dirname(path))  # noqa: PTH120
+        self.make(path.parent)
         archive = None
-        if os.path.lexists(path):
+        if path.is_symlink() or path.exists():
             archive = self._aside / str(len(self._covered))
             with tarfile.open(archive, "w") as written:
                 written.add(path, "it")
         self._covered[path] = archive
 
-    def make(self, directory: str) -> None:
+    def make(self, directory: Path) -> None:
         """Make a directory and those above it, unless they are there."""
-        if not os.path.isdir(directory):  # noqa: PTH112
-            self.make(os.path.dirname(directory))  # noqa: PTH120
-            os.mkdir(directory)  # noqa: PTH102
+        if not directory.is_dir():
+            self.make(directory.parent)
+            directory.mkdir()
             self._made.append(directory)
 
     def uncover(self) -> None:
@@ -54,28 +53,27 @@ class Covered:
                 _bring_back(archive, path)
         for directory in reversed(self._made):
             with suppress(OSError):  # user code has put something there
-                os.rmdir(directory)  # noqa: PTH106
+                directory.rmdir()
         shutil.rmtree(self._aside)
 
 
-def _remove(path: str) -> None:
-    if os.path.isdir(path) and not os.path.islink(path):  # noqa: PTH112, PTH114
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
-        with suppress(FileNotFoundError):
-            os.unlink(path)  # noqa: PTH108
+        path.unlink(missing_ok=True)
 
 
-def _remove_compiled(path: str) -> None:
+def _remove_compiled(path: Path) -> None:
     """Remove what Python has kept of a module beside it."""
-    if path.endswith(".py"):
+    if path.suffix == ".py":
         compiled = Path(cache_from_source(path))
         with suppress(OSError):
             compiled.unlink()
             compiled.parent.rmdir()  # that is refused where other modules are
 
 
-def _bring_back(archive: Path, path: str) -> None:
+def _bring_back(archive: Path, path: Path) -> None:
     """Make one thing of all that is below a name in an archive of our own."""
     with tarfile.open(archive) as written:
         # Devices, owners and links to anywhere included: it was there before.

@@ -88,7 +88,7 @@ def _lay_out(job: Mapping[str, Any], covered: "Covered | None") -> None:
         if own != seen:
             os.symlink(seen, own)  # noqa: PTH211
         if covered is not None:
-            covered.cover(path)
+            covered.cover(Path(path))
         _clear(Path(path))
         os.symlink(own, path)  # noqa: PTH211
 
@@ -100,12 +100,12 @@ def _copy(tree: str, covered: "Covered | None") -> None:
         for name in directories:
             path = os.path.join(target, name)  # noqa: PTH118
             if covered is not None:
-                covered.make(path)
+                covered.make(Path(path))
             os.makedirs(path, exist_ok=True)  # noqa: PTH103
         for name in files:
             path = os.path.join(target, name)  # noqa: PTH118
             if covered is not None:
-                covered.cover(path)
+                covered.cover(Path(path))
             with suppress(FileNotFoundError):  # what is there may be a link to somewhere else
                 os.unlink(path)  # noqa: PTH108
             shutil.copy2(os.path.join(place, name), path, follow_symlinks=False)  # noqa: PTH118
