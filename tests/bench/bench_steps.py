@@ -7,6 +7,8 @@ with a gate. What containers of processes keep is one question for each call tha
 """
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from time import perf_counter
 
 import pytest
 import steps_app
@@ -46,18 +48,28 @@ def cases(seen: tuple[str, ...]) -> list[object]:
 
 
 @pytest.fixture
-def app(modal_emulator: Running, seen: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def app(modal_emulator: Running, seen: str) -> Iterator[None]:
     if seen == "hold":
         modal_emulator.ask(lambda world: world.steps.add(Gate()))
-    if seen == "nothing":
-        monkeypatch.setattr(stepping, "STEPS", {})
-        monkeypatch.setattr(containers, "input_step", _no_step)
-        monkeypatch.setattr(memory, "_STEPS", frozenset())
-        NOTING.give_back()
-    with steps_app.app.run():
+    with seeing(seen), steps_app.app.run():
         yield
-    if seen == "nothing":
-        NOTING.take()
+
+
+@contextmanager
+def seeing_nothing() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stepping, "STEPS", {})
+        patch.setattr(containers, "input_step", _no_step)
+        patch.setattr(memory, "_STEPS", frozenset())
+        NOTING.give_back()
+        try:
+            yield
+        finally:
+            NOTING.take()
+
+
+def seeing(seen: str) -> AbstractContextManager[None]:
+    return seeing_nothing() if seen == "nothing" else nullcontext()
 
 
 async def _no_step(*_: object) -> None:
@@ -71,6 +83,36 @@ def bench_warm(benchmark: BenchmarkFixture, app: None, runtime: str, seen: str) 
     for number in range(50):
         steps_app.warm.remote(number)
     assert benchmark.pedantic(steps_app.warm.remote, args=(1,), rounds=400) == 2
+
+
+@pytest.fixture(scope="module")
+def taken() -> dict[str, list[float]]:
+    """Seconds of calls that took turns, by what was seen."""
+    return {}
+
+
+@pytest.mark.benchmark(group="steps: warm call, in turns")
+@pytest.mark.parametrize("seen", ["nothing", "note"])
+@pytest.mark.modal(runtime="inline")
+def bench_turns(
+    benchmark: BenchmarkFixture, modal_emulator: Running, taken: dict[str, list[float]], seen: str
+) -> None:
+    """As `bench_warm`, for a few per cent: both in one process, 25 calls at a time."""
+    if not taken:
+        taken.update(nothing=[], note=[])
+        with steps_app.app.run():
+            for turn in range(400):
+                with seeing(word := ("nothing", "note")[turn % 2]):
+                    steps_app.warm.remote(1)  # the first one after a change
+                    taken[word] += [_seconds_of_a_call() for _ in range(25)]
+    benchmark._timer = _Told(taken[seen])
+    benchmark.pedantic(lambda: None, rounds=len(taken[seen]))
+
+
+def _seconds_of_a_call() -> float:
+    began = perf_counter()
+    steps_app.warm.remote(1)
+    return perf_counter() - began
 
 
 @pytest.mark.benchmark(group="steps: new container")
